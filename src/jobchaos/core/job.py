@@ -1,0 +1,118 @@
+"""Job: a callable with its arguments and a name."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jobchaos.errors import UsageError
+
+_SHORT = 60
+
+
+class Job:
+    """One background job: what a worker calls, and with what.
+
+    Args:
+        function: A function, method, partial or coroutine function.
+        *args: Its positional arguments.
+        **kwargs: Its keyword arguments, also those whose names a fixture would take for itself.
+
+    Raises:
+        UsageError: If `function` cannot be called, or not with these arguments.
+    """
+
+    __slots__ = ("args", "function", "kwargs")
+
+    def __init__(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
+        if isinstance(function, Job):
+            raise UsageError(f"{function.name} is a Job already; pass it as it is, without further arguments")
+        if not callable(function):
+            raise UsageError(
+                f"a job must be callable, but got {_shorten(repr(function))} of type {type(function).__name__}. "
+                "Pass the function itself and its arguments apart: run_twice(send_invoice, 42)."
+            )
+        self.function = function
+        self.args: tuple[Any, ...] = args
+        self.kwargs: Mapping[str, Any] = kwargs
+        self._bind()
+
+    @classmethod
+    def of(cls, job: Callable[..., Any] | Job, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Job:
+        """Return `job` itself if it is a Job, else a Job of it with these arguments."""
+        if isinstance(job, Job):
+            if args or kwargs:
+                raise UsageError(
+                    f"{job.name} is a Job and carries its own arguments; got further ones: {_arguments(args, kwargs)}"
+                )
+            return job
+        return cls(job, *args, **kwargs)
+
+    @property
+    def name(self) -> str:
+        """The callable's qualified name, without `<locals>` parts and arguments."""
+        return _name(self.function)
+
+    @property
+    def label(self) -> str:
+        """The call as a person would write it: `send_invoice(42, copy=True)`."""
+        return f"{self.name}({_arguments(self.args, self.kwargs)})"
+
+    @property
+    def is_coroutine(self) -> bool:
+        """True if calling it gives a coroutine that an event loop must run."""
+        function = self.function
+        while isinstance(function, functools.partial):
+            function = function.func
+        return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+            getattr(function, "__call__", None)  # noqa: B004 - an object with an async __call__
+        )
+
+    def __repr__(self) -> str:
+        return f"<Job {self.label}>"
+
+    def _bind(self) -> None:
+        try:
+            signature = inspect.signature(self.function)
+        except (TypeError, ValueError):
+            return  # some builtins have no signature; the call itself will tell
+        try:
+            signature.bind(*self.args, **self.kwargs)
+        except TypeError as error:
+            raise UsageError(
+                f"{self.label} cannot be called: {error}. Its signature is {self.name}{signature}; "
+                "give the job's arguments after it: run_twice(job, argument, ...)."
+            ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one attempt ended.
+
+    Attributes:
+        kind: `finished`, `raised`, `killed`, or `stuck` (it did not reach its next step in time).
+        error: The exception, for `raised`.
+    """
+
+    kind: str
+    error: BaseException | None = None
+
+
+def _name(function: Callable[..., Any]) -> str:
+    if isinstance(function, functools.partial):
+        return _name(function.func)
+    name = getattr(function, "__qualname__", None) or type(function).__qualname__
+    return str(name).rsplit("<locals>.", 1)[-1]
+
+
+def _arguments(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
+    parts = [_shorten(repr(value)) for value in args]
+    parts += [f"{name}={_shorten(repr(value))}" for name, value in kwargs.items()]
+    return ", ".join(parts)
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= _SHORT else text[: _SHORT - 3] + "..."

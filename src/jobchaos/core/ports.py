@@ -1,0 +1,174 @@
+"""Ports: the contracts between the engine and what is plugged into it.
+
+The engine implements `Control` and `Worker`; probes call them. Stores, probes and clocks implement the rest; the engine
+calls them. Neither side knows the other's classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+from jobchaos.core.effect import Effect, Foreign
+from jobchaos.core.snapshot import Snapshot
+
+T = TypeVar("T")
+
+
+class Clock(Protocol):
+    """Virtual time."""
+
+    def now(self) -> int:
+        """Nanoseconds since the epoch."""
+
+    def advance(self, nanoseconds: int) -> None:
+        """Let time pass. Negative values are an error."""
+
+
+class Pending(Protocol):
+    """An effect that has been let through and is happening now. Exactly one of the two is called, once."""
+
+    def done(self, outcome: str = "") -> None:
+        """It is applied. `outcome` is what the far side answered: `-> 0`, `250`."""
+
+    def failed(self, error: BaseException) -> None:
+        """It was refused by the far side, or its reply was lost."""
+
+
+class Worker(Protocol):
+    """A controlled worker, as a probe sees it. All calls come from the worker's own thread."""
+
+    @property
+    def copy(self) -> str:
+        """The copy's letter."""
+
+    @property
+    def attempt(self) -> int:
+        """Which execution of the copy this is, from 1."""
+
+    @property
+    def dead(self) -> bool:
+        """True once the worker was killed. Its cleanup code still runs, but must not change the world: `begin` and
+        `perform` raise again; only what death does by itself (rollback, close) may go through without them.
+        """
+
+    def touch(self, resource: str) -> None:
+        """Announce a resource *before* anything happens to it, so that a store can capture it in time.
+
+        Raises:
+            BaseException: If the resource must not be restored; the check ends.
+        """
+
+    def begin(self, effect: Effect, failure: Callable[[], Exception]) -> Pending:
+        """Arrive at the step before `effect`: wait for the baton, then return, die, or raise `failure()`.
+
+        Args:
+            effect: What is about to happen; the site is filled in when missing.
+            failure: Makes the driver's own error for an injected failure.
+        """
+
+    def perform(
+        self,
+        effect: Effect,
+        call: Callable[[], T],
+        *,
+        failure: Callable[[], Exception],
+        outcome: Callable[[T], str] = ...,
+    ) -> T:
+        """`begin`, then `call()`, then `done(outcome(result))`, or `failed` with what `call` raised."""
+
+    def wait(self, resource: str, deadline: int | None) -> bool:
+        """Say that the far side makes us wait (a lock held by another worker), and park.
+
+        Args:
+            resource: What is locked.
+            deadline: Virtual nanoseconds at which the driver would give up; None if never.
+
+        Returns:
+            True when it is worth trying again, False when the deadline has come.
+        """
+
+    def oddity(self, code: str, message: str) -> None:
+        """Report something the verdict must mention, under a finding code: a thread started, an unseen connection."""
+
+
+class Control(Protocol):
+    """The running check, as a probe sees it."""
+
+    @property
+    def clock(self) -> Clock:
+        """Virtual time."""
+
+    def current(self) -> Worker | None:
+        """The worker of the calling thread, or None: then the probe must do nothing at all."""
+
+    def check_host(self, host: str) -> None:
+        """Refuse hosts other than this machine.
+
+        Raises:
+            BaseException: If the host is neither loopback nor allowed; the check ends.
+        """
+
+
+class Probe(Protocol):
+    """Turns one library's calls into effects. Installed only while a check runs."""
+
+    def install(self, control: Control) -> None:
+        """Start to watch; patches nothing twice."""
+
+    def remove(self) -> None:
+        """Undo `install` completely, also after an error half-way."""
+
+    def bury(self, worker: Worker) -> None:
+        """A killed worker's thread has ended: do what the operating system would (roll back, drop locks)."""
+
+    def settle(self) -> None:
+        """A run has ended and the stores are about to be read: free what would block them."""
+
+
+class Store(Protocol):
+    """Captures and restores one backend's state.
+
+    The engine calls `capture` once, then any number of `snapshot` and `restore`, then `close`. All calls come while
+    no worker moves.
+    """
+
+    @property
+    def name(self) -> str:
+        """Short name for reports: `app.db`, `mail`."""
+
+    def covers(self, resource: str) -> bool:
+        """True if this store holds that resource."""
+
+    def capture(self) -> None:
+        """Remember the present state as the initial one.
+
+        Raises:
+            UnsafeRestoreError: If this is not plainly a test resource. Nothing has been changed.
+        """
+
+    def restore(self) -> None:
+        """Back to the initial state."""
+
+    def snapshot(self) -> Snapshot:
+        """The present content. Never changes anything."""
+
+    def close(self) -> None:
+        """Let go of connections and temporary files."""
+
+
+class Volatile(Store, Protocol):
+    """A store of the process's own memory, which a dying worker's cleanup code can still change."""
+
+    def hold(self) -> Any:
+        """Remember the present state, apart from the initial one."""
+
+    def put_back(self, held: Any) -> None:
+        """Return to a state from `hold`."""
+
+
+class Ledger(Store, Protocol):
+    """A store of foreign effects: it forgets on `restore`, and can undo nothing."""
+
+    def record(self, foreign: Foreign) -> None:
+        """A foreign effect has been applied."""

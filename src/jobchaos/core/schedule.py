@@ -1,0 +1,162 @@
+"""Schedule: who runs how many steps, with which faults. A frozen value with a one-line token."""
+
+from __future__ import annotations
+
+import enum
+import re
+from dataclasses import dataclass
+
+from jobchaos.errors import TokenError, UsageError
+
+_NANOSECONDS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
+_RUN = re.compile(r"([A-Z])(\d+)?(?:!([a-z]+))?")
+_WAIT = re.compile(r"\+(\d+)(?:\.(\d+))?(ns|us|ms|s|m|h)")
+
+
+class Fault(enum.Enum):
+    """What befalls a copy at the step where its segment ends."""
+
+    KILL = "kill"
+    FAIL = "fail"
+    LOST = "lost"
+    HANG = "hang"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Let one copy move.
+
+    Attributes:
+        copy: The copy's letter, `A` to `Z`.
+        steps: How many effects it may apply; None lets it run to its end.
+        fault: What happens at the step after those effects; needs `steps`.
+    """
+
+    copy: str
+    steps: int | None = None
+    fault: Fault | None = None
+
+    def __post_init__(self) -> None:
+        if not (len(self.copy) == 1 and "A" <= self.copy <= "Z"):
+            raise UsageError(f"a copy is one letter from A to Z, got {self.copy!r}")
+        if self.steps is not None and self.steps < 0:
+            raise UsageError(f"a copy cannot run {self.steps} steps; give 0 or more")
+        if self.fault is not None and self.steps is None:
+            raise UsageError(f"!{self.fault.value} needs the number of steps before it, as in A3!{self.fault.value}")
+
+    def __str__(self) -> str:
+        steps = "" if self.steps is None else str(self.steps)
+        fault = "" if self.fault is None else f"!{self.fault.value}"
+        return f"{self.copy}{steps}{fault}"
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Let virtual time pass: `nanoseconds`, more than 0."""
+
+    nanoseconds: int
+
+    def __post_init__(self) -> None:
+        if self.nanoseconds <= 0:
+            raise UsageError(f"time only moves forward; +{self.nanoseconds}ns does not")
+
+    def __str__(self) -> str:
+        unit = "ns"
+        for name in ("us", "ms", "s"):  # beyond seconds people count in seconds: +61s, +3600s
+            if self.nanoseconds % _NANOSECONDS[name] == 0:
+                unit = name
+        return f"+{self.nanoseconds // _NANOSECONDS[unit]}{unit}"
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """An ordered list of segments.
+
+    Whatever is unfinished when the segments end runs to its end in letter order; killed copies, and copies whose
+    attempt raised, are redelivered until they finish or their retry budget is spent. `str` gives the token and
+    `Schedule.parse` reads it back.
+    """
+
+    segments: tuple[Run | Wait, ...]
+
+    def __post_init__(self) -> None:
+        if not self.runs:
+            raise UsageError("a schedule must let at least one copy run, as in 'A A'")
+
+    def __str__(self) -> str:
+        return " ".join(map(str, self.segments))
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """The segments in which a copy moves."""
+        return tuple(segment for segment in self.segments if isinstance(segment, Run))
+
+    @property
+    def copies(self) -> tuple[str, ...]:
+        """The letters in use, in order."""
+        return tuple(sorted({run.copy for run in self.runs}))
+
+    @property
+    def kills(self) -> int:
+        """How many segments end in a kill."""
+        return sum(run.fault is Fault.KILL for run in self.runs)
+
+    @property
+    def preemptions(self) -> int:
+        """How often a copy is paused, alive and unfinished, and another one moves."""
+        return sum(
+            run.steps is not None and run.fault is None and run.copy != following.copy
+            for run, following in zip(self.runs, self.runs[1:], strict=False)
+        )
+
+    @property
+    def simplicity(self) -> tuple[int, int, int, int, tuple[int, ...], str]:
+        """Sort key, simplest first: copies, faults, preemptions, segments, then positions."""
+        faults = sum(run.fault is not None for run in self.runs)
+        positions = tuple(-1 if run.steps is None else run.steps for run in self.runs)
+        return len(self.copies), faults, self.preemptions, len(self.segments), positions, str(self)
+
+    @classmethod
+    def parse(cls, token: str) -> Schedule:
+        """Read a token such as `A3 B A`, `A3!kill A` or `A2 +61s B A`.
+
+        Raises:
+            TokenError: Pointing at the first character that does not fit.
+        """
+        segments = tuple(_segment(token, match.start(), match.group()) for match in re.finditer(r"\S+", token))
+        if not any(isinstance(segment, Run) for segment in segments):
+            raise TokenError(token, len(token), "no copy runs")
+        return cls(segments)
+
+
+def _segment(token: str, start: int, text: str) -> Run | Wait:
+    if text.startswith("+"):
+        return _wait(token, start, text)
+    match = _RUN.match(text)
+    if match is None:
+        raise TokenError(token, start, f"expected a copy's letter A-Z or '+', found {text[0]!r}")
+    if match.end() != len(text):
+        raise TokenError(token, start + match.end(), f"{text[match.end()]!r} does not continue {match.group()!r}")
+    copy, steps, fault = match.groups()
+    if fault is not None and fault not in (known.value for known in Fault):
+        known = ", ".join(known.value for known in Fault)
+        raise TokenError(token, start + match.start(3), f"unknown fault {fault!r}; known are {known}")
+    if fault is not None and steps is None:
+        raise TokenError(token, start + 1, f"!{fault} needs the number of steps before it, as in {copy}3!{fault}")
+    return Run(copy, None if steps is None else int(steps), None if fault is None else Fault(fault))
+
+
+def _wait(token: str, start: int, text: str) -> Wait:
+    match = _WAIT.fullmatch(text)
+    if match is None:
+        raise TokenError(token, start + 1, "expected a time such as +61s, +500ms or +1.5h")
+    whole, fraction, unit = match.groups()
+    scale = _NANOSECONDS[unit]
+    parts = int(fraction or "0") * scale
+    divisor: int = 10 ** len(fraction or "")
+    if parts % divisor:
+        raise TokenError(token, start + 1, "time is counted in whole nanoseconds")
+    nanoseconds = int(whole) * scale + parts // divisor
+    if nanoseconds == 0:
+        raise TokenError(token, start + 1, "no time passes")
+    return Wait(nanoseconds)

@@ -1,0 +1,106 @@
+"""Settings: how thorough a check is, and what it may touch."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from jobchaos.errors import UsageError
+
+_BUDGETS = {"quick": 300, "full": 3000}
+_REPLAYS = {"quick": 1, "full": 10}
+GRANULARITIES = ("auto", "effect", "line")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How to check. Every value is validated when the settings are made.
+
+    Attributes:
+        profile: `quick` or `full`; sets the defaults of `budget` and `replays`.
+        copies: Most copies of a job that may overlap; 1 or 2.
+        preemptions: Most times a running copy is paused for another; 0 or 1.
+        kills: Most kills in one schedule; 0 or 1.
+        granularity: `effect` pauses and kills before effects, `line` also before each line of the project's own
+            code, `auto` uses lines only for a job without visible effects.
+        ignore: `table.column`, `table` or `store.table.column` names to leave out of comparisons.
+        seed: Seed of everything random, Hypothesis included.
+        budget: Most schedules a family may run; 0 takes the profile's (quick 300, full 3,000).
+        attempts: Executions of a copy before it counts as given up, the first included.
+        guard: Wall-clock seconds that an attempt may take to its next step.
+        allow: Paths of databases and directories that may be restored, and hosts that may be reached, although they
+            are not plainly test resources.
+        now: Virtual time at the start, timezone-aware; None takes the real time.
+        replays: How often a failing schedule is run again before it is reported; 0 takes the profile's.
+    """
+
+    profile: str = "full"
+    copies: int = 2
+    preemptions: int = 1
+    kills: int = 1
+    granularity: str = "auto"
+    ignore: tuple[str, ...] = ()
+    seed: int = 0
+    budget: int = 0
+    attempts: int = 4
+    guard: float = 30.0
+    allow: tuple[str, ...] = ()
+    now: datetime | None = None
+    replays: int = 0
+
+    def __post_init__(self) -> None:
+        _one_of("profile", self.profile, tuple(_BUDGETS))
+        _one_of("granularity", self.granularity, GRANULARITIES)
+        _whole("copies", self.copies, 1, 2)
+        _whole("preemptions", self.preemptions, 0, 1)
+        _whole("kills", self.kills, 0, 1)
+        _whole("attempts", self.attempts, 1, 1000)
+        _whole("budget", self.budget, 0, 10**9)
+        _whole("replays", self.replays, 0, 1000)
+        _whole("seed", self.seed, -(2**63), 2**63)
+        if not isinstance(self.guard, int | float) or isinstance(self.guard, bool) or not self.guard > 0:
+            raise UsageError(f"guard must be a number of seconds above 0, got {self.guard!r}")
+        if self.now is not None and self.now.tzinfo is None:
+            raise UsageError(f"now must be timezone-aware, got {self.now!r}; add tzinfo=timezone.utc")
+        for name in ("ignore", "allow"):
+            value = getattr(self, name)
+            if isinstance(value, str) or not all(isinstance(item, str) for item in value):
+                raise UsageError(f"{name} must be a list of strings, got {value!r}")
+            object.__setattr__(self, name, tuple(value))
+        object.__setattr__(self, "budget", self.budget or _BUDGETS[self.profile])
+        object.__setattr__(self, "replays", self.replays or _REPLAYS[self.profile])
+
+    def override(self, options: Mapping[str, Any], where: str) -> Settings:
+        """Return these settings with some replaced.
+
+        Args:
+            options: Field name to value.
+            where: Where the options were written, for error texts: `@pytest.mark.jobchaos`.
+
+        Raises:
+            UsageError: For an unknown name or a bad value.
+        """
+        known = [field.name for field in dataclasses.fields(self)]
+        for name in options:
+            if name not in known:
+                raise UsageError(f"{where} has no option {name!r}; known are {', '.join(known)}")
+        current: dict[str, Any] = {name: getattr(self, name) for name in known}
+        if "profile" in options:  # let the new profile bring its own defaults
+            current.update(budget=0, replays=0)
+        try:
+            return Settings(**{**current, **options})
+        except UsageError as error:
+            raise UsageError(f"{where}: {error}") from None
+
+
+def _one_of(name: str, value: object, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise UsageError(f"{name} must be one of {', '.join(known)}; got {value!r}")
+
+
+def _whole(name: str, value: object, low: int, high: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise UsageError(f"{name} must be a whole number from {low} to {high}; got {value!r}")

@@ -1,0 +1,69 @@
+"""Snapshot: a store's content as tables of rows, comparable and printable.
+
+Everything a job can change is told in this one form: a database's tables, a directory's files (`path`, `content`), an
+object's attributes, the mails sent. So one oracle, one diff and one renaming of benign differences serve all stores.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+Cell = None | int | float | str | bytes
+Row = tuple[Cell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One relation, compared as a multiset of rows.
+
+    Attributes:
+        columns: Column names.
+        rows: The rows, in any order.
+        key: The columns that identify a row, to pair rows in a diff; empty if none do.
+        generated: Columns whose values the backend makes up (surrogate keys).
+        references: Column to `(table, column)` it refers to (foreign keys).
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+    key: tuple[str, ...] = ()
+    generated: frozenset[str] = frozenset()
+    references: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The content of one store: table name to table."""
+
+    tables: Mapping[str, Table]
+
+    @property
+    def digest(self) -> str:
+        """A hash that is equal for equal content, whatever the order of tables and rows."""
+        content = sorted(
+            (name, table.columns, sorted(map(_sortable, table.rows))) for name, table in self.tables.items()
+        )
+        return hashlib.blake2b(repr(content).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+    def same_as(self, other: Snapshot) -> bool:
+        """True if both hold the same tables with the same multisets of rows."""
+        if self.tables.keys() != other.tables.keys():
+            return False
+        for name, mine in self.tables.items():
+            theirs = other.tables[name]
+            if mine.columns != theirs.columns or len(mine.rows) != len(theirs.rows):
+                return False
+            if mine.rows != theirs.rows and sorted(map(_sortable, mine.rows)) != sorted(map(_sortable, theirs.rows)):
+                return False
+        return True
+
+
+State = Mapping[str, Snapshot]
+"""The whole world of one check: store name to snapshot."""
+
+
+def _sortable(row: Row) -> tuple[tuple[str, str], ...]:
+    # 1, 1.0, True and '1' must neither compare equal nor fail to compare.
+    return tuple((type(cell).__name__, repr(cell)) for cell in row)

@@ -1,0 +1,54 @@
+"""Verdict: holds within a stated bound, fails, or inconclusive - and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jobchaos.core.finding import Finding
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyResult:
+    """What came of one family of schedules.
+
+    Attributes:
+        name: `duplicate`, `concurrent` or `crash`.
+        status: `holds`, `fails` or `inconclusive`.
+        planned: Size of the complete plan.
+        run: How many of it were run.
+        failing: How many of those failed.
+    """
+
+    name: str
+    status: str
+    planned: int
+    run: int
+    failing: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The result of one check.
+
+    Attributes:
+        job: The job's label: `send_invoice(42)`.
+        status: `holds`, `fails` or `inconclusive`.
+        claim: Exactly what was shown, with its bounds.
+        findings: Findings and advice, most serious first.
+        families: One result a family.
+        notes: What a reader must know to judge the claim: ignored columns, renamed keys, unseen things.
+        schedules_run: Schedules executed, baselines not counted.
+        seconds: Wall time of the check.
+    """
+
+    job: str
+    status: str
+    claim: str
+    findings: tuple[Finding, ...]
+    families: tuple[FamilyResult, ...]
+    notes: tuple[str, ...]
+    schedules_run: int
+    seconds: float
+
+    def __bool__(self) -> bool:
+        return self.status == "holds"

@@ -1,0 +1,1 @@
+"""Running one schedule: the baton, controlled workers, blocking."""

@@ -1,0 +1,1 @@
+"""Which schedules to run: the plan, and Hypothesis as its driver."""

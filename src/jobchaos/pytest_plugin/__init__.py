@@ -1,0 +1,1 @@
+"""The switchboard between pytest and jobchaos."""
