@@ -7,8 +7,9 @@ calls them. Neither side knows the other's classes.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
+from jobchaos.core.compare import Fresh
 from jobchaos.core.effect import Effect, Foreign
 from jobchaos.core.snapshot import Snapshot
 
@@ -26,13 +27,16 @@ class Clock(Protocol):
 
 
 class Pending(Protocol):
-    """An effect that has been let through and is happening now. Exactly one of the two is called, once."""
+    """An effect that has been let through and is happening now. Either `done` or `failed` is called, once."""
 
     def done(self, outcome: str = "") -> None:
         """It is applied. `outcome` is what the far side answered: `-> 0`, `250`."""
 
     def failed(self, error: BaseException) -> None:
         """It was refused by the far side, or its reply was lost."""
+
+    def add(self, outcome: str) -> None:
+        """After `done`: more of the answer has become known (a row was fetched)."""
 
 
 class Worker(Protocol):
@@ -48,8 +52,10 @@ class Worker(Protocol):
 
     @property
     def dead(self) -> bool:
-        """True once the worker was killed. Its cleanup code still runs, but must not change the world: `begin` and
-        `perform` raise again; only what death does by itself (rollback, close) may go through without them.
+        """True once the worker was killed.
+
+        Its cleanup code still runs, but must not change the world: `begin` and `perform` raise again; only what death
+        does by itself (rollback, close) may go through without them.
         """
 
     def touch(self, resource: str) -> None:
@@ -88,6 +94,9 @@ class Worker(Protocol):
             True when it is worth trying again, False when the deadline has come.
         """
 
+    def record(self, foreign: Foreign) -> None:
+        """A foreign effect whose content was not yet known at `begin` has been applied."""
+
     def oddity(self, code: str, message: str) -> None:
         """Report something the verdict must mention, under a finding code: a thread started, an unseen connection."""
 
@@ -119,6 +128,18 @@ class Probe(Protocol):
     def remove(self) -> None:
         """Undo `install` completely, also after an error half-way."""
 
+    def resume(self, worker: Worker) -> None:
+        """The worker gets the baton. Called in the controller's thread."""
+
+    def pause(self, worker: Worker) -> None:
+        """The worker has given the baton back. Called in the controller's thread."""
+
+    def enter(self, worker: Worker) -> None:
+        """An attempt begins. Called in the worker's thread."""
+
+    def leave(self, worker: Worker) -> None:
+        """An attempt ends. Called in the worker's thread."""
+
     def bury(self, worker: Worker) -> None:
         """A killed worker's thread has ended: do what the operating system would (roll back, drop locks)."""
 
@@ -140,6 +161,9 @@ class Store(Protocol):
     def covers(self, resource: str) -> bool:
         """True if this store holds that resource."""
 
+    def announce(self, resource: str) -> None:
+        """A covered resource is about to be touched, perhaps for the first time."""
+
     def capture(self) -> None:
         """Remember the present state as the initial one.
 
@@ -157,6 +181,7 @@ class Store(Protocol):
         """Let go of connections and temporary files."""
 
 
+@runtime_checkable
 class Volatile(Store, Protocol):
     """A store of the process's own memory, which a dying worker's cleanup code can still change."""
 
@@ -167,8 +192,27 @@ class Volatile(Store, Protocol):
         """Return to a state from `hold`."""
 
 
+@runtime_checkable
 class Ledger(Store, Protocol):
     """A store of foreign effects: it forgets on `restore`, and can undo nothing."""
 
     def record(self, foreign: Foreign) -> None:
         """A foreign effect has been applied."""
+
+
+class Conditions(Protocol):
+    """What must be the same in every run: the time it starts at, and the random values it is handed."""
+
+    def begin(self, *, perturbed: bool) -> None:
+        """A run begins. A perturbed one starts at another time and draws other values."""
+
+    def fresh(self) -> Fresh:
+        """The random values handed out since `begin`."""
+
+    @property
+    def read_clock(self) -> bool:
+        """True if a worker has looked at the time since `begin`."""
+
+    @property
+    def used_random(self) -> bool:
+        """True if a worker has drawn random values since `begin`."""

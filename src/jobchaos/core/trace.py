@@ -32,9 +32,10 @@ class TraceEvent:
         happening: What kind of event.
         copy: The copy's letter; empty for the passing of time.
         attempt: Which execution of that copy, from 1.
-        effect: The effect, for `EFFECT` (applied) and for `KILLED`/`PAUSED`/`BLOCKED` (the next one, not applied).
+        effect: The effect, for `EFFECT` and for `KILLED`/`PAUSED`/`BLOCKED` (the next one, not applied).
         detail: The effect's outcome (`-> 0`, `250`), the exception's text, or how much time passed.
         at: Virtual time, in nanoseconds since the epoch.
+        applied: For `EFFECT`: False if the far side refused it (`detail` tells why) or a fault kept it from happening.
     """
 
     happening: Happening
@@ -43,6 +44,7 @@ class TraceEvent:
     effect: Effect | None
     detail: str
     at: int
+    applied: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class Trace:
     events: tuple[TraceEvent, ...]
 
     def effects(self, copy: str | None = None) -> tuple[Effect, ...]:
-        """The effects that were applied, of one copy or of all."""
+        """The effects that were tried, one a step, of one copy or of all."""
         return tuple(
             event.effect
             for event in self.events

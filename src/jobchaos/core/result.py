@@ -1,0 +1,60 @@
+"""RunResult: what came of running one schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from jobchaos.core.compare import Fresh
+from jobchaos.core.schedule import Schedule
+from jobchaos.core.snapshot import State
+from jobchaos.core.trace import Trace
+
+
+@dataclass(frozen=True, slots=True)
+class CopyResult:
+    """How one copy fared.
+
+    Attributes:
+        completed: True if one of its attempts finished.
+        attempts: How many executions it had.
+        error: The text of its last attempt's exception, if the copy was given up; `waits for ever for X` if stuck.
+    """
+
+    completed: bool
+    attempts: int
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """One run of one schedule.
+
+    Attributes:
+        schedule: What was run.
+        trace: What happened.
+        state: The content of all stores afterwards.
+        copies: Letter to result.
+        fresh: The random values that were handed out.
+        faults_hit: False if a fault of the schedule was never reached, because an attempt ended before it.
+        stuck: Where an attempt stayed without a step until the guard time was over; empty if none did.
+        oddities: `(code, message)` of what the verdict must mention.
+        read_clock: True if the job looked at the time.
+        used_random: True if the job drew random values.
+    """
+
+    schedule: Schedule
+    trace: Trace
+    state: State
+    copies: Mapping[str, CopyResult]
+    fresh: Fresh
+    faults_hit: bool
+    stuck: str
+    oddities: tuple[tuple[str, str], ...]
+    read_clock: bool
+    used_random: bool
+
+    @property
+    def completed(self) -> bool:
+        """True if every copy did."""
+        return all(copy.completed for copy in self.copies.values())

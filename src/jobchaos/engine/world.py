@@ -1,0 +1,90 @@
+"""World: all stores of one check, bound to resources just before their first touch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from jobchaos.core.effect import Foreign
+from jobchaos.core.ports import Ledger, Store, Volatile
+from jobchaos.core.snapshot import Snapshot, State
+
+StoreFactory = Callable[[str], Store | None]
+
+
+class World:
+    """The stores and ledgers that make up the state of a check.
+
+    Args:
+        explicit: Stores given by the user; they win over automatic ones for the resources they cover.
+        factory: Makes a store for a resource, or returns None if there is none for its kind.
+    """
+
+    def __init__(self, explicit: Iterable[Store], factory: StoreFactory) -> None:
+        self._factory = factory
+        self._stores: dict[str, Store] = {}
+        self._announced: set[str] = set()
+        self._initial: dict[str, Snapshot] = {}
+        self.unstored: list[str] = []
+        for store in explicit:
+            self._bind(store)
+
+    @property
+    def initial(self) -> State:
+        """The content of every store when it was bound."""
+        return self._initial
+
+    def add(self, store: Store) -> None:
+        """Bind one more store now."""
+        self._bind(store)
+
+    def announce(self, resource: str) -> None:
+        """A resource is about to be touched: make sure that a store has captured it."""
+        if resource in self._announced:
+            return
+        store = next((store for store in self._stores.values() if store.covers(resource)), None)
+        if store is None:
+            store = self._factory(resource)
+            if store is None:
+                self.unstored.append(resource)
+            else:
+                self._bind(store)
+        if store is not None:
+            store.announce(resource)
+        self._announced.add(resource)
+
+    def record(self, foreign: Foreign) -> None:
+        """Enter a foreign effect into its ledger."""
+        resource = f"{foreign.ledger}:"
+        self.announce(resource)
+        for store in self._stores.values():
+            if isinstance(store, Ledger) and store.covers(resource):
+                store.record(foreign)
+                return
+
+    def restore(self) -> None:
+        """Everything back to its initial state."""
+        for store in self._stores.values():
+            store.restore()
+
+    def snapshot(self) -> State:
+        """The present content of everything."""
+        return {name: store.snapshot() for name, store in self._stores.items()}
+
+    def hold(self) -> list[tuple[Volatile, Any]]:
+        """Remember the process's own memory while a dying worker unwinds."""
+        return [(store, store.hold()) for store in self._stores.values() if isinstance(store, Volatile)]
+
+    def close(self) -> None:
+        """Let go of every store."""
+        for store in self._stores.values():
+            store.close()
+
+    def _bind(self, store: Store) -> None:
+        store.capture()
+        name, number = store.name, 1
+        while name in self._stores:  # two databases called app.db
+            number += 1
+            name = f"{store.name} ({number})"
+        self._stores[name] = store
+        self._initial[name] = store.snapshot()

@@ -1,0 +1,102 @@
+"""Judge: is the state that a run left the single run's, and did everything complete?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jobchaos.core.compare import Comparison, Fresh, Ignore, compare
+from jobchaos.core.diff import Change
+from jobchaos.core.result import RunResult
+from jobchaos.core.snapshot import State
+
+_FAMILY_DIGIT = {"duplicate": 1, "concurrent": 2, "crash": 3, "retry": 5}
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What is wrong with one run.
+
+    Attributes:
+        code: The finding's code; empty if nothing is wrong.
+        comparison: Its state against the single run's.
+        unfinished: Letters of copies that never completed.
+        advice: Codes of advice that it gives, each with its message.
+    """
+
+    code: str
+    comparison: Comparison
+    unfinished: tuple[str, ...]
+    advice: tuple[tuple[str, str], ...]
+
+
+class Judge:
+    """Compares runs with one clean run.
+
+    Args:
+        expected: The clean run.
+        initial: Content of each store when it was bound; a store that the clean run never touched stays at it.
+        volatile: Columns whose values depend on time and chance.
+        ignore: What to leave out.
+        ledgers: Names of stores that hold foreign effects.
+    """
+
+    def __init__(
+        self,
+        expected: RunResult,
+        initial: State,
+        volatile: frozenset[tuple[str, str, str]],
+        ignore: Ignore,
+        ledgers: frozenset[str],
+    ) -> None:
+        self._expected = expected
+        self._initial = initial
+        self._volatile = volatile
+        self._ignore = ignore
+        self._ledgers = ledgers
+
+    def judge(self, run: RunResult, family: str) -> Judgement:
+        """Judge one run of a schedule of `family`."""
+        comparison = self.compare(run.state, run.fresh)
+        unfinished = tuple(letter for letter, copy in run.copies.items() if not copy.completed)
+        if not comparison.diff:
+            stuck = tuple(letter for letter in unfinished if _hangs(run.copies[letter].error))
+            advice = tuple(("JC701", run.copies[letter].error) for letter in unfinished if letter not in stuck)
+            return Judgement(_code(family, 4) if stuck else "", comparison, stuck, advice)
+        return Judgement(_code(family, self._kind(comparison, unfinished)), comparison, unfinished, ())
+
+    def compare(self, state: State, fresh: Fresh) -> Comparison:
+        """Compare a state with the single run's."""
+        expected = {**self._initial, **self._expected.state}
+        return compare(
+            expected,
+            {**self._initial, **state},
+            initial=self._initial,
+            expected_fresh=self._expected.fresh,
+            actual_fresh=fresh,
+            volatile=self._volatile,
+            ignore=self._ignore,
+        )
+
+    def _kind(self, comparison: Comparison, unfinished: tuple[str, ...]) -> int:
+        foreign = [change for change in comparison.diff.changes if change.store in self._ledgers]
+        if any(change.kind == "extra" for change in foreign):
+            return 1
+        if unfinished:
+            return 4
+        if any(change.kind == "missing" for change in foreign):
+            return 2
+        return 3
+
+
+def first_change(comparison: Comparison, ledgers: frozenset[str]) -> Change | None:
+    """The change a report should lead with: what others have seen, before what only we have stored."""
+    changes = sorted(comparison.diff.changes, key=lambda change: change.store not in ledgers)
+    return changes[0] if changes else None
+
+
+def _code(family: str, kind: int) -> str:
+    return f"JC{_FAMILY_DIGIT[family]}0{kind}"
+
+
+def _hangs(error: str) -> bool:
+    return error.startswith(("waits for ever", "takes more than"))
