@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -64,40 +65,32 @@ def table_changes(
         actual: Likewise, as found.
         table: Gives columns and key.
     """
-    surplus = _surplus(actual, expected)
-    missing = _surplus(expected, actual)
+    found = Counter(color for color, _ in actual)
+    wanted = Counter(color for color, _ in expected)
+    extra = {color: row for color, row in actual if found[color] > wanted[color]}
+    missing = {color: row for color, row in expected if wanted[color] > found[color]}
+    single = {color for color in (*extra, *missing) if abs(found[color] - wanted[color]) == 1}
+    twins = {_key(table, row): color for color, row in missing.items() if table.key and color in single}
     changes: list[Change] = []
-    for key, (row, count, wanted) in list(surplus.items()):
-        twin = next((other for other, (lost, *_) in missing.items() if _same_key(table, row, lost)), None)
-        if twin is not None and count - wanted == 1:
-            lost, _, _ = missing.pop(twin)
-            del surplus[key]
-            pairs = zip(table.columns, lost, row, strict=True)
-            before = {column: old for column, old, new in pairs if old != new or type(old) is not type(new)}
+    for color, row in list(extra.items()):
+        twin = twins.get(_key(table, row)) if color in single else None
+        before = _differing(table, missing[twin], row) if twin is not None else {}
+        if twin is not None and before:
+            del twins[_key(table, row)], extra[color], missing[twin]
             changes.append(_change(store, name, table, row, 1, 1, before))
-    changes += [_change(store, name, table, row, count, wanted, {}) for row, count, wanted in missing.values()]
-    changes += [_change(store, name, table, row, count, wanted, {}) for row, count, wanted in surplus.values()]
+    for color, row in (*missing.items(), *extra.items()):
+        changes.append(_change(store, name, table, row, found[color], wanted[color], {}))
     return changes
 
 
-def _surplus(these: list[tuple[str, Row]], others: list[tuple[str, Row]]) -> dict[str, tuple[Row, int, int]]:
-    """Color to (a row, how many here, how many there), for colors more frequent here."""
-    colors = [color for color, _ in these]
-    other_colors = [color for color, _ in others]
-    found: dict[str, tuple[Row, int, int]] = {}
-    for color, row in these:
-        here, there = colors.count(color), other_colors.count(color)
-        if here > there and color not in found:
-            # For a missing row "here" is the clean run: keep (as found, as expected) in that order at the caller.
-            found[color] = (row, here, there)
-    return found
+def _key(table: Table, row: Row) -> Row:
+    return tuple(row[table.columns.index(column)] for column in table.key)
 
 
-def _same_key(table: Table, row: Row, other: Row) -> bool:
-    if not table.key:
-        return False
-    positions = [table.columns.index(column) for column in table.key]
-    return all(row[position] == other[position] for position in positions)
+def _differing(table: Table, expected: Row, actual: Row) -> dict[str, Cell]:
+    # By repr, as in snapshots: 1 and 1.0 differ, NaN and NaN do not.
+    pairs = zip(table.columns, expected, actual, strict=True)
+    return {column: old for column, old, new in pairs if repr(old) != repr(new)}
 
 
 def _change(

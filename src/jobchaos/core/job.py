@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from jobchaos.errors import UsageError
 
 _SHORT = 60
+_ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+")
 
 
 class Job:
@@ -59,7 +61,11 @@ class Job:
     @property
     def label(self) -> str:
         """The call as a person would write it: `send_invoice(42, copy=True)`."""
-        return f"{self.name}({_arguments(self.args, self.kwargs)})"
+        function, args, kwargs = self.function, self.args, self.kwargs
+        while isinstance(function, functools.partial):
+            args, kwargs = (*function.args, *args), {**function.keywords, **kwargs}
+            function = function.func
+        return f"{self.name}({_arguments(args, kwargs)})"
 
     @property
     def is_coroutine(self) -> bool:
@@ -68,7 +74,7 @@ class Job:
         while isinstance(function, functools.partial):
             function = function.func
         return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
-            getattr(function, "__call__", None)  # noqa: B004 - an object with an async __call__
+            getattr(type(function), "__call__", None)  # noqa: B004 - an object with an async __call__, but not its class
         )
 
     def __repr__(self) -> str:
@@ -115,4 +121,5 @@ def _arguments(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
 
 
 def _shorten(text: str) -> str:
+    text = _ADDRESS.sub("", text)  # a report of the same failure must be the same text
     return text if len(text) <= _SHORT else text[: _SHORT - 3] + "..."

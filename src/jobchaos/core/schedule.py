@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import enum
+import itertools
 import re
 from dataclasses import dataclass
 
 from jobchaos.errors import TokenError, UsageError
 
 _NANOSECONDS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
-_RUN = re.compile(r"([A-Z])(\d+)?(?:!([a-z]+))?")
-_WAIT = re.compile(r"\+(\d+)(?:\.(\d+))?(ns|us|ms|s|m|h)")
+_RUN = re.compile(r"([A-Z])([0-9]+)?(?:!(\w*))?")
+_TIME = re.compile(r"\+([0-9]+)(?:\.([0-9]+))?")
 
 
 class Fault(enum.Enum):
@@ -104,9 +105,11 @@ class Schedule:
     @property
     def preemptions(self) -> int:
         """How often a copy is paused, alive and unfinished, and another one moves."""
+        last = {run.copy: run for run in self.runs}
+        moves = (*self.runs, *(Run(copy) for copy in self.copies if last[copy].steps is not None))
         return sum(
             run.steps is not None and run.fault is None and run.copy != following.copy
-            for run, following in zip(self.runs, self.runs[1:], strict=False)
+            for run, following in itertools.pairwise(moves)
         )
 
     @property
@@ -147,10 +150,13 @@ def _segment(token: str, start: int, text: str) -> Run | Wait:
 
 
 def _wait(token: str, start: int, text: str) -> Wait:
-    match = _WAIT.fullmatch(text)
+    match = _TIME.match(text)
     if match is None:
         raise TokenError(token, start + 1, "expected a time such as +61s, +500ms or +1.5h")
-    whole, fraction, unit = match.groups()
+    unit = text[match.end() :]
+    if unit not in _NANOSECONDS:
+        raise TokenError(token, start + match.end(), f"expected a unit of time, one of {', '.join(_NANOSECONDS)}")
+    whole, fraction = match.groups()
     scale = _NANOSECONDS[unit]
     parts = int(fraction or "0") * scale
     divisor: int = 10 ** len(fraction or "")

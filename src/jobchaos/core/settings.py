@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -61,15 +62,10 @@ class Settings:
         _whole("budget", self.budget, 0, 10**9)
         _whole("replays", self.replays, 0, 1000)
         _whole("seed", self.seed, -(2**63), 2**63)
-        if not isinstance(self.guard, int | float) or isinstance(self.guard, bool) or not self.guard > 0:
-            raise UsageError(f"guard must be a number of seconds above 0, got {self.guard!r}")
-        if self.now is not None and self.now.tzinfo is None:
-            raise UsageError(f"now must be timezone-aware, got {self.now!r}; add tzinfo=timezone.utc")
+        _seconds("guard", self.guard)
+        _aware("now", self.now)
         for name in ("ignore", "allow"):
-            value = getattr(self, name)
-            if isinstance(value, str) or not all(isinstance(item, str) for item in value):
-                raise UsageError(f"{name} must be a list of strings, got {value!r}")
-            object.__setattr__(self, name, tuple(value))
+            object.__setattr__(self, name, _strings(name, getattr(self, name)))
         object.__setattr__(self, "budget", self.budget or _BUDGETS[self.profile])
         object.__setattr__(self, "replays", self.replays or _REPLAYS[self.profile])
 
@@ -88,8 +84,10 @@ class Settings:
             if name not in known:
                 raise UsageError(f"{where} has no option {name!r}; known are {', '.join(known)}")
         current: dict[str, Any] = {name: getattr(self, name) for name in known}
-        if "profile" in options:  # let the new profile bring its own defaults
-            current.update(budget=0, replays=0)
+        if "profile" in options:  # let the new profile bring its own defaults, but keep what was chosen
+            for name, defaults in (("budget", _BUDGETS), ("replays", _REPLAYS)):
+                if current[name] == defaults[self.profile]:
+                    current[name] = 0
         try:
             return Settings(**{**current, **options})
         except UsageError as error:
@@ -104,3 +102,21 @@ def _one_of(name: str, value: object, known: tuple[str, ...]) -> None:
 def _whole(name: str, value: object, low: int, high: int) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
         raise UsageError(f"{name} must be a whole number from {low} to {high}; got {value!r}")
+
+
+def _seconds(name: str, value: object) -> None:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < math.inf:
+        raise UsageError(f"{name} must be a number of seconds above 0, got {value!r}")
+
+
+def _aware(name: str, value: object) -> None:
+    if value is not None and (not isinstance(value, datetime) or value.utcoffset() is None):
+        raise UsageError(f"{name} must be a timezone-aware datetime, got {value!r}; add tzinfo=timezone.utc")
+
+
+def _strings(name: str, value: object) -> tuple[str, ...]:
+    items = tuple(value) if isinstance(value, Iterable) and not isinstance(value, str | bytes) else (None,)
+    strings = tuple(item for item in items if isinstance(item, str))
+    if len(strings) != len(items):
+        raise UsageError(f"{name} must be a list of strings, got {value!r}")
+    return strings

@@ -42,22 +42,14 @@ class Snapshot:
     @property
     def digest(self) -> str:
         """A hash that is equal for equal content, whatever the order of tables and rows."""
-        content = sorted(
-            (name, table.columns, sorted(map(_sortable, table.rows))) for name, table in self.tables.items()
-        )
-        return hashlib.blake2b(repr(content).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+        return hashlib.blake2b(repr(self._content()).encode(), digest_size=16).hexdigest()
 
     def same_as(self, other: Snapshot) -> bool:
         """True if both hold the same tables with the same multisets of rows."""
-        if self.tables.keys() != other.tables.keys():
-            return False
-        for name, mine in self.tables.items():
-            theirs = other.tables[name]
-            if mine.columns != theirs.columns or len(mine.rows) != len(theirs.rows):
-                return False
-            if mine.rows != theirs.rows and sorted(map(_sortable, mine.rows)) != sorted(map(_sortable, theirs.rows)):
-                return False
-        return True
+        return self._content() == other._content()
+
+    def _content(self) -> list[tuple[str, tuple[str, ...], list[tuple[tuple[str, str], ...]]]]:
+        return sorted((name, table.columns, sorted(map(_sortable, table.rows))) for name, table in self.tables.items())
 
 
 State = Mapping[str, Snapshot]

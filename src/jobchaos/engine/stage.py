@@ -22,29 +22,34 @@ class Stage:
     Args:
         clock: Virtual time.
         world: The stores.
-        probes: Installed by `watching`.
         hosts: Hosts that may be reached besides this machine.
     """
 
-    def __init__(self, clock: Clock, world: World, probes: Sequence[Probe], hosts: tuple[str, ...] = ()) -> None:
+    def __init__(self, clock: Clock, world: World, hosts: tuple[str, ...] = ()) -> None:
         self.clock = clock
         self.world = world
-        self.probes = probes
+        self.probes: list[Probe] = []
         self.error: Exception | None = None
         """Why the check cannot go on; set by `stop`."""
         self._hosts = hosts
+        self._installed = contextlib.ExitStack()
         self._local = threading.local()
         self._events: list[TraceEvent] = []
         self._oddities: dict[tuple[str, str], None] = {}
 
     @contextlib.contextmanager
-    def watching(self) -> Iterator[None]:
-        """Install all probes, and remove them whatever happens."""
-        with contextlib.ExitStack() as stack:
-            for probe in self.probes:
-                stack.callback(probe.remove)
-                probe.install(self)
+    def watching(self, probes: Sequence[Probe]) -> Iterator[None]:
+        """Install probes, and remove all whatever happens."""
+        with self._installed:
+            for probe in probes:
+                self.add(probe)
             yield
+
+    def add(self, probe: Probe) -> None:
+        """Install one more probe, until `watching` ends."""
+        self._installed.callback(probe.remove)
+        probe.install(self)
+        self.probes.append(probe)
 
     def current(self) -> Worker | None:
         """See `Control.current`."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextvars
-import ctypes
 import dataclasses
 import sys
 import threading
@@ -16,7 +15,7 @@ from jobchaos.core.ports import Volatile
 from jobchaos.core.schedule import Fault
 from jobchaos.core.trace import Happening
 from jobchaos.engine.baton import Baton
-from jobchaos.engine.death import CheckStopped, WorkerKilled
+from jobchaos.engine.death import CheckStopped, WorkerKilled, raise_in, strike_later
 from jobchaos.engine.pending import PendingEffect, describe
 from jobchaos.engine.sites import call_site
 from jobchaos.engine.stage import Stage
@@ -98,7 +97,7 @@ class ThreadWorker:
         if self._is_parked:
             return self.move(guard)
         for _ in range(10):
-            _raise_in(self._thread, WorkerKilled)
+            raise_in(self._thread)
             if self._baton.wait(guard / 10):
                 if self.outcome is None:  # it reached a step at last, and parked there
                     return self.move(guard)
@@ -110,6 +109,7 @@ class ThreadWorker:
         """Its thread has ended after a kill: undo what its clean-up code did to the process's memory."""
         for store, held in self._held:
             store.put_back(held)
+        self._stage.world.lose_memory()
 
     @property
     def position(self) -> Site | None:
@@ -245,9 +245,7 @@ class ThreadWorker:
     def _refuse_to_die(self) -> None:
         self._after_death += 1
         if self._after_death > _STUBBORN:
-            # An `except BaseException` in a loop eats whatever is raised inside it. An asynchronous exception also
-            # strikes between the end of the handler and the next `try`.
-            _raise_in(threading.current_thread(), WorkerKilled)
+            strike_later(1 + self._after_death % _STUBBORN)
         raise WorkerKilled
 
     def _main(self) -> None:
@@ -284,8 +282,3 @@ class ThreadWorker:
 
     def _swallowed(self) -> None:
         self._stage.oddity("JC702", "catches the exception that stands for its death and goes on")
-
-
-def _raise_in(thread: threading.Thread, error: type[BaseException]) -> None:
-    if thread.ident is not None:
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(error))

@@ -1,1 +1,82 @@
-"""Entry point of the pytest plugin."""
+"""Entry point of the pytest plugin: a switchboard. Every hook decides, and delegates.
+
+Loading this module must stay cheap: pytest does it in every run of everybody who has jobchaos installed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from jobchaos.pytest_plugin import options, rows
+from jobchaos.pytest_plugin.fixtures import (
+    jobchaos,
+    jobchaos_stores,
+    run_concurrently,
+    run_crashing,
+    run_twice,
+)
+
+if TYPE_CHECKING:
+    from _pytest.terminal import TerminalReporter
+
+__all__ = ["jobchaos", "jobchaos_stores", "run_concurrently", "run_crashing", "run_twice"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the command line and ini options."""
+    options.add(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker, and refuse bad options before any test runs."""
+    options.validate(config)
+    rows.prepare(config)
+
+
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    """Serve `--jobchaos-init` instead of running tests."""
+    if not config.getoption("jobchaos_init"):
+        return None
+    from jobchaos.pytest_plugin.init_command import write_conftest
+
+    return write_conftest(config.invocation_params.dir)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Remember which test is running: the fixtures have session scope, so that they can be used under `@given`."""
+    rows.enter(item)
+    try:
+        return (yield)
+    finally:
+        rows.leave(item)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Attach the verdicts to the test's report, where they also travel through xdist."""
+    report = yield
+    rows.attach(item, call, report)
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter, config: pytest.Config) -> None:
+    """Print the table."""
+    if options.wants_summary(config):
+        from jobchaos.pytest_plugin.terminal import print_summary
+
+        print_summary(terminalreporter, rows.collected(config), full=bool(config.getoption("jobchaos")))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write the report file."""
+    path = session.config.getoption("jobchaos_report")
+    if path and not hasattr(session.config, "workerinput"):
+        from jobchaos.report.files import write_report
+
+        write_report(session.config.invocation_params.dir / path, rows.collected(session.config))

@@ -1,0 +1,51 @@
+"""Fixtures: each hands out a checker for some families of faults.
+
+They have session scope and look up the running test themselves, because Hypothesis rejects function-scoped fixtures
+in `@given` tests.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from jobchaos.core.ports import Store
+    from jobchaos.pytest_plugin.checker import Checker
+
+
+@pytest.fixture(scope="session")
+def run_twice(pytestconfig: pytest.Config) -> Checker:
+    """`run_twice(job, *args, **kwargs)`: the state after duplicate deliveries is a single run's."""
+    return _checker(pytestconfig, "duplicate")
+
+
+@pytest.fixture(scope="session")
+def run_concurrently(pytestconfig: pytest.Config) -> Checker:
+    """`run_concurrently(job, *args, **kwargs)`: the state after two overlapping copies is a single run's."""
+    return _checker(pytestconfig, "concurrent")
+
+
+@pytest.fixture(scope="session")
+def run_crashing(pytestconfig: pytest.Config) -> Checker:
+    """`run_crashing(job, *args, **kwargs)`: the state after a crash at any point and redelivery is a single run's."""
+    return _checker(pytestconfig, "crash")
+
+
+@pytest.fixture(scope="session")
+def jobchaos(pytestconfig: pytest.Config) -> Checker:
+    """`jobchaos(job, *args, **kwargs)`: all of them."""
+    return _checker(pytestconfig, "duplicate", "concurrent", "crash")
+
+
+@pytest.fixture
+def jobchaos_stores() -> list[Store]:
+    """Override to name state that is not found by itself: return a list of stores."""
+    return []
+
+
+def _checker(config: pytest.Config, *families: str) -> Checker:
+    from jobchaos.pytest_plugin.checker import Checker
+
+    return Checker(config, families)

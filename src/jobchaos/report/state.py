@@ -1,0 +1,91 @@
+"""State: a diff in words, one line a row that is too many, missing or changed."""
+
+from __future__ import annotations
+
+import os.path
+from collections import Counter
+from collections.abc import Mapping
+
+from jobchaos.core.diff import Change, Diff
+from jobchaos.core.snapshot import Cell
+from jobchaos.report.shown import escape, literal, shorten
+
+_SIGNS = {"extra": "+", "missing": "-", "changed": "~"}
+_MOST = 20
+_MOST_EQUAL = 10
+_NAME = 30
+_CELL = 40
+_CONTEXT = 10
+
+
+def state_lines(diff: Diff, width: int) -> list[str]:
+    """The changes, then what is equal; no line is longer than `width`."""
+    names = _names(diff)
+    column = min(_NAME, max(map(len, names.values()), default=0))
+    counts = [
+        "" if change.kind == "changed" else f"{change.count}, expected {change.expected}" for change in diff.changes
+    ]
+    room = width - column - 6 - max(map(len, counts), default=0)
+    texts = [change_text(change, room) for change in diff.changes]
+    widest = max(map(len, texts), default=0)
+    lines = [
+        f"{shorten(names[_full(change)], column):<{column}}  {_SIGNS[change.kind]} {text:<{widest}}  {count}".rstrip()
+        for change, text, count in zip(diff.changes[:_MOST], texts, counts, strict=False)
+    ]
+    lines += _rest(len(diff.changes) - _MOST, "changes")
+    lines += [f"{shorten(names[full], column):<{column}}  equal" for full in diff.equal[:_MOST_EQUAL]]
+    return lines + _rest(len(diff.equal) - _MOST_EQUAL, "equal")
+
+
+def change_text(change: Change, limit: int) -> str:
+    """One change without its store and counts: `id=1  sent: 0 -> 1`, or the row."""
+    if change.kind != "changed":
+        return shorten(_record(change) if change.store == change.table else _row(change.row), limit)
+    moves = ", ".join(
+        f"{escape(column)}: {' -> '.join(_contrast(literal(column, old), literal(column, change.row[column])))}"
+        for column, old in change.before.items()
+    )
+    same = _row({column: cell for column, cell in change.row.items() if column not in change.before})
+    return shorten(f"{shorten(same, max(_CELL // 2, limit - len(moves) - 2))}  {moves}".lstrip(), limit)
+
+
+def _rest(count: int, what: str) -> list[str]:
+    return [f"... {count} more {what} ..."] if count > 0 else []
+
+
+def _full(change: Change) -> str:
+    return f"{change.store}.{change.table}"
+
+
+def _names(diff: Diff) -> dict[str, str]:
+    """`store.table` to what is shown for it: the table alone where that is clear."""
+    tables = {full: full.rpartition(".")[2] for full in diff.equal}
+    tables.update((_full(change), change.table) for change in diff.changes)
+    often = Counter(tables.values())
+    return {full: escape(table if often[table] == 1 else full) for full, table in tables.items()}
+
+
+def _row(row: Mapping[str, Cell]) -> str:
+    return ", ".join(f"{escape(column)}={literal(column, cell, _CELL)}" for column, cell in row.items())
+
+
+def _record(change: Change) -> str:
+    """A ledger's record reads as a sentence: `ann@example.com "Welcome"`."""
+    literals = ((cell, literal(column, cell, _CELL)) for column, cell in change.row.items() if cell is not None)
+    return " ".join(
+        text[1:-1] if isinstance(cell, str) and text == f'"{cell}"' and _is_word(cell) else text
+        for cell, text in literals
+    )
+
+
+def _is_word(text: str) -> bool:
+    return bool(text) and " " not in text
+
+
+def _contrast(old: str, new: str) -> tuple[str, str]:
+    """Both shortened, but so that the first difference is still to be seen."""
+    if max(len(old), len(new)) <= _CELL:
+        return old, new
+    start = max(0, len(os.path.commonprefix([old, new])) - _CONTEXT)
+    lead = "..." if start else ""
+    return lead + shorten(old[start:], _CELL), lead + shorten(new[start:], _CELL)
