@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os.path
 from collections import Counter
 from collections.abc import Mapping
 
@@ -86,6 +85,7 @@ def _contrast(old: str, new: str) -> tuple[str, str]:
     """Both shortened, but so that the first difference is still to be seen."""
     if max(len(old), len(new)) <= _CELL:
         return old, new
-    start = max(0, len(os.path.commonprefix([old, new])) - _CONTEXT)
+    pairs = enumerate(zip(old, new, strict=False))
+    start = max(0, next((index for index, (was, now) in pairs if was != now), 0) - _CONTEXT)
     lead = "..." if start else ""
     return lead + shorten(old[start:], _CELL), lead + shorten(new[start:], _CELL)

@@ -1,0 +1,280 @@
+"""Jobs that look fine and are not. Each must be found, with the right code and a minimal schedule."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import time
+import urllib.request
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from sqlite3 import connect as early_bound
+from typing import Any
+
+import requests
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from tests.corpus import site
+
+# --- statements ------------------------------------------------------------------------------------------------------
+
+
+def adds_points() -> None:
+    with site.connect() as db:
+        db.execute("UPDATE users SET points = points + 10 WHERE id = 1")
+
+
+def inserts_without_a_key() -> None:
+    with site.transactional() as db, db:
+        db.execute("INSERT INTO payments (order_id) VALUES (7)")
+
+
+def checks_then_inserts() -> None:
+    with site.connect() as db:
+        if db.execute("SELECT count(*) FROM payments WHERE order_id = 7").fetchone()[0] == 0:
+            db.execute("INSERT INTO payments (order_id) VALUES (7)")
+
+
+def reads_modifies_writes() -> None:
+    with site.connect() as db:
+        status, points = db.execute("SELECT status, points FROM orders, users").fetchone()
+        if status == "new":
+            db.execute("UPDATE users SET points = ? WHERE id = 1", (points + 10,))
+            db.execute("UPDATE orders SET status = 'done' WHERE id = 7")
+
+
+def inserts_many_one_by_one() -> None:
+    with site.connect() as db:
+        if db.execute("SELECT count(*) FROM payments").fetchone()[0] == 0:
+            db.executemany("INSERT INTO payments (order_id) VALUES (?)", [(7,), (8,), (9,)])
+
+
+def runs_a_script() -> None:
+    with site.connect() as db:
+        if db.execute("SELECT status FROM orders WHERE id = 7").fetchone()[0] == "new":
+            db.executescript(
+                """
+                -- no BEGIN, no COMMIT
+                UPDATE orders SET status = 'done' WHERE id = 7;
+                UPDATE users SET points = points + 10 WHERE id = 1;
+                """
+            )
+
+
+def stays_doing_for_ever() -> None:
+    with site.connect() as db:
+        if db.execute("UPDATE orders SET status = 'doing' WHERE id = 7 AND status = 'new'").rowcount:
+            db.execute("INSERT INTO receipts (order_id) VALUES (7)")
+            db.execute("UPDATE orders SET status = 'done' WHERE id = 7")
+
+
+def leaves_its_lock_behind() -> None:
+    with site.connect() as db:
+        db.execute("INSERT INTO locks (name) VALUES ('order 7')")
+        db.execute("UPDATE orders SET status = 'done' WHERE id = 7")
+        db.execute("DELETE FROM locks WHERE name = 'order 7'")
+
+
+def uses_two_transactions() -> None:
+    with site.transactional() as db:
+        if db.execute("SELECT status FROM orders WHERE id = 7").fetchone()[0] == "new":
+            with db:
+                db.execute("UPDATE orders SET status = 'paid' WHERE id = 7")
+            with db:
+                db.execute("UPDATE users SET points = points + 10 WHERE id = 1")
+
+
+def uses_a_shared_memory_database() -> None:
+    database = sqlite3.connect(f"file:{site.folder.name}?mode=memory&cache=shared", uri=True, isolation_level=None)
+    database.execute("UPDATE counters SET n = n + 1")
+    database.close()
+
+
+def was_bound_early() -> None:
+    database = early_bound(site.database(), isolation_level=None)
+    database.execute("UPDATE users SET points = points + 10 WHERE id = 1")
+    database.close()
+
+
+def uses_an_orm() -> None:
+    engine = sa.create_engine(f"sqlite:///{site.database()}")
+    users = sa.Table("users", sa.MetaData(), autoload_with=engine)
+    with Session(engine) as session, session.begin():
+        points = session.execute(sa.select(users.c.points).where(users.c.id == 1)).scalar_one()
+        session.execute(sa.update(users).where(users.c.id == 1).values(points=points + 10))
+    engine.dispose()
+
+
+# --- mail ------------------------------------------------------------------------------------------------------------
+
+
+def mails() -> None:
+    site.mail("ann@example.com")
+
+
+def mails_with_a_fresh_message_id() -> None:
+    site.mail("ann@example.com", f"<{uuid.uuid4()}@example.com>")
+
+
+def mails_then_marks() -> None:
+    with site.connect() as db:
+        if not db.execute("SELECT sent FROM users WHERE id = 1").fetchone()[0]:
+            site.mail("ann@example.com")
+            db.execute("UPDATE users SET sent = 1 WHERE id = 1")
+
+
+def marks_then_mails() -> None:
+    with site.connect() as db:
+        if db.execute("UPDATE users SET sent = 1 WHERE id = 1 AND sent = 0").rowcount:
+            site.mail("ann@example.com")
+
+
+def mails_inside_the_transaction() -> None:
+    with site.connect() as db:
+        db.execute("BEGIN IMMEDIATE")
+        if not db.execute("SELECT sent FROM users WHERE id = 1").fetchone()[0]:
+            site.mail("ann@example.com")
+            db.execute("UPDATE users SET sent = 1 WHERE id = 1")
+        db.execute("COMMIT")
+
+
+# --- HTTP ------------------------------------------------------------------------------------------------------------
+
+
+def posts() -> None:
+    site.post("/charges")
+
+
+def posts_with_a_fresh_key() -> None:
+    site.post("/charges", key=str(uuid.uuid4()))
+
+
+def posts_through_requests() -> None:
+    requests.post(f"http://127.0.0.1:{site.http_port}/charges", json={"cents": 42}, timeout=10)
+
+
+def posts_through_urllib() -> None:
+    with urllib.request.urlopen(f"http://127.0.0.1:{site.http_port}/charges", data=b"{}", timeout=10):
+        pass
+
+
+def charges_then_records() -> None:
+    with site.connect() as db:
+        if db.execute("SELECT charge FROM orders WHERE id = 7").fetchone()[0] is None:
+            charge = site.post("/charges")
+            db.execute("UPDATE orders SET charge = ? WHERE id = 7", (charge,))
+
+
+# --- files -----------------------------------------------------------------------------------------------------------
+
+
+def appends_to_a_file() -> None:
+    with (site.folder / "log.txt").open("a") as file:
+        file.write("order 7\n")
+
+
+def creates_then_fills() -> None:
+    path = site.folder / "invoice.txt"
+    if not path.exists():
+        path.write_text("invoice 7")
+
+
+def makes_a_directory() -> None:
+    (site.folder / "work").mkdir()
+    (site.folder / "work" / "invoice.txt").write_text("invoice 7")
+
+
+def moves_its_input_away() -> None:
+    os.rename(site.folder / "inbox.txt", site.folder / "doing.txt")
+    (site.folder / "outbox.txt").write_text((site.folder / "doing.txt").read_text().upper())
+
+
+def leaves_its_lock_file_behind() -> None:
+    lock = site.folder / "lock"
+    while True:
+        try:
+            os.close(os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+            break
+        except FileExistsError:
+            time.sleep(1)
+    (site.folder / "invoice.txt").write_text("invoice 7")
+    lock.unlink()
+
+
+def counts_in_a_file() -> None:
+    path = site.folder / "counter.txt"
+    path.write_text(str(int(path.read_text()) + 1))
+
+
+def names_a_file_after_the_time() -> None:
+    (site.folder / f"report-{int(time.time())}.csv").write_text("7;42")
+
+
+# --- memory ----------------------------------------------------------------------------------------------------------
+
+SEEN: dict[int, int] = {}
+
+
+def counts_in_memory() -> None:
+    SEEN[7] = SEEN.get(7, 0) + 1
+
+
+def checks_then_sets_in_memory() -> None:
+    if 7 not in SEEN:
+        known = len(SEEN)
+        SEEN[7 + known] = 1
+
+
+# --- coroutines ------------------------------------------------------------------------------------------------------
+
+
+async def mails_from_a_coroutine() -> None:
+    await asyncio.sleep(60)
+    site.mail("ann@example.com")
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A broken job, and what must be said of it: code to the token of the minimal schedule."""
+
+    job: Callable[[], Any]
+    findings: dict[str, str]
+
+
+BROKEN = [
+    Broken(adds_points, {"JC103": "A A"}),
+    Broken(inserts_without_a_key, {"JC103": "A A"}),
+    Broken(checks_then_inserts, {"JC203": "A1 B A"}),
+    Broken(reads_modifies_writes, {"JC303": "A2!kill A"}),
+    Broken(inserts_many_one_by_one, {"JC203": "A1 B A", "JC303": "A2!kill A"}),
+    Broken(runs_a_script, {"JC203": "A1 B A", "JC303": "A2!kill A"}),
+    Broken(stays_doing_for_ever, {"JC303": "A1!kill A"}),
+    Broken(leaves_its_lock_behind, {"JC304": "A1!kill A"}),
+    Broken(uses_two_transactions, {"JC303": "A3!kill A"}),
+    Broken(uses_a_shared_memory_database, {"JC103": "A A"}),
+    Broken(was_bound_early, {"JC103": "A A"}),
+    Broken(uses_an_orm, {"JC103": "A A"}),
+    Broken(mails, {"JC101": "A A"}),
+    Broken(mails_with_a_fresh_message_id, {"JC101": "A A"}),
+    Broken(mails_then_marks, {"JC201": "A1 B A", "JC301": "A2!kill A"}),
+    Broken(marks_then_mails, {"JC302": "A1!kill A"}),
+    Broken(mails_inside_the_transaction, {"JC301": "A4!kill A"}),
+    Broken(posts, {"JC101": "A A"}),
+    Broken(posts_with_a_fresh_key, {"JC101": "A A"}),
+    Broken(posts_through_requests, {"JC101": "A A"}),
+    Broken(posts_through_urllib, {"JC101": "A A"}),
+    Broken(charges_then_records, {"JC201": "A1 B A", "JC301": "A2!kill A"}),
+    Broken(appends_to_a_file, {"JC103": "A A"}),
+    Broken(creates_then_fills, {"JC303": "A1!kill A"}),
+    Broken(makes_a_directory, {"JC304": "A1!kill A"}),
+    Broken(moves_its_input_away, {"JC304": "A1!kill A"}),
+    Broken(leaves_its_lock_file_behind, {"JC304": "A1!kill A"}),
+    Broken(counts_in_a_file, {"JC103": "A A"}),
+    Broken(names_a_file_after_the_time, {"JC103": "A A"}),
+    Broken(counts_in_memory, {"JC103": "A A"}),
+    Broken(checks_then_sets_in_memory, {"JC203": "A2 B A"}),
+    Broken(mails_from_a_coroutine, {"JC101": "A A"}),
+]

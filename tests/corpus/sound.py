@@ -1,0 +1,210 @@
+"""Jobs that look broken and are not. None may be reported."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime
+import os
+import random
+import secrets
+import sqlite3
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import sqlalchemy as sa
+
+from tests.corpus import site
+
+
+def upserts() -> None:
+    with site.connect() as db:
+        db.execute("INSERT INTO receipts (order_id) VALUES (7) ON CONFLICT DO NOTHING")
+
+
+def upserts_many_one_by_one() -> None:
+    with site.connect() as db:
+        db.executemany("INSERT OR REPLACE INTO receipts (order_id) VALUES (?)", [(7,), (8,), (9,)])
+
+
+def checks_and_inserts_under_a_lock() -> None:
+    with site.connect() as db:
+        db.execute("BEGIN IMMEDIATE")
+        if db.execute("SELECT count(*) FROM payments WHERE order_id = 7").fetchone()[0] == 0:
+            db.execute("INSERT INTO payments (order_id) VALUES (7)")
+        db.execute("COMMIT")
+
+
+def upgrades_a_read_transaction_and_is_retried() -> None:
+    """SQLite refuses one of two such copies at once ("database is locked"); its redelivery completes."""
+    with site.connect() as db:
+        db.execute("BEGIN")
+        if db.execute("SELECT status FROM orders WHERE id = 7").fetchone()[0] == "new":
+            db.execute("UPDATE users SET points = points + 10 WHERE id = 1")
+            db.execute("UPDATE orders SET status = 'done' WHERE id = 7")
+        db.execute("COMMIT")
+
+
+def compares_and_sets() -> None:
+    with site.transactional() as db, db:
+        if db.execute("UPDATE orders SET status = 'done' WHERE id = 7 AND status = 'new'").rowcount:
+            db.execute("UPDATE users SET points = points + 10 WHERE id = 1")
+
+
+def is_refused_by_a_unique_key() -> None:
+    """The duplicate fails for ever, but the work is done: that is for advice, not for a finding."""
+    with site.transactional() as db, db:
+        db.execute("INSERT INTO receipts (order_id) VALUES (7)")
+
+
+def commits_in_a_finally_block() -> None:
+    with site.transactional() as db:
+        try:
+            db.execute("UPDATE orders SET status = 'done' WHERE id = 7")
+            db.execute("UPDATE users SET sent = 1 WHERE id = 1")
+        finally:
+            db.commit()
+
+
+def rolls_back_on_everything() -> None:
+    with site.connect() as db:
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            db.execute("UPDATE orders SET status = 'done' WHERE id = 7")
+            db.execute("COMMIT")
+        except BaseException:
+            db.execute("ROLLBACK")
+            raise
+
+
+def stores_random_ids() -> None:
+    with site.connect() as db:
+        token = f"{uuid.uuid4()}"
+        db.execute("INSERT INTO receipts (order_id, token) VALUES (7, ?) ON CONFLICT DO NOTHING", (token,))
+
+
+def stores_a_token_it_replaces() -> None:
+    with site.connect() as db:
+        db.execute("UPDATE orders SET charge = ? WHERE id = 7", (secrets.token_urlsafe(16),))
+
+
+def stores_random_letters() -> None:
+    with site.connect() as db:
+        code = "".join(random.choices("abcdefgh", k=8))  # noqa: S311
+        db.execute("INSERT OR REPLACE INTO receipts (order_id, token) VALUES (7, ?)", (code,))
+
+
+def stores_the_time() -> None:
+    with site.connect() as db:
+        now = datetime.datetime.now(datetime.timezone.utc).isoformat()
+        db.execute("UPDATE orders SET status = 'done', updated_at = ? WHERE id = 7", (now,))
+
+
+def uses_up_generated_keys() -> None:
+    """A retry leaves a gap in the sequence, so that the payment gets another id; nothing else differs."""
+    with site.connect() as db:
+        db.execute("DELETE FROM lines")
+        db.execute("DELETE FROM payments WHERE order_id = 7")
+        db.execute("BEGIN IMMEDIATE")
+        db.execute("DELETE FROM lines")
+        db.execute("DELETE FROM payments WHERE order_id = 7")
+        payment = db.execute("INSERT INTO payments (order_id) VALUES (7)").lastrowid
+        db.execute("INSERT INTO lines (payment_id, text) VALUES (?, 'one')", (payment,))
+        db.execute("COMMIT")
+
+
+def mails_with_a_derived_message_id() -> None:
+    site.mail("ann@example.com", "<signup-1@example.com>")
+
+
+def posts_with_a_derived_key() -> None:
+    site.post("/charges", key="order-7")
+
+
+def only_gets() -> None:
+    site.get("/rates")
+    with site.connect() as db:
+        db.execute("UPDATE orders SET status = 'done' WHERE id = 7")
+
+
+def replaces_a_file() -> None:
+    target = site.folder / "invoice.txt"
+    temporary = site.folder / "invoice.tmp"
+    temporary.write_text("invoice 7")
+    os.replace(temporary, target)
+
+
+def makes_a_directory_if_needed() -> None:
+    (site.folder / "work" / "7").mkdir(parents=True, exist_ok=True)
+    (site.folder / "work" / "7" / "invoice.txt").write_text("invoice 7")
+
+
+def removes_what_may_be_gone() -> None:
+    with contextlib.suppress(FileNotFoundError):
+        (site.folder / "inbox.txt").unlink()
+
+
+DONE: set[int] = set()
+
+
+def remembers_in_a_set() -> None:
+    DONE.add(7)
+
+
+CACHE: dict[str, int] = {}
+
+
+def caches_in_memory() -> None:
+    """The cache differs from process to process; the state does not."""
+    CACHE["hits"] = CACHE.get("hits", 0) + 1
+    with site.connect() as db:
+        db.execute("UPDATE orders SET status = 'done' WHERE id = 7")
+
+
+async def upserts_from_a_coroutine() -> None:
+    await asyncio.sleep(3600)
+    with site.connect() as db:
+        db.execute("INSERT OR IGNORE INTO receipts (order_id) VALUES (7)")
+
+
+def uses_sqlalchemy_core() -> None:
+    engine = sa.create_engine(f"sqlite:///{site.database()}")
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE orders SET status = 'done' WHERE id = 7"))
+    engine.dispose()
+
+
+def reads_rows_by_name() -> None:
+    with site.connect() as db:
+        db.row_factory = sqlite3.Row
+        for row in db.execute("SELECT id, email FROM users"):
+            db.execute("UPDATE users SET sent = 1 WHERE id = ?", (row["id"],))
+
+
+SOUND: list[Callable[[], Any]] = [
+    upserts,
+    upserts_many_one_by_one,
+    checks_and_inserts_under_a_lock,
+    upgrades_a_read_transaction_and_is_retried,
+    compares_and_sets,
+    is_refused_by_a_unique_key,
+    commits_in_a_finally_block,
+    rolls_back_on_everything,
+    stores_random_ids,
+    stores_a_token_it_replaces,
+    stores_random_letters,
+    stores_the_time,
+    uses_up_generated_keys,
+    mails_with_a_derived_message_id,
+    posts_with_a_derived_key,
+    only_gets,
+    replaces_a_file,
+    makes_a_directory_if_needed,
+    removes_what_may_be_gone,
+    remembers_in_a_set,
+    caches_in_memory,
+    upserts_from_a_coroutine,
+    uses_sqlalchemy_core,
+    reads_rows_by_name,
+]
