@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.server
+import socket
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -40,9 +41,10 @@ class Answering(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def servers() -> Iterator[None]:
-    mail = Controller(Sink(), hostname="127.0.0.1", port=0)
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        site.mail_port = probe.getsockname()[1]
+    mail = Controller(Sink(), hostname="127.0.0.1", port=site.mail_port)
     mail.start()
-    site.mail_port = mail.server.sockets[0].getsockname()[1]
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answering) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
