@@ -9,7 +9,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jobchaos.check import check
+    from jobchaos.checking import check
+    from jobchaos.core.attempts import attempt
     from jobchaos.core.finding import Finding
     from jobchaos.core.job import Job
     from jobchaos.core.schedule import Schedule
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from jobchaos.core.verdict import Verdict
     from jobchaos.errors import InconclusiveError, JobChaosError, UsageError
     from jobchaos.explore import strategies
+    from jobchaos.fake_clock import FakeClock
     from jobchaos.stores.directory import DirectoryStore
     from jobchaos.stores.function import FunctionStore
     from jobchaos.stores.memory import MemoryStore
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DirectoryStore",
+    "FakeClock",
     "Finding",
     "FunctionStore",
     "InconclusiveError",
@@ -35,12 +38,14 @@ __all__ = [
     "Settings",
     "UsageError",
     "Verdict",
+    "attempt",
     "check",
     "strategies",
 ]
 
 _HOMES = {
     "DirectoryStore": "jobchaos.stores.directory",
+    "FakeClock": "jobchaos.fake_clock",
     "Finding": "jobchaos.core.finding",
     "FunctionStore": "jobchaos.stores.function",
     "InconclusiveError": "jobchaos.errors",
@@ -52,7 +57,8 @@ _HOMES = {
     "Settings": "jobchaos.core.settings",
     "UsageError": "jobchaos.errors",
     "Verdict": "jobchaos.core.verdict",
-    "check": "jobchaos.check",
+    "attempt": "jobchaos.core.attempts",
+    "check": "jobchaos.checking",
 }
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import traceback
+import dataclasses
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -27,13 +28,24 @@ class Baseline:
         run: The run.
         volatile: Columns whose values depend on the time or on random values.
         lines: True if lines are steps, because the job has no effects that a probe can see.
-        notes: What the verdict must mention.
+        observations: What the verdict must mention.
+        uses_memory: True if the job changes memory of the process that its copies share.
     """
 
     run: RunResult
     volatile: frozenset[tuple[str, str, str]]
     lines: bool
-    notes: tuple[str, ...]
+    observations: tuple[str, ...]
+    uses_memory: bool
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the verdict must mention, volatile columns included."""
+        if not self.volatile:
+            return self.observations
+        names = ", ".join(".".join(dict.fromkeys(column)) for column in sorted(self.volatile))
+        note = f"made from the time or from random values, so compared by identity only: {names}"
+        return (*self.observations, note)
 
 
 class NoBaselineError(Exception):
@@ -41,15 +53,23 @@ class NoBaselineError(Exception):
 
     Attributes:
         finding: Why not.
+        oddities: `(code, message)` of what else was odd about the run, and may be the reason.
     """
 
-    def __init__(self, finding: Finding) -> None:
+    def __init__(self, finding: Finding, run: RunResult) -> None:
         super().__init__(finding.message)
         self.finding = finding
+        self.oddities = run.oddities
 
 
 def establish(
-    job: str, runner: Runner, world: World, *, lines: bool, look_closer: Callable[[bool], None] | None
+    job: str,
+    runner: Runner,
+    world: World,
+    *,
+    lines: bool,
+    look_closer: Callable[[bool], bool] | None,
+    schedule: Schedule = CLEAN,
 ) -> Baseline:
     """Run the job clean until two runs agree.
 
@@ -58,35 +78,66 @@ def establish(
         runner: Runs it.
         world: Its state.
         lines: Whether lines are steps already.
-        look_closer: Called when the probes do not see what the job does: makes lines steps from now on and, if called
-            with True, the process's memory part of the state. None if that is not wanted.
+        look_closer: Called when the probes do not see what the job does: makes lines steps from now on, or returns
+            False; if called with True, makes the process's memory part of the state. None if that is not wanted.
+        schedule: The clean run. One of different jobs, one after the other, may fail in it.
 
     Raises:
         NoBaselineError: If the job fails, never ends, differs from run to run, or does nothing that can be seen.
     """
-    first = _clean(job, runner)
+    first = clean_run(job, runner, schedule)
+    uses_memory = world.memory_changed
     notes: list[str] = []
     unseen = world.unseen(first.state, first.trace)
     if look_closer is not None and (unseen or not _visible(first.trace)):
-        look_closer(not unseen)
-        if unseen:
+        lines = look_closer(not unseen)
+        if unseen and lines:
             notes.append(f"{', '.join(unseen)} changed without an effect that a probe could see: lines are steps, too")
-        return _with_notes(establish(job, runner, world, lines=True, look_closer=None), notes)
-    second = _clean(job, runner)
+        seen = establish(job, runner, world, lines=lines, look_closer=None, schedule=schedule)
+        return dataclasses.replace(seen, observations=(*notes, *seen.observations))
+    second = clean_run(job, runner, schedule)
     if _difference(first.trace, second.trace) is not None:
-        first, second = second, _clean(job, runner)  # the very first run may load and cache things
+        first, second = second, clean_run(job, runner, schedule)  # the very first run may load and cache things
     _same(job, first, second)
-    if not _visible(first.trace) and _same_state(first.state, world.initial):
-        raise NoBaselineError(Finding("JC902", f"{job} has no effect that could be seen", detail=_BLIND))
-    volatile: frozenset[tuple[str, str, str]] = frozenset()
-    if first.read_clock or first.used_random:
-        shifted = runner.run(CLEAN, perturbed=True)
-        if shifted.completed:
-            volatile = volatile_columns(first.state, shifted.state, world.initial)
-    if volatile:
-        names = ", ".join(".".join(dict.fromkeys(column)) for column in sorted(volatile))
-        notes.append(f"made from the time or from random values, so compared by identity only: {names}")
-    return Baseline(first, volatile, lines, tuple(notes))
+    if not _visible(first.trace) and not _leaves_anything(first, runner, world):
+        raise NoBaselineError(Finding("JC902", f"{job} has no effect that could be seen", detail=_BLIND), first)
+    return Baseline(first, volatile_after(first, runner, world), lines, tuple(notes), uses_memory)
+
+
+def clean_run(job: str, runner: Runner, schedule: Schedule) -> RunResult:
+    """Run a schedule without faults.
+
+    Raises:
+        NoBaselineError: If it is stuck; or if it fails, unless there are different jobs.
+    """
+    run = runner.run(schedule)
+    if run.stuck:
+        message = f"{job} did not reach its next step in time, {run.stuck}"
+        raise NoBaselineError(Finding("JC904", message, trace=run.trace, detail=_ENDLESS), run)
+    if run.completed or len(schedule.copies) > 1:
+        return run
+    raise NoBaselineError(failure(f"{job} fails without any fault: {run.copies['A'].error}", run, runner), run)
+
+
+def failure(what: str, run: RunResult, runner: Runner) -> Finding:
+    """A job fails for good in `run`, the latest run of `runner`."""
+    raised = runner.last_failure
+    detail = "" if raised is None else raised.traceback
+    if _SIGNAL in what:
+        detail = f"{detail.rstrip()}\n{_MAIN_THREAD}"
+    message = f"{what}. A job must succeed once before its faults mean anything"
+    return Finding("JC903", message, trace=run.trace, detail=detail)
+
+
+def volatile_after(run: RunResult, runner: Runner, world: World) -> frozenset[tuple[str, str, str]]:
+    """The columns that differ when a clean run is repeated at another time and with other random values."""
+    if not (run.read_clock or run.used_random):
+        return frozenset()
+    shifted = runner.run(run.schedule, perturbed=True)
+    fared = [[copy.completed for copy in one.copies.values()] for one in (run, shifted)]
+    if fared[0] != fared[1]:
+        return frozenset()
+    return volatile_columns(run.state, shifted.state, world.initial, (run.fresh, shifted.fresh))
 
 
 _BLIND = (
@@ -96,31 +147,21 @@ _BLIND = (
 )
 
 
+def _leaves_anything(run: RunResult, runner: Runner, world: World) -> bool:
+    """Whether a clean run, or one of different jobs alone (another may have undone it), has changed any state."""
+    alone = (runner.run(Schedule((Run(letter),))) for letter in run.copies if len(run.copies) > 1)
+    return any(not _same_state(one.state, world.initial) for one in itertools.chain([run], alone))
+
+
 def _visible(trace: Trace) -> bool:
-    return any(effect.kind not in ("line", "sleep") for effect in trace.effects())
+    return any(effect.kind not in ("line", "sleep", "await") for effect in trace.effects())
 
 
-def _clean(job: str, runner: Runner) -> RunResult:
-    run = runner.run(CLEAN)
-    if run.stuck:
-        raise NoBaselineError(
-            Finding("JC904", f"{job} did not reach its next step in time, {run.stuck}", trace=run.trace, detail=_ENDLESS)
-        )
-    if run.completed:
-        return run
-    copy = run.copies["A"]
-    error = runner.last_error
-    detail = "".join(traceback.format_exception(error)) if error is not None else ""
-    raise NoBaselineError(
-        Finding(
-            "JC903",
-            f"{job} fails without any fault: {copy.error}. A job must succeed once before its faults mean anything",
-            trace=run.trace,
-            detail=detail,
-        )
-    )
-
-
+_SIGNAL = "signal only works in main thread"
+_MAIN_THREAD = (
+    "Jobs run in threads here, and Python lets only a main thread handle signals. Give each worker a process of its "
+    'own, in whose main thread the job runs: isolation="process".'
+)
 _ENDLESS = "Raise guard= if the job really computes for that long between two effects."
 
 
@@ -135,7 +176,8 @@ def _same(job: str, first: RunResult, second: RunResult) -> None:
                 "JC901",
                 f"{job} does not do the same thing twice from the same state",
                 detail=f"{difference}\n{_CAUSES}",
-            )
+            ),
+            second,
         )
 
 
@@ -173,7 +215,3 @@ def _told(event: TraceEvent | None) -> str:
 
 def _same_state(one: State, other: State) -> bool:
     return all(snapshot.same_as(other[name]) for name, snapshot in one.items())
-
-
-def _with_notes(baseline: Baseline, notes: list[str]) -> Baseline:
-    return Baseline(baseline.run, baseline.volatile, baseline.lines, (*notes, *baseline.notes))

@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
+import time
+from typing import NamedTuple
+
 from jobchaos.clock.virtual import VirtualClock
 from jobchaos.core.compare import Fresh
+from jobchaos.core.settings import Settings
 from jobchaos.probes.entropy import EntropyProbe
 
 _SHIFT = 61_001_000_000  # ns: a perturbed run starts so much later; no round number in any unit
+
+
+class HandedOut(NamedTuple):
+    """What a forked worker was handed.
+
+    Attributes:
+        chunks: Random bytes.
+        used_random: Whether it has drawn random values of any kind.
+        clock_reads: How often it has looked at the time.
+    """
+
+    chunks: tuple[bytes, ...]
+    used_random: bool
+    clock_reads: int
 
 
 class RunConditions:
@@ -34,6 +52,19 @@ class RunConditions:
         """See `Conditions.fresh`."""
         return Fresh(tuple(self._entropy.chunks))
 
+    def hand_over(self) -> HandedOut:
+        """See `Conditions.hand_over`."""
+        handed_out = HandedOut(tuple(self._entropy.chunks), self._entropy.used, self._clock.reads)
+        self._entropy.chunks.clear()
+        self._clock.reads = 0
+        return handed_out
+
+    def take_over(self, news: HandedOut) -> None:
+        """See `Conditions.take_over`."""
+        self._entropy.chunks += news.chunks
+        self._entropy.used |= news.used_random
+        self._clock.reads += news.clock_reads
+
     @property
     def read_clock(self) -> bool:
         """See `Conditions.read_clock`."""
@@ -43,3 +74,12 @@ class RunConditions:
     def used_random(self) -> bool:
         """See `Conditions.used_random`."""
         return self._entropy.used
+
+
+def start_time(settings: Settings) -> int:
+    """Nanoseconds since the epoch at which all runs start.
+
+    The last minute of an hour is avoided: a redelivery starts a little later, and must not fall into the next day.
+    """
+    start = time.time_ns() if settings.now is None else round(settings.now.timestamp() * 10**9)
+    return start - 60 * 10**9 if start // 10**9 % 3600 >= 3540 else start

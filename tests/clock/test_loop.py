@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -12,15 +17,20 @@ from jobchaos.clock.virtual import VirtualClock
 HOUR = 3600 * 10**9
 
 
-def test_sleeping_takes_virtual_time_only() -> None:
-    clock = VirtualClock(0)
+def nobody() -> None:
+    """No worker: the calling thread is not controlled."""
+
+
+@pytest.mark.parametrize("start", [0, 1_795_480_130_561_346_173])
+def test_sleeping_takes_virtual_time_only(start: int) -> None:
+    clock = VirtualClock(start)
 
     async def job() -> str:
         await asyncio.sleep(3600)
         return "done"
 
-    assert run_coroutine(job(), clock) == "done"
-    assert clock.now() == HOUR
+    assert run_coroutine(job(), clock, nobody) == "done"
+    assert clock.now() == start + HOUR
 
 
 def test_a_timeout_strikes_at_its_virtual_moment() -> None:
@@ -30,7 +40,7 @@ def test_a_timeout_strikes_at_its_virtual_moment() -> None:
         await asyncio.wait_for(asyncio.Event().wait(), 60)
 
     with pytest.raises(asyncio.TimeoutError):
-        run_coroutine(job(), clock)
+        run_coroutine(job(), clock, nobody)
     assert clock.now() == 60 * 10**9
 
 
@@ -51,7 +61,7 @@ def test_real_sockets_are_waited_for() -> None:
             await writer.wait_closed()
         return line
 
-    assert run_coroutine(job(), clock) == b"hello\n"
+    assert run_coroutine(job(), clock, nobody) == b"hello\n"
 
 
 def test_tasks_left_behind_are_cancelled_and_the_loop_is_closed() -> None:
@@ -69,5 +79,174 @@ def test_tasks_left_behind_are_cancelled_and_the_loop_is_closed() -> None:
         await asyncio.sleep(0)
         return asyncio.get_running_loop()
 
-    assert run_coroutine(job(), VirtualClock(0)).is_closed()
+    assert run_coroutine(job(), VirtualClock(0), nobody).is_closed()
     assert cancelled == [True]
+
+
+def test_a_callback_comes_at_its_virtual_moment() -> None:
+    clock = VirtualClock(7)
+    times: list[int] = []
+
+    async def job() -> float:
+        loop = asyncio.get_running_loop()
+        loop.call_later(60, lambda: times.append(clock.now()))
+        loop.call_at(loop.time() + 30.000_000_001, lambda: times.append(clock.now()))
+        async with asyncio.timeout(90) if sys.version_info >= (3, 11) else Nothing():
+            await asyncio.sleep(61)
+        return loop.time()
+
+    assert run_coroutine(job(), clock, nobody) == 61
+    assert times == [30_000_000_008, 60_000_000_007]
+    assert clock.now() == 61_000_000_007
+
+
+class Nothing:
+    """In place of what Python 3.10 does not have."""
+
+    async def __aenter__(self) -> None: ...
+
+    async def __aexit__(self, *_: object) -> None: ...
+
+
+def test_nested_timeouts_strike_from_the_inside() -> None:
+    clock = VirtualClock(0)
+
+    async def inner() -> str:
+        try:
+            await asyncio.wait_for(asyncio.sleep(HOUR), 5)
+        except asyncio.TimeoutError:
+            return "inner"
+        return "none"
+
+    async def job() -> str:
+        return await asyncio.wait_for(inner(), 10)
+
+    assert run_coroutine(job(), clock, nobody) == "inner"
+    assert clock.now() == 5 * 10**9
+
+
+# --- what is real is waited for --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("own_pool", [False, True])
+def test_a_job_of_an_executor_is_waited_for(own_pool: bool) -> None:
+    clock = VirtualClock(0)
+    go = threading.Event()
+
+    async def job() -> str:
+        loop = asyncio.get_running_loop()
+        with ThreadPoolExecutor(1) as pool:
+            threading.Timer(0.05, go.set).start()
+            work = loop.run_in_executor(pool if own_pool else None, lambda: go.wait() and "done")
+            return str(await asyncio.wait_for(work, 3600))
+
+    assert run_coroutine(job(), clock, nobody) == "done"
+    assert clock.now() == 0
+
+
+def test_after_that_time_jumps_again() -> None:
+    clock = VirtualClock(0)
+
+    async def job() -> None:
+        await asyncio.gather(asyncio.get_running_loop().run_in_executor(None, int), asyncio.sleep(3600))
+
+    run_coroutine(job(), clock, nobody)
+    assert clock.now() == HOUR
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="selector loops of Windows have no subprocesses")
+@pytest.mark.parametrize("piped", [False, True])
+def test_a_process_is_waited_for(piped: bool) -> None:
+    clock = VirtualClock(0)
+    out = asyncio.subprocess.PIPE if piped else asyncio.subprocess.DEVNULL
+
+    async def job() -> int | None:
+        process = await asyncio.create_subprocess_exec(sys.executable, "-c", "print(1)", stdin=out, stdout=out)
+        await asyncio.wait_for(process.communicate(), 3600)
+        return process.returncode
+
+    assert run_coroutine(job(), clock, nobody) == 0
+    assert clock.now() == 0
+
+
+def test_an_idle_connection_does_not_stop_time() -> None:
+    clock = VirtualClock(0)
+
+    async def job() -> None:
+        async def never_answers(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read()
+            writer.close()
+
+        server = await asyncio.start_server(never_answers, "127.0.0.1", 0)
+        async with server:
+            _, writer = await asyncio.open_connection(*server.sockets[0].getsockname()[:2])
+            await asyncio.sleep(3600)
+            writer.close()
+            await writer.wait_closed()
+
+    run_coroutine(job(), clock, nobody)
+    assert clock.now() == HOUR
+
+
+# --- what nobody ends ------------------------------------------------------------------------------------------------
+
+
+class Waiting:
+    """A worker that remembers what it waits for, and is woken by `wake`."""
+
+    def __init__(self, wake: Any) -> None:
+        self.wake = wake
+        self.waits: list[tuple[str, int | None]] = []
+        self.unblocked = 0
+
+    def wait(self, resource: str, deadline: int | None) -> bool:
+        self.waits.append((resource, deadline))
+        self.wake()
+        return True
+
+    def unblock(self) -> None:
+        self.unblocked += 1
+
+
+def test_a_loop_that_nothing_wakes_waits_in_the_schedule() -> None:
+    woken: list[Any] = []
+    worker = Waiting(lambda: woken.pop()())
+
+    async def job() -> str:
+        loop, event = asyncio.get_running_loop(), asyncio.Event()
+        woken.append(lambda: loop.call_soon_threadsafe(event.set))
+        await event.wait()
+        return "woken"
+
+    assert run_coroutine(job(), VirtualClock(0), lambda: worker) == "woken"  # type: ignore[arg-type,return-value]
+    assert worker.waits == [("event loop:a task that nobody wakes", None)]
+    assert worker.unblocked == 1
+
+
+def test_a_worker_that_dies_there_takes_its_loop_along() -> None:
+    def die() -> None:
+        raise KeyboardInterrupt
+
+    worker = Waiting(die)
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    async def job() -> None:
+        loops.append(asyncio.get_running_loop())
+        await asyncio.Event().wait()
+
+    with pytest.raises(KeyboardInterrupt):
+        run_coroutine(job(), VirtualClock(0), lambda: worker)  # type: ignore[arg-type,return-value]
+    assert loops[0].is_closed()
+
+
+def test_three_days_take_no_time() -> None:
+    clock = VirtualClock(0)
+
+    async def job() -> None:
+        for _ in range(3 * 24):
+            await asyncio.sleep(3600)
+
+    began = time.monotonic()
+    run_coroutine(job(), clock, nobody)
+    assert clock.now() == 72 * HOUR
+    assert time.monotonic() - began < 10

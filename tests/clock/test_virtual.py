@@ -26,3 +26,31 @@ def test_a_new_run_begins_at_the_start_without_reads() -> None:
     clock.reads = 3
     clock.reset(7)
     assert (clock.now(), clock.reads) == (7, 0)
+
+
+def test_one_machines_wall_clock_may_be_ahead_or_behind() -> None:
+    clock = VirtualClock(1_000)
+    clock.skew("A", 50)
+    clock.skew("B", -50)
+    assert [clock.wall(letter) for letter in "ABC"] == [1_050, 950, 1_000]
+    clock.advance(7)
+    assert clock.wall("A") == 1_057
+    assert clock.now() == 1_007
+
+
+def test_skews_stay_from_run_to_run() -> None:
+    clock = VirtualClock(0)
+    clock.skew("A", 5)
+    clock.reset(100)
+    assert clock.wall("A") == 105
+
+
+def test_monotonic_time_has_no_skew_and_begins_small() -> None:
+    clock = VirtualClock(1_795_480_130_561_346_173)
+    clock.skew("A", 5)
+    first = clock.monotonic()
+    clock.advance(3)
+    assert clock.monotonic() - first == 3
+    assert 0 < first < 10**13  # as a float, exact to the nanosecond
+    clock.reset(1_795_480_130_561_346_173)
+    assert clock.monotonic() == first

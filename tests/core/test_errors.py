@@ -34,7 +34,7 @@ def test_callers_mistakes_are_usage_errors(error: type[Exception]) -> None:
 
 @pytest.mark.parametrize("kind", [JobChaosError, InconclusiveError])
 def test_a_failure_travels_between_processes_with_its_verdict(kind: type[JobChaosError]) -> None:
-    error = pickle.loads(pickle.dumps(kind("the report", _VERDICT)))  # noqa: S301 - made on this line
+    error = pickle.loads(pickle.dumps(kind("the report", _VERDICT)))
     assert type(error) is kind
     assert (str(error), error.verdict) == ("the report", _VERDICT)
 
@@ -42,6 +42,6 @@ def test_a_failure_travels_between_processes_with_its_verdict(kind: type[JobChao
 def test_a_token_error_shows_the_place_and_travels_as_text() -> None:
     error = TokenError("A x", 2, "no such copy")
     assert str(error).splitlines()[:3] == ["bad schedule token: no such copy (at character 3)", "  A x", "    ^"]
-    travelled = pickle.loads(pickle.dumps(error))  # noqa: S301 - made two lines above
+    travelled = pickle.loads(pickle.dumps(error))
     assert isinstance(travelled, UsageError)
     assert str(travelled) == str(error)

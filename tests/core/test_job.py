@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -13,20 +14,12 @@ def send(number: int, copy: bool = False) -> int:
     return number + copy
 
 
-async def fetch(number: int) -> int:
-    return number
-
-
 class Mailer:
     def post(self, to: str) -> str:
         return to
 
     def __call__(self, to: str) -> str:
         return to
-
-
-class Poller:
-    async def __call__(self) -> None: ...
 
 
 def test_a_job_is_named_as_a_person_would_write_the_call() -> None:
@@ -69,23 +62,6 @@ def test_a_jobs_own_keywords_are_kept_even_when_a_fixture_has_them_too() -> None
     assert job.label == "limited(within=3)"
 
 
-@pytest.mark.parametrize(
-    ("function", "is_coroutine"),
-    [
-        (send, False),
-        (Mailer(), False),
-        (fetch, True),
-        (functools.partial(fetch, 1), True),
-        (Poller(), True),
-        (functools.partial(Poller()), True),
-        (Poller, False),
-    ],
-)
-def test_coroutine_functions_are_told_apart(function: Any, is_coroutine: bool) -> None:
-    args = (1,) if function in (send, fetch) else ("ann",) if isinstance(function, Mailer) else ()
-    assert Job(function, *args).is_coroutine is is_coroutine
-
-
 @pytest.mark.parametrize("mistake", [42, None, "send"])
 def test_what_cannot_be_called_is_refused_with_the_right_call(mistake: Any) -> None:
     with pytest.raises(UsageError, match=r"a job must be callable.*run_twice\(send_invoice, 42\)") as caught:
@@ -97,6 +73,18 @@ def test_wrong_arguments_are_refused_with_the_signature() -> None:
     with pytest.raises(UsageError, match=r"send\(\) cannot be called: missing .*'number'") as caught:
         Job(send)
     assert "send(number: 'int', copy: 'bool' = False) -> 'int'" in str(caught.value)
+
+
+def test_a_generator_function_is_refused_as_nothing_would_run() -> None:
+    def sends() -> Iterator[int]:
+        yield 1
+
+    async def sends_later() -> AsyncIterator[int]:
+        yield 1
+
+    for generator in (sends, sends_later):
+        with pytest.raises(UsageError, match=r"sends\w* is a generator function: to call it runs none of its lines"):
+            Job(generator)
 
 
 def test_a_job_of_a_job_is_refused() -> None:

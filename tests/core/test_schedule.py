@@ -84,7 +84,7 @@ def test_times_are_whole_nanoseconds_written_in_seconds_or_less(token: str, nano
         ("A3x B", 2, "does not continue 'A3'"),
         ("A3-1", 2, "does not continue 'A3'"),
         ("A\N{ARABIC-INDIC DIGIT THREE}", 1, "does not continue 'A'"),
-        ("B A3!boom A", 5, "unknown fault 'boom'; known are kill, fail, lost, hang"),
+        ("B A3!boom A", 5, "unknown fault 'boom'; known are kill, terminate, fail, lost, hang"),
         ("A3!KILL", 3, "unknown fault 'KILL'"),
         ("A3!", 3, "unknown fault ''"),
         ("A3!kill!fail", 7, "does not continue"),
@@ -126,8 +126,8 @@ def test_senseless_segments_cannot_be_made(make: Callable[[], object]) -> None:
 
 
 def test_simplicity_puts_copies_first_then_faults_preemptions_segments_and_positions() -> None:
-    ordered = ["A", "A A", "A0!kill A", "A2!kill A", "A2!kill A1!kill A", "A B", "B A", "A1 B", "A1 B A", "A2 B A"]
-    ordered += ["A1 B1 A B", "A1!kill B A"]
+    ordered = ["A", "A A", "A0!kill A", "A2!kill A", "A0!terminate A", "A2!kill A1!kill A", "A B", "B A", "A1 B"]
+    ordered += ["A1 B A", "A2 B A", "A1 B1 A B", "A1!kill B A"]
     keys = [Schedule.parse(token).simplicity for token in ordered]
     assert keys == sorted(keys)
 

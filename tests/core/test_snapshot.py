@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pickle
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,6 +49,24 @@ def test_cells_that_do_not_equal_themselves_and_lone_surrogates_are_comparable()
     twin: Row = (float("nan"), "\ud800")
     assert of(row, columns=("a", "b")).same_as(of(twin, columns=("a", "b")))
     assert of(row, columns=("a", "b")).digest == of(twin, columns=("a", "b")).digest
+
+
+class Label(str):
+    __slots__ = ()
+
+
+def test_cells_of_a_subclass_are_comparable_and_not_the_same_as_those_of_the_class() -> None:
+    assert of((Label("a"),), (1,)).same_as(of((1,), (Label("a"),)))
+    assert of((Label("a"),)).same_as(of((Label("a"),)))
+    assert not of((Label("a"),)).same_as(of(("a",)))
+
+
+def test_comparing_leaves_no_trace_in_a_snapshot() -> None:
+    compared = of((1,))
+    assert compared.same_as(of((1,)))
+    assert compared == of((1,))
+    assert repr(compared) == repr(of((1,)))
+    assert pickle.loads(pickle.dumps(compared)) == compared
 
 
 _CELLS = st.none() | st.booleans() | st.integers(0, 2) | st.sampled_from([0.0, 1.0, "", "1", b"1"])

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
+import fcntl
 import os
 import sqlite3
+import threading
 import time
 import urllib.request
 import uuid
@@ -15,6 +18,7 @@ from typing import Any
 
 import requests
 import sqlalchemy as sa
+import urllib3
 from sqlalchemy.orm import Session
 
 from tests.corpus import site
@@ -108,6 +112,15 @@ def uses_an_orm() -> None:
     engine.dispose()
 
 
+def marks_its_order_done_whatever_happens() -> None:
+    with site.connect() as db:
+        if db.execute("SELECT status FROM orders WHERE id = 7").fetchone()[0] == "new":
+            try:
+                db.execute("INSERT OR IGNORE INTO receipts (order_id) VALUES (7)")
+            finally:
+                db.execute("UPDATE orders SET status = 'done' WHERE id = 7")
+
+
 # --- mail ------------------------------------------------------------------------------------------------------------
 
 
@@ -161,6 +174,11 @@ def posts_through_urllib() -> None:
         pass
 
 
+def posts_through_urllib3() -> None:
+    with urllib3.PoolManager() as pool:
+        pool.request("POST", f"http://127.0.0.1:{site.http_port}/charges", body=b"{}").data  # noqa: B018 - reads it
+
+
 def charges_then_records() -> None:
     with site.connect() as db:
         if db.execute("SELECT charge FROM orders WHERE id = 7").fetchone()[0] is None:
@@ -174,6 +192,11 @@ def charges_then_records() -> None:
 def appends_to_a_file() -> None:
     with (site.folder / "log.txt").open("a") as file:
         file.write("order 7\n")
+
+
+def appends_the_time_to_a_file() -> None:
+    with (site.folder / "log.txt").open("a") as file:
+        file.write(f"{datetime.datetime.now()} order 7\n")
 
 
 def creates_then_fills() -> None:
@@ -190,6 +213,17 @@ def makes_a_directory() -> None:
 def moves_its_input_away() -> None:
     os.rename(site.folder / "inbox.txt", site.folder / "doing.txt")
     (site.folder / "outbox.txt").write_text((site.folder / "doing.txt").read_text().upper())
+
+
+def removes_its_input_too_early() -> None:
+    order = (site.folder / "inbox.txt").read_text()
+    (site.folder / "inbox.txt").unlink()
+    (site.folder / "outbox.txt").write_text(order.upper())
+
+
+def removes_its_directory_too_early() -> None:
+    os.rmdir(site.folder / "queue" / "7")
+    (site.folder / "done.txt").write_text("order 7")
 
 
 def leaves_its_lock_file_behind() -> None:
@@ -216,6 +250,7 @@ def names_a_file_after_the_time() -> None:
 # --- memory ----------------------------------------------------------------------------------------------------------
 
 SEEN: dict[int, int] = {}
+LOG: list[int] = []
 
 
 def counts_in_memory() -> None:
@@ -228,12 +263,88 @@ def checks_then_sets_in_memory() -> None:
         SEEN[7 + known] = 1
 
 
+class Account:
+    """Lives in memory."""
+
+    def __init__(self) -> None:
+        self.paid = False
+        self.cents = 0
+
+
+ACCOUNT = Account()
+PAID = False
+CENTS = 0
+
+
+def checks_then_appends_in_memory() -> None:
+    if 7 not in SEEN:
+        LOG.append(7)
+        SEEN[7] = 1
+
+
+def checks_then_sets_an_attribute() -> None:
+    if not ACCOUNT.paid:
+        ACCOUNT.cents += 10
+        ACCOUNT.paid = True
+
+
+def checks_then_sets_a_global() -> None:
+    global PAID, CENTS
+    if not PAID:
+        CENTS += 10
+        PAID = True
+
+
 # --- coroutines ------------------------------------------------------------------------------------------------------
 
 
 async def mails_from_a_coroutine() -> None:
     await asyncio.sleep(60)
     site.mail("ann@example.com")
+
+
+FIRST, SECOND = threading.Lock(), threading.Lock()
+
+
+def locks_the_check_but_not_the_act() -> None:
+    with FIRST:
+        is_new = 8 not in SEEN
+        known = len(SEEN)
+    if is_new:
+        SEEN[8] = SEEN.get(8, 0) + 1 + known
+
+
+def locks_in_an_order_that_depends() -> None:
+    one, other = (SECOND, FIRST) if 9 in SEEN else (FIRST, SECOND)
+    with one:
+        SEEN[9] = SEEN.get(9, 0)
+        with other:
+            SEEN[9] = 1
+
+
+def unlocks_its_file_too_early() -> None:
+    with (site.folder / "job.lock").open("a") as lock, site.connect() as db:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        (points,) = db.execute("SELECT points FROM users WHERE id = 1").fetchone()
+        fcntl.flock(lock, fcntl.LOCK_UN)
+        if points == 0:
+            db.execute("UPDATE users SET points = points + 10 WHERE id = 1")
+
+
+def writes_to_an_attached_database() -> None:
+    with site.connect() as db:
+        db.execute("ATTACH ? AS archive", (str(site.folder / "archive.db"),))
+        db.execute("CREATE TABLE IF NOT EXISTS archive.orders (id INTEGER)")
+        db.execute("INSERT INTO archive.orders SELECT id FROM orders")
+
+
+async def _waits_then_mails() -> None:
+    await asyncio.sleep(3600)
+    site.mail("ann@example.com")
+
+
+def mails_from_a_loop_of_its_own() -> None:
+    asyncio.run(_waits_then_mails())
 
 
 @dataclass(frozen=True)
@@ -253,7 +364,8 @@ BROKEN = [
     Broken(runs_a_script, {"JC203": "A1 B A", "JC303": "A2!kill A"}),
     Broken(stays_doing_for_ever, {"JC303": "A1!kill A"}),
     Broken(leaves_its_lock_behind, {"JC304": "A1!kill A"}),
-    Broken(uses_two_transactions, {"JC303": "A3!kill A"}),
+    Broken(uses_two_transactions, {"JC203": "A1 B A", "JC303": "A3!kill A"}),
+    Broken(marks_its_order_done_whatever_happens, {"JC303": "A1!terminate A"}),
     Broken(uses_a_shared_memory_database, {"JC103": "A A"}),
     Broken(was_bound_early, {"JC103": "A A"}),
     Broken(uses_an_orm, {"JC103": "A A"}),
@@ -261,20 +373,32 @@ BROKEN = [
     Broken(mails_with_a_fresh_message_id, {"JC101": "A A"}),
     Broken(mails_then_marks, {"JC201": "A1 B A", "JC301": "A2!kill A"}),
     Broken(marks_then_mails, {"JC302": "A1!kill A"}),
-    Broken(mails_inside_the_transaction, {"JC301": "A4!kill A"}),
+    Broken(mails_inside_the_transaction, {"JC301": "A3!kill A"}),
     Broken(posts, {"JC101": "A A"}),
     Broken(posts_with_a_fresh_key, {"JC101": "A A"}),
     Broken(posts_through_requests, {"JC101": "A A"}),
     Broken(posts_through_urllib, {"JC101": "A A"}),
+    Broken(posts_through_urllib3, {"JC101": "A A"}),
     Broken(charges_then_records, {"JC201": "A1 B A", "JC301": "A2!kill A"}),
     Broken(appends_to_a_file, {"JC103": "A A"}),
+    Broken(appends_the_time_to_a_file, {"JC103": "A A"}),
     Broken(creates_then_fills, {"JC303": "A1!kill A"}),
     Broken(makes_a_directory, {"JC304": "A1!kill A"}),
     Broken(moves_its_input_away, {"JC304": "A1!kill A"}),
+    Broken(removes_its_input_too_early, {"JC304": "A1!kill A"}),
+    Broken(removes_its_directory_too_early, {"JC304": "A1!kill A"}),
     Broken(leaves_its_lock_file_behind, {"JC304": "A1!kill A"}),
     Broken(counts_in_a_file, {"JC103": "A A"}),
     Broken(names_a_file_after_the_time, {"JC103": "A A"}),
     Broken(counts_in_memory, {"JC103": "A A"}),
-    Broken(checks_then_sets_in_memory, {"JC203": "A2 B A"}),
+    Broken(checks_then_sets_in_memory, {"JC203": "A1 B A"}),
+    Broken(checks_then_appends_in_memory, {"JC203": "A1 B A"}),
+    Broken(checks_then_sets_an_attribute, {"JC203": "A1 B A"}),
+    Broken(checks_then_sets_a_global, {"JC203": "A1 B A"}),
     Broken(mails_from_a_coroutine, {"JC101": "A A"}),
+    Broken(locks_the_check_but_not_the_act, {"JC203": "A4 B A"}),
+    Broken(writes_to_an_attached_database, {"JC103": "A A", "JC303": "A3!kill A"}),
+    Broken(mails_from_a_loop_of_its_own, {"JC101": "A A", "JC201": "A B", "JC301": "A1!kill A"}),
+    Broken(unlocks_its_file_too_early, {"JC203": "A2 B A"}),
+    Broken(locks_in_an_order_that_depends, {"JC204": "A3 B A"}),
 ]

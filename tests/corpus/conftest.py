@@ -62,8 +62,13 @@ def fresh_site(servers: None, tmp_path: Path) -> Iterator[None]:
         db.executescript(site.SCHEMA)
     (tmp_path / "inbox.txt").write_text("order 7")
     (tmp_path / "counter.txt").write_text("1")
+    (tmp_path / "queue" / "7").mkdir(parents=True)
     broken.SEEN.clear()
+    broken.LOG.clear()
+    broken.ACCOUNT.paid, broken.ACCOUNT.cents = False, 0
+    broken.PAID, broken.CENTS = False, 0
     sound.DONE.clear()
+    sound.REGISTRY.known.clear()
     memory = sqlite3.connect(f"file:{tmp_path.name}?mode=memory&cache=shared", uri=True, isolation_level=None)
     memory.execute("CREATE TABLE counters (n INTEGER)")
     memory.execute("INSERT INTO counters VALUES (0)")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime
+import fcntl
 import os
 import random
 import secrets
 import sqlite3
+import threading
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -67,6 +69,18 @@ def commits_in_a_finally_block() -> None:
             db.commit()
 
 
+def marks_its_order_done_only_when_it_is() -> None:
+    with site.connect() as db:
+        if db.execute("SELECT status FROM orders WHERE id = 7").fetchone()[0] == "new":
+            has_receipt = False
+            try:
+                db.execute("INSERT OR IGNORE INTO receipts (order_id) VALUES (7)")
+                has_receipt = True
+            finally:
+                if has_receipt:
+                    db.execute("UPDATE orders SET status = 'done' WHERE id = 7")
+
+
 def rolls_back_on_everything() -> None:
     with site.connect() as db:
         db.execute("BEGIN IMMEDIATE")
@@ -91,7 +105,7 @@ def stores_a_token_it_replaces() -> None:
 
 def stores_random_letters() -> None:
     with site.connect() as db:
-        code = "".join(random.choices("abcdefgh", k=8))  # noqa: S311
+        code = "".join(random.choices("abcdefgh", k=8))
         db.execute("INSERT OR REPLACE INTO receipts (order_id, token) VALUES (7, ?)", (code,))
 
 
@@ -182,6 +196,79 @@ def reads_rows_by_name() -> None:
             db.execute("UPDATE users SET sent = 1 WHERE id = ?", (row["id"],))
 
 
+LOCK = threading.Lock()
+
+
+def checks_under_a_lock_of_threading() -> None:
+    with LOCK, site.connect() as db:
+        if db.execute("SELECT points FROM users WHERE id = 1").fetchone()[0] == 0:
+            db.execute("UPDATE users SET points = points + 10 WHERE id = 1")
+
+
+class Registry:
+    """Remembers each order once, in memory."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.known: dict[int, int] = {}
+
+    def remember(self, order: int) -> None:
+        with self.lock:
+            if order not in self.known:
+                number = len(self.known)
+                self.known[order] = number + 1
+
+
+REGISTRY = Registry()
+
+
+def checks_under_a_lock_of_its_object() -> None:
+    REGISTRY.remember(7)
+
+
+def creates_exclusively() -> None:
+    try:
+        descriptor = os.open(site.folder / "claimed", os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+    except FileExistsError:
+        return
+    os.close(descriptor)
+
+
+def _adds_points_once(take: Callable[[int, int], object]) -> None:
+    with (site.folder / "job.lock").open("a") as lock:
+        take(lock.fileno(), fcntl.LOCK_EX)
+        with site.connect() as db:
+            if db.execute("SELECT points FROM users WHERE id = 1").fetchone()[0] == 0:
+                db.execute("UPDATE users SET points = points + 10 WHERE id = 1")
+
+
+def checks_under_a_file_lock() -> None:
+    _adds_points_once(fcntl.flock)
+
+
+def checks_under_a_record_lock() -> None:
+    _adds_points_once(fcntl.lockf)
+
+
+def copies_into_an_attached_database() -> None:
+    with site.connect() as db:
+        db.execute(f"ATTACH DATABASE '{site.folder / 'archive.db'}' AS archive")
+        db.execute("CREATE TABLE IF NOT EXISTS archive.orders (id INTEGER PRIMARY KEY)")
+        db.execute("INSERT OR IGNORE INTO archive.orders SELECT id FROM main.orders")
+        db.execute("DETACH archive")
+
+
+def writes_a_copy_of_its_database() -> None:
+    (site.folder / "copy.tmp").unlink(missing_ok=True)
+    with site.connect() as db:
+        db.execute("VACUUM INTO ?", (str(site.folder / "copy.tmp"),))
+    (site.folder / "copy.tmp").replace(site.folder / "copy.db")
+
+
+def upserts_from_a_loop_of_its_own() -> None:
+    asyncio.run(upserts_from_a_coroutine())
+
+
 SOUND: list[Callable[[], Any]] = [
     upserts,
     upserts_many_one_by_one,
@@ -190,6 +277,7 @@ SOUND: list[Callable[[], Any]] = [
     compares_and_sets,
     is_refused_by_a_unique_key,
     commits_in_a_finally_block,
+    marks_its_order_done_only_when_it_is,
     rolls_back_on_everything,
     stores_random_ids,
     stores_a_token_it_replaces,
@@ -207,4 +295,12 @@ SOUND: list[Callable[[], Any]] = [
     upserts_from_a_coroutine,
     uses_sqlalchemy_core,
     reads_rows_by_name,
+    checks_under_a_lock_of_threading,
+    checks_under_a_lock_of_its_object,
+    creates_exclusively,
+    copies_into_an_attached_database,
+    writes_a_copy_of_its_database,
+    upserts_from_a_loop_of_its_own,
+    checks_under_a_file_lock,
+    checks_under_a_record_lock,
 ]

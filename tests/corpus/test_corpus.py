@@ -8,29 +8,134 @@ from typing import Any
 
 import pytest
 
-from jobchaos.check import check
+from jobchaos import findings
+from jobchaos.checking import check
+from jobchaos.core.schedule import Schedule
 from jobchaos.core.settings import Settings
+from jobchaos.core.verdict import Verdict
+from jobchaos.errors import UsageError
+from jobchaos.explore.minimise import minimise, simplifications
+from tests.corpus import broken, sound
 from tests.corpus.broken import BROKEN, Broken
 from tests.corpus.sound import SOUND
 
 pytestmark = pytest.mark.usefixtures("fresh_site")
 
 
-@pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: broken.job.__name__)
-def test_a_broken_job_is_found(broken: Broken) -> None:
-    verdict = check(broken.job, settings=Settings(profile="quick"))
+ISOLATIONS = ["auto", pytest.param("process", marks=pytest.mark.thorough)]
+"""`auto` explores with simulated kills, and compares them with real ones; `process` has nothing but real ones."""
+
+IN_MEMORY = {
+    "uses_a_shared_memory_database",
+    "counts_in_memory",
+    "checks_then_sets_in_memory",
+    "checks_then_appends_in_memory",
+    "checks_then_sets_an_attribute",
+    "checks_then_sets_a_global",
+    "locks_the_check_but_not_the_act",
+    "locks_in_an_order_that_depends",
+    "remembers_in_a_set",
+    "checks_under_a_lock_of_its_object",
+}
+"""Jobs whose only state is in this process, where no other can change it."""
+
+KEPT_APART_BY_THREADING = {"checks_under_a_lock_of_threading"}
+"""Sound in threads only: each process has a lock of its own."""
+
+
+def checked(job: Callable[[], Any], isolation: str) -> Verdict:
+    return check(job, settings=Settings(profile="quick", isolation=isolation))
+
+
+def refused(job: Callable[[], Any], isolation: str) -> bool:
+    """True if the job cannot be checked so, and that was said."""
+    if isolation != "process" or job.__name__ not in IN_MEMORY:
+        return False
+    with pytest.raises(UsageError, match="in the memory of this process"):
+        checked(job, isolation)
+    return True
+
+
+@pytest.mark.parametrize("isolation", ISOLATIONS)
+@pytest.mark.parametrize("case", BROKEN, ids=lambda case: case.job.__name__)
+def test_a_broken_job_is_found(case: Broken, isolation: str) -> None:
+    if refused(case.job, isolation):
+        return
+    verdict = checked(case.job, isolation)
     found = {finding.code: str(finding.schedule) for finding in verdict.findings if finding.gates}
     assert verdict.status == "fails", verdict
-    assert broken.findings.items() <= found.items(), found
+    assert case.findings.items() <= found.items(), found
+    assert "JC910" not in found
+    crashes = [finding for finding in verdict.findings if finding.code.startswith("JC3")]
+    assert all(bool(finding.confirmed) is (case.job.__name__ not in IN_MEMORY) for finding in crashes)
 
 
+@pytest.mark.parametrize("case", BROKEN, ids=lambda case: case.job.__name__)
+def test_what_is_reported_is_minimal(case: Broken, monkeypatch: pytest.MonkeyPatch) -> None:
+    simpler_that_fail: dict[str, list[str]] = {}
+
+    def checked(schedule: Schedule, fails: Callable[[Schedule], bool], *, identical: bool) -> Schedule:
+        left = minimise(schedule, fails, identical=identical)
+        simpler = simplifications(left, identical=identical)
+        simpler_that_fail[str(left)] = [str(schedule) for schedule in simpler if fails(schedule)]
+        return left
+
+    monkeypatch.setattr(findings, "minimise", checked)
+    check(case.job, settings=Settings(profile="quick", isolation="thread"))
+    assert simpler_that_fail
+    assert not any(simpler_that_fail.values()), simpler_that_fail
+
+
+@pytest.mark.thorough
 @pytest.mark.parametrize("job", SOUND, ids=lambda job: job.__name__)
-def test_a_sound_job_is_not_reported(job: Callable[[], Any]) -> None:
-    before = threading.active_count()
-    verdict = check(job, settings=Settings(profile="quick"))
+def test_a_sound_job_is_not_reported_by_a_thorough_check(job: Callable[[], Any]) -> None:
+    verdict = check(job, settings=Settings(profile="full", budget=20, isolation="thread"))
+    assert {finding.code for finding in verdict.findings if finding.gates} <= {"JC907"}, verdict.findings
+
+
+@pytest.mark.parametrize("isolation", ISOLATIONS)
+@pytest.mark.parametrize("job", SOUND, ids=lambda job: job.__name__)
+def test_a_sound_job_is_not_reported(job: Callable[[], Any], isolation: str) -> None:
+    if refused(job, isolation):
+        return
+    verdict = checked(job, isolation)
+    if isolation == "process" and job.__name__ in KEPT_APART_BY_THREADING:
+        assert [finding.code for finding in verdict.findings] == ["JC203"]
+        return
     assert verdict.status == "holds", (verdict.findings, verdict.notes)
     assert verdict.schedules_run > 0
-    assert threading.active_count() == before
+    assert any("not confirmed" in note for note in verdict.notes) is (job.__name__ in IN_MEMORY)
+    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("jobchaos")] == []
+
+
+@pytest.mark.parametrize(
+    "job",
+    [
+        sound.checks_and_inserts_under_a_lock,
+        sound.creates_exclusively,
+        sound.checks_under_a_lock_of_threading,
+        sound.checks_under_a_lock_of_its_object,
+    ],
+)
+@pytest.mark.parametrize("profile", ["quick", "full"])
+def test_a_sound_job_is_confirmed_line_by_line_too(job: Callable[[], Any], profile: str) -> None:
+    verdict = check(job, settings=Settings(profile=profile, granularity="line"))
+    assert verdict.status == "holds", (verdict.findings, verdict.notes)
+    assert "line" in verdict.claim
+
+
+@pytest.mark.parametrize(
+    "job",
+    [
+        broken.checks_then_sets_in_memory,
+        broken.checks_then_appends_in_memory,
+        broken.checks_then_sets_an_attribute,
+        broken.checks_then_sets_a_global,
+    ],
+)
+def test_a_race_in_memory_is_found_line_by_line(job: Callable[[], Any]) -> None:
+    verdict = check(job, faults=["concurrent"], settings=Settings(profile="quick", granularity="line"))
+    assert [finding.code for finding in verdict.findings] == ["JC203"], (verdict.findings, verdict.notes)
 
 
 def test_the_corpora_are_large_enough() -> None:

@@ -11,12 +11,13 @@ import pytest
 from jobchaos.clock.virtual import VirtualClock
 from jobchaos.core.compare import Fresh
 from jobchaos.core.effect import Effect, Mode, Touch
-from jobchaos.core.ports import Control, Worker
+from jobchaos.core.ports import Control, Store, Worker
 from jobchaos.core.result import RunResult
 from jobchaos.core.schedule import Schedule
 from jobchaos.core.snapshot import Snapshot, Table
 from jobchaos.engine.runner import Runner
 from jobchaos.engine.stage import Stage
+from jobchaos.engine.worker import Hire, ThreadWorker
 from jobchaos.engine.world import World
 from jobchaos.probes.base import BaseProbe
 
@@ -115,6 +116,12 @@ class StillConditions:
     def fresh(self) -> Fresh:
         return Fresh(())
 
+    def hand_over(self) -> None:
+        pass
+
+    def take_over(self, news: None) -> None:
+        pass
+
 
 @dataclass
 class Lab:
@@ -124,12 +131,16 @@ class Lab:
     clock: VirtualClock = field(default_factory=lambda: VirtualClock(0))
     attempts: int = 4
     guard: float = 20.0
+    hire: Hire = ThreadWorker
 
-    def run(self, job: Callable[[], object], token: str) -> RunResult:
+    def run(self, job: Callable[[], object], token: str, *memory: Store) -> RunResult:
         world = World(lambda resource: ListStore(self.steps))
+        for store in memory:
+            world.remember(store)
         stage = Stage(self.clock, world)
         with stage.watching([self.steps]):
-            return Runner(stage, job, StillConditions(), self.attempts, self.guard).run(Schedule.parse(token))
+            runner = Runner(stage, lambda _letter: job, StillConditions(), self.attempts, self.guard, self.hire)
+            return runner.run(Schedule.parse(token))
 
 
 @pytest.fixture

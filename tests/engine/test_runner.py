@@ -10,6 +10,7 @@ import pytest
 
 from jobchaos.core.trace import Happening
 from jobchaos.errors import UsageError
+from jobchaos.stores.memory import MemoryStore
 
 if TYPE_CHECKING:
     from typing import Any as Lab  # the fixture's class lives in conftest.py
@@ -40,18 +41,20 @@ def three(lab: Lab) -> Callable[[], None]:
         ("A1!kill B A", "A1 B1 B2 B3 A1 A2 A3"),
         ("A1!fail A", "A1 A1 A2 A3"),
         ("A1!lost A", "A1 A2 A1 A2 A3"),
+        ("A1!terminate A", "A1 A1 A2 A3"),
+        ("A1!terminate B A", "A1 B1 B2 B3 A1 A2 A3"),
     ],
 )
 def test_effects_happen_in_the_order_of_the_token(lab: Lab, token: str, order: str) -> None:
     run = lab.run(three(lab), token)
     assert " ".join(entry.replace(":", "") for entry in lab.steps.log) == order
     assert run.completed
-    assert run.faults_hit
+    assert run.carried_out
 
 
 def test_a_fault_beyond_the_end_of_the_attempt_is_said_to_be_missed(lab: Lab) -> None:
     run = lab.run(three(lab), "A7!kill A")
-    assert not run.faults_hit
+    assert not run.carried_out
     assert lab.steps.log == ["A:1", "A:2", "A:3"] * 2
 
 
@@ -73,6 +76,49 @@ def test_dead_men_do_not_write(lab: Lab) -> None:
     assert not run.oddities
 
 
+def test_a_terminated_worker_cleans_up_and_that_counts(lab: Lab) -> None:
+    def job() -> None:
+        try:
+            lab.steps("first")
+            lab.steps("second")
+        finally:
+            lab.steps("cleanup")
+
+    run = lab.run(job, "A1!terminate A")
+    assert lab.steps.log == ["A:first", "A:cleanup", "A:first", "A:second", "A:cleanup"]
+    assert run.carried_out
+    happened = [(event.happening, event.detail) for event in run.trace.events if event.attempt == 1]
+    assert happened[2:] == [
+        (Happening.TERMINATED, ""),
+        (Happening.EFFECT, ""),
+        (Happening.RAISED, "SystemExit: terminated"),
+    ]
+
+
+def test_a_job_that_ignores_its_termination_has_finished(lab: Lab) -> None:
+    def job() -> None:
+        with contextlib.suppress(SystemExit):
+            lab.steps("first")
+            lab.steps("second")
+        lab.steps("third")
+
+    run = lab.run(job, "A1!terminate")
+    assert lab.steps.log == ["A:first", "A:third"]
+    assert run.copies["A"].attempts == 1
+    assert run.completed
+
+
+def test_memory_ends_with_a_terminated_worker(lab: Lab) -> None:
+    known: list[int] = []
+
+    def job() -> None:
+        known.append(1)
+        lab.steps(str(len(known)))
+
+    lab.run(job, "A0!terminate A A", MemoryStore(known))
+    assert lab.steps.log == ["A:1", "A:2"]
+
+
 def test_a_job_that_swallows_its_death_is_stopped_and_named(lab: Lab) -> None:
     def job() -> None:
         with contextlib.suppress(BaseException):
@@ -90,7 +136,7 @@ def test_a_job_that_swallows_its_death_in_a_loop_is_stopped(lab: Lab) -> None:
         for _ in range(2) if lab.steps.worker.attempt > 1 else iter(int, 1):
             try:
                 lab.steps("again")
-            except BaseException:  # noqa: S112, BLE001 - the mistake under test
+            except BaseException:  # noqa: BLE001 - the mistake under test
                 continue
 
     run = lab.run(job, "A1!kill A")

@@ -8,41 +8,68 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobchaos.core.effect import Effect
+from jobchaos.core.effect import Effect, Mode, Touch
 from jobchaos.core.schedule import Schedule
-from jobchaos.explore.plan import family_of, nearest, plan
+from jobchaos.explore.plan import duplicates, failures, family_of, nearest, plan, terminations
 
 
-def effects(durable: str) -> list[Effect]:
-    """`-w-w`: one effect a character, durable where it is a w."""
-    return [Effect("step", str(number), durable=mark == "w") for number, mark in enumerate(durable)]
+def effects(durable: str, kind: str = "step") -> list[Effect]:
+    """`-w-w`: one effect a character, durable and a write where it is a w."""
+    touched = {"w": (Touch("list:", Mode.WRITE),), "-": (Touch("list:", Mode.READ),)}
+    return [Effect(kind, str(number), touched[mark], durable=mark == "w") for number, mark in enumerate(durable)]
 
 
-def tokens(family: str, durable: str, deliveries: int = 2, preemptions: int = 1, kills: int = 1) -> list[str]:
-    planned = plan(family, effects(durable), deliveries=deliveries, preemptions=preemptions, kills=kills)
-    return [str(schedule) for schedule in planned]
+def tokens(family: str, durable: str) -> list[str]:
+    return [str(schedule) for schedule in plan(family, effects(durable))]
 
 
 def test_duplicates_are_sequential_deliveries() -> None:
     assert tokens("duplicate", "-w") == ["A A"]
-    assert tokens("duplicate", "-w", deliveries=3) == ["A A", "A A A"]
+    assert [str(schedule) for schedule in duplicates(3)] == ["A A", "A A A"]
 
 
 def test_two_copies_are_preempted_once_at_every_step() -> None:
-    assert tokens("concurrent", "-w-w") == ["A B", "A1 B A", "A2 B A", "A3 B A"]
-    assert tokens("concurrent", "-w-w", preemptions=0) == ["A B"]
-    assert tokens("concurrent", "w") == ["A B"]
+    assert tokens("concurrent", "-w-w") == ["A B", "A0 B A", "A1 B A", "A2 B A", "A3 B A"]
+    assert tokens("concurrent", "w") == ["A B", "A0 B A"]  # it may have looked at the time before its only effect
+
+
+def kill_tokens(durable: str) -> list[str]:
+    return [token for token in tokens("crash", durable) if "!kill" in token]
 
 
 def test_there_is_one_kill_for_each_gap_between_durable_writes() -> None:
-    assert tokens("crash", "-w--w-") == ["A1!kill A", "A4!kill A", "A6!kill A"]
-    assert tokens("crash", "---") == ["A3!kill A"]
-    assert tokens("crash", "-w", kills=0) == []
+    kills = [token for token in tokens("crash", "-w--w-") if "kill" in token]
+    assert kills == ["A1!kill A", "A4!kill A", "A6!kill A"]
+
+
+def test_there_is_a_termination_before_every_call_but_not_before_lines() -> None:
+    terminated = [token for token in tokens("crash", "-w-") if "terminate" in token]
+    assert terminated == ["A0!terminate A", "A1!terminate A", "A2!terminate A"]
+    assert terminations(effects("ww", "line")) == []
+
+
+def test_every_call_fails_and_the_reply_of_every_write_gets_lost() -> None:
+    assert tokens("retry", "-w") == ["A0!fail", "A1!fail", "A1!lost"]
+    assert failures(effects("ww", "line")) == failures(effects("ww", "sleep")) == []
+
+
+def test_there_is_a_termination_before_each_effect_after_all_kills() -> None:
+    assert tokens("crash", "-w") == ["A1!kill A", "A2!kill A", "A0!terminate A", "A1!terminate A"]
+
+
+def test_a_termination_is_a_crash() -> None:
+    assert family_of(Schedule.parse("A1!terminate A")) == "crash"
+
+
+def test_lines_are_not_where_a_worker_is_terminated() -> None:
+    effects = [Effect("line", "x = 1", durable=True), Effect("sql", "COMMIT", durable=True)]
+    schedules = plan("crash", effects)
+    assert [str(schedule) for schedule in schedules if "terminate" in str(schedule)] == ["A1!terminate A"]
 
 
 @given(st.text("-w", max_size=12))
 def test_kills_cover_every_class_of_equal_durable_writes(durable: str) -> None:
-    killed = {Schedule.parse(token).runs[0].steps for token in tokens("crash", durable)}
+    killed = {Schedule.parse(token).runs[0].steps for token in tokens("crash", durable) if "kill" in token}
     classes = {position: durable[:position].count("w") for position in range(len(durable) + 1)}
     assert sorted(classes[position] for position in killed if position is not None) == sorted(set(classes.values()))
 
@@ -71,13 +98,13 @@ def _played(token: str, steps: int) -> str:
         count = left[run.copy] if run.steps is None else run.steps
         order += run.copy * count
         left[run.copy] -= count
-    return order
+    return "".join("A" if letter == order[0] else "B" for letter in order)
 
 
 @pytest.mark.parametrize(
     ("token", "family"),
     [("A A", "duplicate"), ("A B", "concurrent"), ("A3 B A", "concurrent"), ("A2!kill A", "crash"),
-     ("A2!kill B", "crash"), ("A2!fail A", "retry"), ("A2!lost A", "retry")],
+     ("A2!kill B", "concurrent"), ("A2!terminate A", "crash"), ("A2!fail A", "retry"), ("A2!lost A", "retry")],
 )  # fmt: skip
 def test_a_schedule_tells_its_family(token: str, family: str) -> None:
     assert family_of(Schedule.parse(token)) == family

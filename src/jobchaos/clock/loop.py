@@ -4,76 +4,171 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
 from jobchaos.clock.virtual import VirtualClock
+from jobchaos.core.ports import Worker
 
 if TYPE_CHECKING:
     from _typeshed import FileDescriptorLike
 
 _OWN_DESCRIPTORS = 1  # the loop's self-pipe
 _SECOND = 10**9
+ANSWER = 1.0  # real seconds; only this machine may be reached, and it answers sooner or not at all
+_ROUNDS = 3  # tasks may make further ones while they are cancelled
+
+Ready = list[tuple[selectors.SelectorKey, int]]
 
 
 class VirtualSelector(selectors.BaseSelector):
-    """Jumps to the loop's next timer instead of waiting for it, when nothing real is pending."""
+    """Jumps to the loop's next timer instead of waiting for it, when nothing real is pending.
 
-    def __init__(self, clock: VirtualClock) -> None:
-        self._real = selectors.DefaultSelector()
-        self._clock = clock
+    Args:
+        genuine: The selector that knows the sockets and pipes.
+        at_work: True while something runs in earnest that will tell the loop when it ends.
+        listen: Waits in real time for connections, if there are any. Takes the seconds to the next timer, or None.
+        idle: Called when nothing real has come. Takes the same; lets time pass, or another copy wake the loop.
+    """
 
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        ready = self._real.select(0)
-        if ready or timeout is None or timeout <= 0:
-            return ready or self._real.select(timeout)
-        if len(self._real.get_map()) > _OWN_DESCRIPTORS:
-            ready = self._real.select(timeout)  # a socket may answer: that takes real time
-        if not ready:
-            self._clock.advance(round(timeout * _SECOND))
-        return ready
+    def __init__(
+        self,
+        genuine: selectors.BaseSelector,
+        at_work: Callable[[], bool],
+        listen: Callable[[float | None], Ready],
+        idle: Callable[[float | None], Ready],
+    ) -> None:
+        self._genuine = genuine
+        self._at_work = at_work
+        self._listen = listen
+        self._idle = idle
+
+    def select(self, timeout: float | None = None) -> Ready:
+        ready = self._genuine.select(0)
+        if ready or (timeout is not None and timeout <= 0):
+            return ready
+        ready = self._genuine.select(timeout) if self._at_work() else self._listen(timeout)
+        return ready or self._idle(timeout)
 
     def register(self, fileobj: FileDescriptorLike, events: int, data: Any = None) -> selectors.SelectorKey:
-        return self._real.register(fileobj, events, data)
+        return self._genuine.register(fileobj, events, data)
 
     def unregister(self, fileobj: FileDescriptorLike) -> selectors.SelectorKey:
-        return self._real.unregister(fileobj)
+        return self._genuine.unregister(fileobj)
 
     def modify(self, fileobj: FileDescriptorLike, events: int, data: Any = None) -> selectors.SelectorKey:
-        return self._real.modify(fileobj, events, data)
+        return self._genuine.modify(fileobj, events, data)
 
     def get_map(self) -> Mapping[FileDescriptorLike, selectors.SelectorKey]:
-        return self._real.get_map()
+        return self._genuine.get_map()
 
     def close(self) -> None:
-        self._real.close()
+        self._genuine.close()
 
 
-def run_coroutine(coroutine: Coroutine[Any, Any, Any], clock: VirtualClock) -> Any:
-    """Run a coroutine to its end in an event loop of its own, in virtual time; return its result."""
-    loop = _VirtualLoop(VirtualSelector(clock))
-    loop.virtual_clock = clock
+def run_coroutine(
+    coroutine: Coroutine[Any, Any, Any], clock: VirtualClock, current: Callable[[], Worker | None]
+) -> Any:
+    """Run a coroutine to its end in an event loop of its own, in virtual time; return its result.
+
+    Args:
+        coroutine: What a job has returned.
+        clock: Virtual time.
+        current: See `virtual_loop`.
+    """
+    loop = VirtualLoop(clock, current)
     try:
         return loop.run_until_complete(coroutine)
     finally:
-        try:
-            _cancel_all(loop)
-            loop.run_until_complete(loop.shutdown_asyncgens())
-            loop.run_until_complete(loop.shutdown_default_executor())
-        finally:
-            loop.close()
+        loop.wind_up()
 
 
-class _VirtualLoop(asyncio.SelectorEventLoop):
-    virtual_clock: VirtualClock
+def virtual_loop(clock: VirtualClock, current: Callable[[], Worker | None]) -> asyncio.AbstractEventLoop:
+    """An event loop whose timers fire in virtual time.
+
+    Args:
+        clock: Virtual time.
+        current: The worker of the calling thread, which parks when the loop waits for what only another copy can do.
+            Without one, the loop waits in earnest.
+    """
+    return VirtualLoop(clock, current)
+
+
+def is_virtual(loop: asyncio.AbstractEventLoop) -> bool:
+    """True if the timers of a loop fire in virtual time."""
+    return isinstance(loop, VirtualLoop)
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """See `virtual_loop`."""
+
+    def __init__(self, clock: VirtualClock, current: Callable[[], Worker | None]) -> None:
+        self._clock = clock
+        self._start = clock.now()
+        self._current = current
+        self._executing = 0
+        self._processes: list[asyncio.SubprocessTransport] = []
+        self._genuine = selectors.DefaultSelector()
+        super().__init__(VirtualSelector(self._genuine, self._at_work, self._listen, self._idle))
 
     def time(self) -> float:
-        return self.virtual_clock.now() / _SECOND
+        # Counted from the loop's start: seconds since the epoch, as a float, are too coarse for the loop's own
+        # comparisons of nanoseconds, and it would spin without ever reaching a timer.
+        return (self._clock.now() - self._start) / _SECOND
 
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:  # type: ignore[override]  # newer stubs know more
+        future = super().run_in_executor(executor, func, *args)
+        self._executing += 1
+        future.add_done_callback(self._executed)
+        return future
 
-def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
-    tasks = asyncio.all_tasks(loop)
-    for task in tasks:
-        task.cancel()
-    if tasks:
-        loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+    async def shutdown_default_executor(self, *args: Any) -> None:
+        self._executing += 1  # a thread does it
+        try:
+            await super().shutdown_default_executor(*args)
+        finally:
+            self._executing -= 1
+
+    async def _make_subprocess_transport(self, *args: Any, **kwargs: Any) -> Any:
+        transport = await super()._make_subprocess_transport(*args, **kwargs)  # type: ignore[misc]
+        self._processes.append(transport)
+        return transport
+
+    def _executed(self, _future: object) -> None:
+        self._executing -= 1
+
+    def _at_work(self) -> bool:
+        self._processes = [process for process in self._processes if process.get_returncode() is None]
+        return bool(self._executing or self._processes)
+
+    def wind_up(self) -> None:
+        """Cancel what is left, wait for its end, and close the loop."""
+        try:
+            for _ in range(_ROUNDS):
+                tasks = asyncio.all_tasks(self)
+                for task in tasks:
+                    task.cancel()
+                if tasks:
+                    self.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+            self.run_until_complete(self.shutdown_asyncgens())
+            self.run_until_complete(self.shutdown_default_executor())
+        finally:
+            self.close()
+
+    def _listen(self, timeout: float | None) -> Ready:
+        if len(self._genuine.get_map()) <= _OWN_DESCRIPTORS:
+            return []
+        return self._genuine.select(timeout if timeout is None else min(timeout, ANSWER))
+
+    def _idle(self, timeout: float | None) -> Ready:
+        if timeout is not None:
+            self._clock.advance(round(timeout * _SECOND))
+            return []
+        worker = self._current()
+        ready: Ready = [] if worker else self._genuine.select(None)
+        while worker and not ready:
+            worker.wait("event loop:a task that nobody wakes", None)
+            ready = self._genuine.select(ANSWER)  # others have moved; or a thread of the job's own may do it
+        if worker:
+            worker.unblock()
+        return ready

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from jobchaos.errors import UsageError
 
+_UPTIME = 1000 * 10**9  # ns that the machine has been up when the clock is made
+
 
 class VirtualClock:
     """Virtual time of one check.
@@ -14,12 +16,38 @@ class VirtualClock:
 
     def __init__(self, start: int) -> None:
         self._now = start
+        self._boot = start - _UPTIME
+        self._skews: dict[str, int] = {}
         self.reads = 0
         """How often a controlled worker has looked at the time."""
 
     def now(self) -> int:
         """Nanoseconds since the epoch."""
         return self._now
+
+    def wall(self, letter: str) -> int:
+        """Nanoseconds since the epoch, as the wall clock of a copy's machine shows them.
+
+        Args:
+            letter: The copy's letter.
+        """
+        return self.now() + self._skews.get(letter, 0)
+
+    def monotonic(self) -> int:
+        """Nanoseconds since the machine was booted, which nobody sets: skew is not in them.
+
+        They are small enough for `time.monotonic`'s float to be exact, which seconds since the epoch are not.
+        """
+        return self.now() - self._boot
+
+    def skew(self, letter: str, nanoseconds: int) -> None:
+        """Let the wall clock of a copy's machine be wrong.
+
+        Args:
+            letter: The copy's letter.
+            nanoseconds: How far it is ahead; negative if it is behind.
+        """
+        self._skews[letter] = nanoseconds
 
     def advance(self, nanoseconds: int) -> None:
         """Let time pass.
@@ -32,6 +60,6 @@ class VirtualClock:
         self._now += nanoseconds
 
     def reset(self, start: int) -> None:
-        """Begin a new run at `start`."""
+        """Begin a new run at `start`. Skews stay."""
         self._now = start
         self.reads = 0

@@ -52,6 +52,14 @@ class Diff:
     def __bool__(self) -> bool:
         return bool(self.changes)
 
+    @property
+    def places(self) -> frozenset[str]:
+        """Names of the tables with a change, and of the files."""
+        files = (change.row["path"] for change in self.changes if "path" in change.row)
+        return frozenset(
+            (*(change.table for change in self.changes), *(str(path).rsplit("/", 1)[-1] for path in files))
+        )
+
 
 def table_changes(
     store: str, name: str, expected: list[tuple[str, Row]], actual: list[tuple[str, Row]], table: Table

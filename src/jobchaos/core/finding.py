@@ -17,16 +17,24 @@ CODES = {
     "JC202": "concurrent: a foreign effect is missing when two copies overlap",
     "JC203": "concurrent: the stored state differs from a single run's when two copies overlap",
     "JC204": "concurrent: a copy never completes (deadlock, stuck lock)",
+    "JC205": "concurrent: a lost update between two jobs: one overwrites what the other wrote after it had read",
+    "JC206": "concurrent: write skew between two jobs: each writes what the other has read before",
+    "JC207": "concurrent: a non-repeatable or skewed read: a job reads from before and from after another one's write",
+    "JC208": "concurrent: dirty writes of two jobs: each overwrites what the other had not finished",
+    "JC209": "concurrent: different jobs leave a state that no serial order of them leaves",
     "JC301": "crash: a foreign effect happens again after a crash and redelivery",
     "JC302": "crash: a foreign effect is missing after a crash and redelivery",
     "JC303": "crash: the stored state differs from a single run's after a crash and redelivery",
     "JC304": "crash: the redelivered job never completes",
+    "JC305": "crash: the stored state grows with every crash and redelivery, without end",
     "JC501": "retry: a foreign effect happens again after a failed or unanswered call",
     "JC502": "retry: a foreign effect is missing after a failed or unanswered call",
     "JC503": "retry: the stored state differs from a single run's after a failed or unanswered call",
     "JC504": "retry: the job never completes after a failed or unanswered call",
+    "JC505": "retry: the job swallows a failed call, and reports success with an incomplete state",
     "JC701": "advice: a redelivery ends in an error although the work is done",
     "JC702": "advice: the job catches BaseException and would go on after being told to die",
+    "JC710": "advice: the job keeps a real time function where the virtual clock cannot replace it",
     "JC901": "inconclusive: two identical runs differ (uncontrolled nondeterminism)",
     "JC902": "inconclusive: no effect of the job could be seen",
     "JC903": "inconclusive: the job fails without any fault",
@@ -35,6 +43,11 @@ CODES = {
     "JC906": "inconclusive: the job starts threads or processes of its own",
     "JC907": "inconclusive: the plan is larger than its budget",
     "JC908": "inconclusive: a failing schedule did not fail again when replayed",
+    "JC909": "inconclusive: the job ends before the step at which the schedule asked for interferes",
+    "JC910": "inconclusive: a simulated kill and a real SIGKILL disagree",
+    "JC911": "inconclusive: a worker process ended by itself",
+    "JC912": "inconclusive: the job uses a connection that was opened in another process",
+    "JC920": "inconclusive: schedules that were taken for equivalent leave different states",
 }
 """Every code with its meaning. Codes are never reused or renamed."""
 
@@ -47,7 +60,8 @@ class Finding:
         code: A key of `CODES`.
         message: One sentence for a tired person.
         schedule: The minimal schedule that shows it; None if no schedule does (advice, inconclusive).
-        diff: The state after it against one clean run's.
+        diff: The state after it against one clean run's, or against the nearest serial order's.
+        against: That order (`A then B`) if there are different jobs; else empty.
         trace: What happened under it.
         failing: How many schedules of the same family fail in the same way.
         total: How many schedules the family has.
@@ -55,12 +69,14 @@ class Finding:
         fix: What usually helps.
         detail: Further text: a traceback, two traces side by side.
         replays: How often it failed again, of how many replays.
+        confirmed: What else shows it: `with a real SIGKILL`; empty if it was only simulated.
     """
 
     code: str
     message: str
     schedule: Schedule | None = None
     diff: Diff | None = None
+    against: str = ""
     trace: Trace | None = None
     failing: int = 0
     total: int = 0
@@ -68,6 +84,7 @@ class Finding:
     fix: str = ""
     detail: str = ""
     replays: tuple[int, int] = (0, 0)
+    confirmed: str = ""
 
     @property
     def gates(self) -> bool:

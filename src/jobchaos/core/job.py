@@ -6,7 +6,6 @@ import functools
 import inspect
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from jobchaos.errors import UsageError
@@ -36,6 +35,11 @@ class Job:
             raise UsageError(
                 f"a job must be callable, but got {_shorten(repr(function))} of type {type(function).__name__}. "
                 "Pass the function itself and its arguments apart: run_twice(send_invoice, 42)."
+            )
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise UsageError(
+                f"{_name(function)} is a generator function: to call it runs none of its lines. "
+                "Give a job that consumes it: run_twice(lambda: list(send_invoices(42)))."
             )
         self.function = function
         self.args: tuple[Any, ...] = args
@@ -67,16 +71,6 @@ class Job:
             function = function.func
         return f"{self.name}({_arguments(args, kwargs)})"
 
-    @property
-    def is_coroutine(self) -> bool:
-        """True if calling it gives a coroutine that an event loop must run."""
-        function = self.function
-        while isinstance(function, functools.partial):
-            function = function.func
-        return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
-            getattr(type(function), "__call__", None)  # noqa: B004 - an object with an async __call__, but not its class
-        )
-
     def __repr__(self) -> str:
         return f"<Job {self.label}>"
 
@@ -92,19 +86,6 @@ class Job:
                 f"{self.label} cannot be called: {error}. Its signature is {self.name}{signature}; "
                 "give the job's arguments after it: run_twice(job, argument, ...)."
             ) from None
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How one attempt ended.
-
-    Attributes:
-        kind: `finished`, `raised`, `killed`, or `stuck` (it did not reach its next step in time).
-        error: The exception, for `raised`.
-    """
-
-    kind: str
-    error: BaseException | None = None
 
 
 def _name(function: Callable[..., Any]) -> str:

@@ -94,6 +94,23 @@ class Worker(Protocol):
             True when it is worth trying again, False when the deadline has come.
         """
 
+    def unblock(self) -> None:
+        """After `wait`: what was waited for has been got. An effect that goes through says so by itself."""
+
+    def hold(self, resource: str, *, by_effect: bool = False) -> None:
+        """Say that the worker has taken a lock, and keeps it: each effect carries it from now on.
+
+        To have asked for one in vain is `hold` and `let_go`: the next effect depends on that, too.
+
+        Args:
+            resource: The lock.
+            by_effect: True if an effect has taken it, whose own locks tell so. If it is free again before the next
+                effect, nobody else can have met it.
+        """
+
+    def let_go(self, resource: str) -> None:
+        """Say that the worker has freed a lock; as often as `hold`."""
+
     def record(self, foreign: Foreign) -> None:
         """A foreign effect whose content was not yet known at `begin` has been applied."""
 
@@ -110,6 +127,9 @@ class Control(Protocol):
 
     def current(self) -> Worker | None:
         """The worker of the calling thread, or None: then the probe must do nothing at all."""
+
+    def let_go(self) -> None:
+        """The calling thread is a copy of a worker, in a process that the job has forked: nobody controls it."""
 
     def check_host(self, host: str) -> None:
         """Refuse hosts other than this machine.
@@ -129,10 +149,10 @@ class Probe(Protocol):
         """Undo `install` completely, also after an error half-way."""
 
     def resume(self, worker: Worker) -> None:
-        """The worker gets the baton. Called in the controller's thread."""
+        """The worker gets the baton. Called in the controller's thread; in a forked worker once, before it begins."""
 
     def pause(self, worker: Worker) -> None:
-        """The worker has given the baton back. Called in the controller's thread."""
+        """The worker has given the baton back. Called in the controller's thread; never for a forked worker."""
 
     def enter(self, worker: Worker) -> None:
         """An attempt begins. Called in the worker's thread."""
@@ -141,17 +161,30 @@ class Probe(Protocol):
         """An attempt ends. Called in the worker's thread."""
 
     def bury(self, worker: Worker) -> None:
-        """A killed worker's thread has ended: do what the operating system would (roll back, drop locks)."""
+        """A killed worker's thread has ended: do what the operating system would (roll back, drop locks).
+
+        Never called for a forked worker: there the operating system does it.
+        """
+
+    def after_fork(self) -> None:
+        """This process was forked to run one attempt: let go of what must not be shared, without closing it."""
+
+    def hand_over(self) -> Any:
+        """In a forked worker: what the controller's probe should know from now on, picklable, for `take_over`."""
+
+    def take_over(self, news: Any) -> None:
+        """A forked worker hands the baton back, and this over."""
 
     def settle(self) -> None:
         """A run has ended and the stores are about to be read: free what would block them."""
 
 
+@runtime_checkable
 class Store(Protocol):
     """Captures and restores one backend's state.
 
     The engine calls `capture` once, then any number of `snapshot` and `restore`, then `close`. All calls come while
-    no worker moves.
+    no worker moves. A store of something that other processes cannot reach says so with an attribute `in_memory`.
     """
 
     @property
@@ -182,14 +215,22 @@ class Store(Protocol):
 
 
 @runtime_checkable
-class Volatile(Store, Protocol):
-    """A store of the process's own memory, which a dying worker's cleanup code can still change."""
+class Returnable(Store, Protocol):
+    """A store that can go back to any state it has been in, not only to the initial one."""
 
     def hold(self) -> Any:
         """Remember the present state, apart from the initial one."""
 
     def put_back(self, held: Any) -> None:
         """Return to a state from `hold`."""
+
+
+@runtime_checkable
+class Volatile(Returnable, Protocol):
+    """A store of the process's own memory, which a dying worker's cleanup code can still change."""
+
+    in_process: bool
+    """True. Says which stores these are."""
 
 
 @runtime_checkable
@@ -208,6 +249,12 @@ class Conditions(Protocol):
 
     def fresh(self) -> Fresh:
         """The random values handed out since `begin`."""
+
+    def hand_over(self) -> Any:
+        """In a forked worker: what was handed out since the last call, for `take_over`."""
+
+    def take_over(self, news: Any) -> None:
+        """Enter what a forked worker was handed, as if it had been handed out here."""
 
     @property
     def read_clock(self) -> bool:

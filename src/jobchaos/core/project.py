@@ -15,6 +15,11 @@ _INSTALLED = tuple(
 def is_project_file(filename: str) -> bool:
     """True for a source file that is neither generated code, nor installed, nor part of Python or jobchaos."""
     path = filename.replace("\\", "/")
-    if path.startswith("<") or path.startswith(_OURS) or "/site-packages/" in path or "/dist-packages/" in path:
+    if path.startswith("<") or is_ours(path) or "/site-packages/" in path or "/dist-packages/" in path:
         return False
     return not path.startswith(_INSTALLED)
+
+
+def is_ours(filename: str) -> bool:
+    """True for a source file of jobchaos itself."""
+    return filename.replace("\\", "/").startswith(_OURS)

@@ -36,11 +36,12 @@ class RunResult:
         state: The content of all stores afterwards.
         copies: Letter to result.
         fresh: The random values that were handed out.
-        faults_hit: False if a fault of the schedule was never reached, because an attempt ended before it.
+        carried_out: False if an attempt ended before the step at which the schedule wanted to pause it or to interfere.
         stuck: Where an attempt stayed without a step until the guard time was over; empty if none did.
         oddities: `(code, message)` of what the verdict must mention.
         read_clock: True if the job looked at the time.
         used_random: True if the job drew random values.
+        read_attempt: True if the job asked which attempt it is.
     """
 
     schedule: Schedule
@@ -48,11 +49,12 @@ class RunResult:
     state: State
     copies: Mapping[str, CopyResult]
     fresh: Fresh
-    faults_hit: bool
+    carried_out: bool
     stuck: str
     oddities: tuple[tuple[str, str], ...]
     read_clock: bool
     used_random: bool
+    read_attempt: bool = False
 
     @property
     def completed(self) -> bool:

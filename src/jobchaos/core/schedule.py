@@ -18,6 +18,7 @@ class Fault(enum.Enum):
     """What befalls a copy at the step where its segment ends."""
 
     KILL = "kill"
+    TERMINATE = "terminate"
     FAIL = "fail"
     LOST = "lost"
     HANG = "hang"
@@ -113,11 +114,15 @@ class Schedule:
         )
 
     @property
-    def simplicity(self) -> tuple[int, int, int, int, tuple[int, ...], str]:
-        """Sort key, simplest first: copies, faults, preemptions, segments, then positions."""
+    def simplicity(self) -> tuple[int, int, int, int, int, tuple[int, ...], str]:
+        """Sort key, simplest first: copies, faults, soft ones among them, preemptions, segments, then positions.
+
+        After a kill nothing more of the worker's happens, so it is simpler to understand than a termination.
+        """
         faults = sum(run.fault is not None for run in self.runs)
+        soft = sum(run.fault is Fault.TERMINATE for run in self.runs)
         positions = tuple(-1 if run.steps is None else run.steps for run in self.runs)
-        return len(self.copies), faults, self.preemptions, len(self.segments), positions, str(self)
+        return len(self.copies), faults, soft, self.preemptions, len(self.segments), positions, str(self)
 
     @classmethod
     def parse(cls, token: str) -> Schedule:

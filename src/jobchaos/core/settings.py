@@ -9,11 +9,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from jobchaos.core.budget import Budget
 from jobchaos.errors import UsageError
 
 _BUDGETS = {"quick": 300, "full": 3000}
-_REPLAYS = {"quick": 1, "full": 10}
-GRANULARITIES = ("auto", "effect", "line")
+_DEFAULTS = {
+    "replays": {"quick": 1, "full": 10},
+    "preemptions": {"quick": 1, "full": 2},
+}
+_UNSET = {"replays": 0, "preemptions": -1}
+_PROFILES = ("quick", "full")
+GRANULARITIES = ("auto", "effect", "line", "await")
+ISOLATIONS = ("auto", "process", "thread")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,53 +28,79 @@ class Settings:
     """How to check. Every value is validated when the settings are made.
 
     Attributes:
-        profile: `quick` or `full`; sets the defaults of `budget` and `replays`.
-        copies: Most copies of a job that may overlap; 1 or 2.
-        preemptions: Most times a running copy is paused for another; 0 or 1.
-        kills: Most kills in one schedule; 0 or 1.
+        profile: `quick` or `full`; sets the defaults of `budget`, `replays`, `preemptions` and `kills`.
+        copies: Most copies of a job that may overlap; 1 to 4.
+        preemptions: Most times a running copy is paused for another; -1 takes the profile's (quick 1, full 2).
+        kills: Most kills while copies overlap; -1 takes the profile's (quick 0, full 1; 0 if lines are steps).
         granularity: `effect` pauses and kills before effects, `line` also before each line of the project's own
-            code, `auto` uses lines only for a job without visible effects.
+            code, `auto` uses lines only for a job without visible effects. `await` runs all copies of a coroutine job
+            as tasks of one event loop, and pauses them where they await, kills them there and before effects.
+        isolation: `process` runs every attempt in a process of its own, which dies by SIGKILL; `thread` runs all in
+            this one, and simulates death; `auto` explores in threads, and confirms with SIGKILL.
         ignore: `table.column`, `table` or `store.table.column` names to leave out of comparisons.
         seed: Seed of everything random, Hypothesis included.
-        budget: Most schedules a family may run; 0 takes the profile's (quick 300, full 3,000).
+        budget: What a family may spend, as `Budget.parse` reads it: `2000` schedules, `"30s"` of real time, or
+            `"2000, 30s"`; 0 takes the profile's (quick 300, full 3,000 schedules). `limits` has it as a value.
         attempts: Executions of a copy before it counts as given up, the first included.
         guard: Wall-clock seconds that an attempt may take to its next step.
         allow: Paths of databases and directories that may be restored, and hosts that may be reached, although they
             are not plainly test resources.
         now: Virtual time at the start, timezone-aware; None takes the real time.
         replays: How often a failing schedule is run again before it is reported; 0 takes the profile's.
+        audit: Which share of the schedules that need not be run is run all the same, to see whether that is so; 0 to 1.
     """
 
     profile: str = "full"
     copies: int = 2
-    preemptions: int = 1
-    kills: int = 1
+    preemptions: int = -1
+    kills: int = -1
     granularity: str = "auto"
+    isolation: str = "auto"
     ignore: tuple[str, ...] = ()
     seed: int = 0
-    budget: int = 0
+    budget: int | str = 0
     attempts: int = 4
     guard: float = 30.0
     allow: tuple[str, ...] = ()
     now: datetime | None = None
     replays: int = 0
+    audit: float = 0.05
 
     def __post_init__(self) -> None:
-        _one_of("profile", self.profile, tuple(_BUDGETS))
+        _one_of("profile", self.profile, _PROFILES)
         _one_of("granularity", self.granularity, GRANULARITIES)
-        _whole("copies", self.copies, 1, 2)
-        _whole("preemptions", self.preemptions, 0, 1)
-        _whole("kills", self.kills, 0, 1)
+        _one_of("isolation", self.isolation, ISOLATIONS)
+        if self.granularity == "await" and self.isolation == "process":
+            raise UsageError(
+                'granularity="await" runs all copies in the event loop of one process, and isolation="process" runs '
+                "each in a process of its own: choose one of them"
+            )
+        _whole("copies", self.copies, 1, 4)
+        _whole("preemptions", self.preemptions, -1, 20)
+        _whole("kills", self.kills, -1, 20)
+        _share("audit", self.audit)
         _whole("attempts", self.attempts, 1, 1000)
-        _whole("budget", self.budget, 0, 10**9)
+        Budget.parse(self.budget, _BUDGETS[self.profile])
         _whole("replays", self.replays, 0, 1000)
         _whole("seed", self.seed, -(2**63), 2**63)
         _seconds("guard", self.guard)
         _aware("now", self.now)
         for name in ("ignore", "allow"):
             object.__setattr__(self, name, _strings(name, getattr(self, name)))
-        object.__setattr__(self, "budget", self.budget or _BUDGETS[self.profile])
-        object.__setattr__(self, "replays", self.replays or _REPLAYS[self.profile])
+        for name, unset in _UNSET.items():
+            if getattr(self, name) == unset:
+                object.__setattr__(self, name, _DEFAULTS[name][self.profile])
+
+    @property
+    def limits(self) -> Budget:
+        """The budget of each family, with the profile's number of schedules where none was chosen."""
+        return Budget.parse(self.budget, _BUDGETS[self.profile])
+
+    def most_kills(self, *, lines: bool) -> int:
+        """How many kills while copies overlap; where lines are steps, there are too many places for one."""
+        if self.kills >= 0:
+            return self.kills
+        return int(self.profile == "full" and not lines)
 
     def override(self, options: Mapping[str, Any], where: str) -> Settings:
         """Return these settings with some replaced.
@@ -85,9 +118,9 @@ class Settings:
                 raise UsageError(f"{where} has no option {name!r}; known are {', '.join(known)}")
         current: dict[str, Any] = {name: getattr(self, name) for name in known}
         if "profile" in options:  # let the new profile bring its own defaults, but keep what was chosen
-            for name, defaults in (("budget", _BUDGETS), ("replays", _REPLAYS)):
-                if current[name] == defaults[self.profile]:
-                    current[name] = 0
+            for name, unset in _UNSET.items():
+                if current[name] == _DEFAULTS[name][self.profile]:
+                    current[name] = unset
         try:
             return Settings(**{**current, **options})
         except UsageError as error:
@@ -107,6 +140,11 @@ def _whole(name: str, value: object, low: int, high: int) -> None:
 def _seconds(name: str, value: object) -> None:
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < math.inf:
         raise UsageError(f"{name} must be a number of seconds above 0, got {value!r}")
+
+
+def _share(name: str, value: object) -> None:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= 1:
+        raise UsageError(f"{name} must be a share from 0 to 1, got {value!r}")
 
 
 def _aware(name: str, value: object) -> None:

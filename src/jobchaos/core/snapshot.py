@@ -7,11 +7,13 @@ object's attributes, the mails sent. So one oracle, one diff and one renaming of
 from __future__ import annotations
 
 import hashlib
+import marshal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 Cell = None | int | float | str | bytes
 Row = tuple[Cell, ...]
+_Content = list[tuple[str, tuple[str, ...], list[tuple[tuple[str, str], ...]]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,8 @@ class Snapshot:
     """The content of one store: table name to table."""
 
     tables: Mapping[str, Table]
+    _packed: list[bytes] = field(default_factory=list, init=False, repr=False, compare=False)
+    _sorted: list[_Content] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property
     def digest(self) -> str:
@@ -46,14 +50,40 @@ class Snapshot:
 
     def same_as(self, other: Snapshot) -> bool:
         """True if both hold the same tables with the same multisets of rows."""
-        return self._content() == other._content()
+        packed = self._pack()
+        return (bool(packed) and packed == other._pack()) or self._content() == other._content()
 
-    def _content(self) -> list[tuple[str, tuple[str, ...], list[tuple[tuple[str, str], ...]]]]:
-        return sorted((name, table.columns, sorted(map(_sortable, table.rows))) for name, table in self.tables.items())
+    def _pack(self) -> bytes:
+        # Thousands of snapshots are compared with one, and most are equal to it in the very order of rows. Marshalling
+        # tells that ten times faster than sorting. Version 2 depends on values and types alone, not on identities.
+        if not self._packed:
+            tables = [(name, table.columns, table.rows) for name, table in sorted(self.tables.items(), key=_name)]
+            try:
+                self._packed.append(marshal.dumps(tables, 2))
+            except ValueError:  # a subclass of str, say
+                self._packed.append(b"")
+        return self._packed[0]
+
+    def _content(self) -> _Content:
+        if not self._sorted:
+            items = self.tables.items()
+            self._sorted.append(
+                sorted((name, table.columns, sorted(map(_sortable, table.rows))) for name, table in items)
+            )
+        return self._sorted[0]
 
 
 State = Mapping[str, Snapshot]
 """The whole world of one check: store name to snapshot."""
+
+
+def same_state(one: State, other: State) -> bool:
+    """True if both consist of the same stores with the same content."""
+    return one.keys() == other.keys() and all(snapshot.same_as(other[name]) for name, snapshot in one.items())
+
+
+def _name(item: tuple[str, Table]) -> str:
+    return item[0]
 
 
 def _sortable(row: Row) -> tuple[tuple[str, str], ...]:

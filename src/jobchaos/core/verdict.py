@@ -12,11 +12,13 @@ class FamilyResult:
     """What came of one family of schedules.
 
     Attributes:
-        name: `duplicate`, `concurrent` or `crash`.
+        name: `duplicate`, `concurrent`, `crash` or `retry`.
         status: `holds`, `fails` or `inconclusive`.
         planned: Size of the complete plan.
         run: How many of it were run.
         failing: How many of those failed.
+        pruned: How many need not be run, since another one leaves the same.
+        claim: What was covered, if nothing failed.
     """
 
     name: str
@@ -24,6 +26,8 @@ class FamilyResult:
     planned: int
     run: int
     failing: int
+    pruned: int = 0
+    claim: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,17 +14,16 @@ class Baton:
         self._worker.acquire()
         self._controller.acquire()
 
-    def lend(self, seconds: float) -> bool:
-        """Controller: let the worker move until it hands the baton back.
+    def lend(self) -> None:
+        """Controller: let the worker move until it hands the baton back."""
+        self._worker.release()
+
+    def wait(self, seconds: float) -> bool:
+        """Controller: wait until the worker has handed the baton back.
 
         Returns:
             False if it has not done so within `seconds` of real time.
         """
-        self._worker.release()
-        return self.wait(seconds)
-
-    def wait(self, seconds: float) -> bool:
-        """Controller: wait for the baton, without lending it again."""
         return self._controller.acquire(timeout=seconds)
 
     def hand_back(self) -> None:

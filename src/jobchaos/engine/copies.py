@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from jobchaos.core.result import CopyResult
-from jobchaos.engine.worker import ThreadWorker
+from jobchaos.engine.worker import HiredWorker
+
+_PING_PONG = 1000  # waits without a write until two copies that only wake each other count as getting nowhere
 
 
 @dataclass(slots=True)
@@ -17,14 +19,16 @@ class CopyState:
         worker: Its live attempt, if any.
         attempts: Executions so far.
         redeliveries: How many of them the schedule did not ask for.
+        overran: True if it has ended while another copy moved, as it could not be paused where it should have been.
         completed: True once an attempt has finished.
         error: Why the latest attempt did not.
     """
 
     letter: str
-    worker: ThreadWorker | None = None
+    worker: HiredWorker | None = None
     attempts: int = 0
     redeliveries: int = 0
+    overran: bool = False
     completed: bool = False
     error: str = ""
 
@@ -33,9 +37,12 @@ class CopyState:
         return self.worker is not None or (not self.completed and self.redeliveries < budget)
 
     @property
-    def progress(self) -> tuple[int, bool, int]:
+    def progress(self) -> tuple[int, bool, int, int]:
         """Changes iff the copy got anywhere; reading and sleeping do not count."""
-        return self.attempts, self.worker is None, 0 if self.worker is None else self.worker.writes
+        if self.worker is None:
+            return self.attempts, True, 0, 0
+        standing = self.worker.standing
+        return self.attempts, False, standing.writes, min(standing.answered, _PING_PONG)
 
     def result(self) -> CopyResult:
         """The value to report."""

@@ -49,9 +49,9 @@ class Delivery:
     def _check(self, name: str, value: object) -> None:
         try:
             self._copied(value)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a class may raise anything
             raise UsageError(
                 f"{name} of {self._job.name}, {value!r}, cannot be copied ({type(error).__name__}: {error}). Each "
                 "delivery gets its own copy of the arguments, as from a broker. Pass plain data (an id, a dict) and "
                 "let the job open connections itself; an object that is part of the state belongs in a MemoryStore."
-            ) from error
+            ) from None  # the copy module's own lines tell nobody more

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from jobchaos.core.effect import Effect
 from jobchaos.core.trace import Happening
+from jobchaos.engine.outcome import describe
 
 if TYPE_CHECKING:
-    from jobchaos.engine.worker import ThreadWorker
+    from jobchaos.engine.attempt import Attempt
 
 
 class PendingEffect:
@@ -23,7 +24,7 @@ class PendingEffect:
 
     __slots__ = ("_amend", "_effect", "_lost", "_worker")
 
-    def __init__(self, worker: ThreadWorker, effect: Effect, lost: Callable[[], Exception] | None) -> None:
+    def __init__(self, worker: Attempt, effect: Effect, lost: Callable[[], Exception] | None) -> None:
         self._worker = worker
         self._effect = effect
         self._lost = lost
@@ -50,8 +51,3 @@ class PendingEffect:
         """See `Pending.add`."""
         if self._amend is not None:
             self._amend(outcome)
-
-
-def describe(error: BaseException) -> str:
-    """One line for an exception: its class and its text."""
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

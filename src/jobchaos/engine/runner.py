@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
+from jobchaos.core.compare import Fresh
+from jobchaos.core.effect import Effect
 from jobchaos.core.ports import Conditions
 from jobchaos.core.result import RunResult
 from jobchaos.core.schedule import Fault, Run, Schedule, Wait
 from jobchaos.core.trace import Happening
 from jobchaos.engine.copies import CopyState
-from jobchaos.engine.pending import describe
+from jobchaos.engine.outcome import Failure
 from jobchaos.engine.stage import Stage
-from jobchaos.engine.worker import ThreadWorker
+from jobchaos.engine.worker import Hire, HiredWorker, ThreadWorker
+from jobchaos.engine.world import Saved
 from jobchaos.errors import UsageError
 
+Look = Callable[[int, Effect], None]
 _REDELIVERY = 10**9  # ns: a broker takes a moment, and time-derived names of two deliveries must not coincide
 
 
@@ -23,25 +26,39 @@ class Runner:
 
     Args:
         stage: Clock, world and probes; the probes must be installed while schedules run.
-        body: Runs the job once; called in workers' threads.
+        body_of: Takes a copy's letter and returns what runs its job once; that is called in workers.
         conditions: Start time and random values.
         attempts: Executions of a copy, the first included, until it is given up.
         guard: Real seconds that a worker may take to its next step.
+        hire: Makes the workers: in threads, or in processes that really die.
     """
 
     def __init__(
-        self, stage: Stage, body: Callable[[], object], conditions: Conditions, attempts: int, guard: float
+        self,
+        stage: Stage,
+        body_of: Callable[[str], Callable[[], object]],
+        conditions: Conditions,
+        attempts: int,
+        guard: float,
+        hire: Hire = ThreadWorker,
     ) -> None:
         self._stage = stage
-        self._body = body
+        self._body_of = body_of
         self._conditions = conditions
         self._budget = attempts - 1
         self._guard = guard
+        self._hire = hire
         self._copies: dict[str, CopyState] = {}
         self._stuck = ""
         self._missed = False
-        self.last_error: BaseException | None = None
+        self._read_attempt = False
+        self.last_failure: Failure | None = None
         """What the last attempt that raised has raised."""
+
+    @property
+    def fresh(self) -> Fresh:
+        """The random values that the present run was handed so far."""
+        return self._conditions.fresh()
 
     def run(self, schedule: Schedule, *, perturbed: bool = False) -> RunResult:
         """Restore the initial state and run `schedule`.
@@ -56,37 +73,95 @@ class Runner:
         if any(run.fault is Fault.HANG for run in schedule.runs):
             raise UsageError(f"'{schedule}': !hang needs a model of every driver's timeouts, which is not there yet")
         self._stage.world.restore()
-        self._stage.take_trace()
-        self._conditions.begin(perturbed=perturbed)
-        self._copies = {letter: CopyState(letter) for letter in schedule.copies}
-        self._stuck, self._missed, self.last_error = "", False, None
+        self._begin(schedule, perturbed=perturbed)
         try:
-            self._perform(schedule)
+            self._perform(schedule.segments)
+            self._finish()
         finally:
             self._destroy_all()
         return self._result(schedule)
 
-    def _perform(self, schedule: Schedule) -> None:
-        for segment in schedule.segments:
+    def attempt_from(
+        self, saved: Saved | None, path: tuple[Run, ...], segment: Run, look: Look | None = None
+    ) -> RunResult:
+        """Run one more attempt of a copy after others; whatever becomes of it, it is not redelivered.
+
+        Args:
+            saved: The state that the others have left, as `World.save` has given it; None to run them again.
+            path: The attempts that the copy has had before.
+            segment: The copy, and what befalls this attempt.
+            look: If nothing does: called before each step, with the number of effects so far and the one to come.
+        """
+        schedule = Schedule((*(() if saved is not None else path), segment))
+        if saved is None:
+            self._stage.world.restore()
+        else:
+            self._stage.world.put_back(saved)
+        self._begin(schedule, perturbed=False)
+        copy = self._copies[segment.copy]
+        if saved is not None and path:
+            copy.attempts = len(path)
+            self._stage.clock.advance(_REDELIVERY * (len(path) - 1))  # the last one is added by the delivery itself
+        try:
+            self._perform(schedule.segments[:-1])
+            if look is None:
+                self._perform((segment,))
+            else:
+                self._step_by_step(copy, look)
+            self._finish_attempts()
+        finally:
+            self._destroy_all()
+        return self._result(schedule)
+
+    def _step_by_step(self, copy: CopyState, look: Look) -> None:
+        """Run a copy's attempt to its last step, or until it has to wait."""
+        worker = self._deliver(copy)
+        steps = 0
+        self._drive(copy, worker, 0, None)
+        while copy.worker is worker and worker.standing.waiting_at is not None and not self._stuck:
+            look(steps, worker.standing.waiting_at)
+            steps += 1
+            self._drive(copy, worker, 1, None)
+
+    def _finish_attempts(self) -> None:
+        """Run live workers to the ends of their attempts, without redelivery."""
+        for copy in self._copies.values():
+            while copy.worker is not None and not self._stuck:
+                before = copy.progress
+                self._drive(copy, copy.worker, None, None)
+                if copy.progress == before and not self._wake():
+                    break
+
+    def _begin(self, schedule: Schedule, *, perturbed: bool) -> None:
+        self._stage.take_trace()
+        self._conditions.begin(perturbed=perturbed)
+        self._copies = {letter: CopyState(letter) for letter in schedule.copies}
+        self._stuck, self._missed, self._read_attempt, self.last_failure = "", False, False, None
+
+    def _perform(self, segments: Iterable[Run | Wait]) -> None:
+        for segment in segments:
             if isinstance(segment, Wait):
                 self._pass_time(segment.nanoseconds)
             else:
                 self._segment(segment)
             if self._stuck:
                 return
-        self._finish()
 
     def _segment(self, segment: Run) -> None:
         copy = self._copies[segment.copy]
+        if copy.overran:  # the schedule means to go on with it, not to deliver it again
+            copy.overran = False
+            return
         worker = copy.worker or self._deliver(copy)
         self._drive(copy, worker, segment.steps, segment.fault)
-        if worker.fault is not None and worker.outcome is not None:
+        standing = worker.standing
+        if standing.outcome is not None and (standing.fault is not None or standing.credit):
             self._missed = True
-        worker.fault = None
+        standing.fault = None
 
     def _finish(self) -> None:
         """Run everything to its end, in letter order; wake sleepers, and give up on deadlocks."""
-        while True:
+        while not self._stuck:
             unfinished = [copy for copy in self._copies.values() if copy.is_open(self._budget)]
             if not unfinished:
                 return
@@ -101,60 +176,62 @@ class Runner:
             if not moved and not self._wake():
                 return
 
-    def _drive(self, copy: CopyState, worker: ThreadWorker, credit: int | None, fault: Fault | None) -> None:
-        worker.credit, worker.fault = credit, fault
-        for probe in self._stage.probes:
-            probe.resume(worker)
+    def _drive(self, copy: CopyState, worker: HiredWorker, credit: int | None, fault: Fault | None) -> None:
+        worker.standing.credit, worker.standing.fault = credit, fault
         in_time = worker.move(self._guard)
-        for probe in self._stage.probes:
-            probe.pause(worker)
         if self._stage.error is not None:
             return self._fail()
         if not in_time:
             position = worker.position
             self._stuck = f"at {position} in {position.function}()" if position else "outside the project's own code"
-        elif worker.outcome is not None:
-            self._ended(copy, worker)
-        elif worker.waiting_at is not None:
-            worker.note(Happening.PAUSED, worker.waiting_at, "")
+            return None
+        for other in self._copies.values():  # others that live in the same event loop may have ended with it
+            if other.worker is not None and other.worker.standing.outcome is not None:
+                self._ended(other, other.worker)
+                other.overran = other is not copy and other.completed
+        if worker.standing.outcome is None and worker.standing.waiting_at is not None:
+            self._note(Happening.PAUSED, worker, "", worker.standing.waiting_at)
         return None
 
-    def _ended(self, copy: CopyState, worker: ThreadWorker) -> None:
-        outcome = worker.outcome
+    def _ended(self, copy: CopyState, worker: HiredWorker) -> None:
+        standing = worker.standing
+        failure = None if standing.outcome is None else standing.outcome.failure
         copy.worker = None
-        if outcome is not None and outcome.error is not None:
-            worker.note(Happening.RAISED, None, describe(outcome.error))
-            copy.error = describe(outcome.error)
-            self._forget_frames(outcome.error)
-            self.last_error = outcome.error
-        elif worker.dead:
-            copy.error = worker.cause_of_death
-            worker.unwound()
-            for probe in self._stage.probes:
-                probe.bury(worker)
-        elif worker.fault is Fault.KILL and worker.credit == 0:
-            worker.fault = None
-            worker.note(Happening.KILLED, None, "after its last effect, before it was acknowledged")
+        self._read_attempt = self._read_attempt or standing.read_attempt
+        if failure is not None:
+            self._note(Happening.RAISED, worker, failure.text)
+            copy.error = failure.text
+            failure.forget_frames()
+            self.last_failure = failure
+        elif standing.dead:
+            copy.error = standing.cause_of_death
+            worker.bury()
+        elif standing.fault is Fault.KILL and standing.credit == 0:
+            standing.fault = None
+            self._note(Happening.KILLED, worker, "after its last effect, before it was acknowledged")
         else:
-            worker.note(Happening.FINISHED, None, "")
+            self._note(Happening.FINISHED, worker, "")
             copy.completed, copy.error = True, ""
 
-    def _deliver(self, copy: CopyState) -> ThreadWorker:
+    def _deliver(self, copy: CopyState) -> HiredWorker:
         if any(other.attempts for other in self._copies.values()):
             self._stage.clock.advance(_REDELIVERY)
         copy.attempts += 1
-        copy.worker = ThreadWorker(copy.letter, copy.attempts, self._body, self._stage)
-        copy.worker.note(Happening.DELIVERED, None, "")
+        copy.worker = self._hire(copy.letter, copy.attempts, self._body_of(copy.letter), self._stage)
+        self._note(Happening.DELIVERED, copy.worker, "")
         return copy.worker
+
+    def _note(self, happening: Happening, worker: HiredWorker, detail: str, effect: Effect | None = None) -> None:
+        self._stage.note(happening, worker.copy, worker.attempt, effect, detail)
 
     def _wake(self) -> bool:
         """All are blocked: let the first of them time out. False if none ever will."""
-        workers = [copy.worker for copy in self._copies.values() if copy.worker is not None]
-        deadlines = [worker.deadline for worker in workers if worker.deadline is not None]
+        standings = [copy.worker.standing for copy in self._copies.values() if copy.worker is not None]
+        deadlines = [standing.deadline for standing in standings if standing.deadline is not None]
         if not deadlines:
             for copy in self._copies.values():
                 if copy.worker is not None:
-                    copy.error = f"waits for ever for {copy.worker.blocked_on}"
+                    copy.error = f"waits for ever for {copy.worker.standing.blocked_on}"
             return False
         self._pass_time(max(0, min(deadlines) - self._stage.clock.now()))
         return True
@@ -171,8 +248,6 @@ class Runner:
                 continue
             if not worker.destroy(min(self._guard, 1.0)):
                 self._stuck += "; its thread is stuck in C code and stays behind"
-            for probe in self._stage.probes:
-                probe.bury(worker)
 
     def _result(self, schedule: Schedule) -> RunResult:
         if self._stage.error is not None:
@@ -186,21 +261,15 @@ class Runner:
             state=self._stage.world.snapshot(),
             copies={letter: copy.result() for letter, copy in self._copies.items()},
             fresh=self._conditions.fresh(),
-            faults_hit=not self._missed,
+            carried_out=not self._missed,
             stuck=self._stuck,
             oddities=oddities,
             read_clock=self._conditions.read_clock,
             used_random=self._conditions.used_random,
+            read_attempt=self._read_attempt,
         )
 
     def _fail(self) -> None:
         error, self._stage.error = self._stage.error, None
         if error is not None:
             raise error
-
-    @staticmethod
-    def _forget_frames(error: BaseException | None) -> None:
-        """Let go of the locals of the job's frames: an open connection among them would lock its database."""
-        while error is not None:
-            traceback.clear_frames(error.__traceback__)
-            error = error.__cause__ or error.__context__

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import sys
+from collections.abc import Iterator
 from types import FrameType
+from typing import Any
 
 from jobchaos.core.effect import Site
 from jobchaos.core.project import is_project_file
@@ -19,6 +22,36 @@ def call_site(frame: FrameType | None = None) -> Site | None:
     while here is not None:
         code = here.f_code
         if is_project_file(code.co_filename):
-            return Site(code.co_filename, here.f_lineno, code.co_name)
+            return _site(code.co_filename, here.f_lineno, code.co_name)
         here = here.f_back
     return None
+
+
+def await_site(coroutine: object) -> Site | None:
+    """The innermost line of the project's code at which a coroutine is suspended, or None."""
+    site: Site | None = None
+    for frame in await_frames(coroutine):
+        if is_project_file(frame.f_code.co_filename):
+            site = _site(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
+    return site
+
+
+def await_frames(coroutine: object) -> Iterator[FrameType]:
+    """The frames of a suspended coroutine, and of what it awaits."""
+    awaiting: object = coroutine
+    while awaiting is not None:
+        frame = _part(awaiting, "frame")
+        if frame is not None:
+            yield frame
+        awaiting = _part(awaiting, "await")
+
+
+_PARTS = {"frame": ("cr_frame", "gi_frame", "ag_frame"), "await": ("cr_await", "gi_yieldfrom", "ag_await")}
+
+
+def _part(awaiting: object, part: str) -> Any:
+    """Of a coroutine, a generator or an asynchronous generator."""
+    return next((getattr(awaiting, name) for name in _PARTS[part] if hasattr(awaiting, name)), None)
+
+
+_site = functools.lru_cache(maxsize=4096)(Site)

@@ -3,17 +3,48 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextvars import Context, ContextVar
+from typing import Protocol
 
-from jobchaos.core.effect import Effect
+from jobchaos.core.effect import Effect, Foreign
 from jobchaos.core.ports import Clock, Probe, Worker
 from jobchaos.core.trace import Happening, Trace, TraceEvent
 from jobchaos.engine.world import World
 from jobchaos.errors import ForeignHostError
 
-_LOOPBACK = ("localhost", "::1", "[::1]", "")
+_of_task: ContextVar[Worker | None] = ContextVar("jobchaos_worker", default=None)
+_LOOPBACK = re.compile(r"(localhost|127(\.\d{1,3}){3}|\[?::1\]?)?")
+
+
+class Registry(Protocol):
+    """Where touched resources and foreign effects are registered: the world, or the way to it."""
+
+    def announce(self, resource: str) -> None:
+        """A resource is about to be touched: make sure that a store has captured it."""
+
+    def record(self, foreign: Foreign) -> None:
+        """Enter a foreign effect into its ledger."""
+
+
+class _Here(threading.local):
+    """Who the calling thread runs: one worker, or one worker a context, as tasks of an event loop have them."""
+
+    runs_tasks = False
+    _worker: Worker | None = None
+
+    @property
+    def worker(self) -> Worker | None:
+        return _of_task.get() if self.runs_tasks else self._worker
+
+    @worker.setter
+    def worker(self, worker: Worker | None) -> None:
+        if self.runs_tasks:
+            _of_task.set(worker)
+        else:
+            self._worker = worker
 
 
 class Stage:
@@ -28,13 +59,15 @@ class Stage:
     def __init__(self, clock: Clock, world: World, hosts: tuple[str, ...] = ()) -> None:
         self.clock = clock
         self.world = world
+        self.registry: Registry = world
         self.probes: list[Probe] = []
         self.error: Exception | None = None
         """Why the check cannot go on; set by `stop`."""
         self._hosts = hosts
         self._installed = contextlib.ExitStack()
-        self._local = threading.local()
+        self._here = _Here()
         self._events: list[TraceEvent] = []
+        self._amended: dict[int, None] = {}
         self._oddities: dict[tuple[str, str], None] = {}
 
     @contextlib.contextmanager
@@ -53,11 +86,24 @@ class Stage:
 
     def current(self) -> Worker | None:
         """See `Control.current`."""
-        return getattr(self._local, "worker", None)
+        return self._here.worker
+
+    def run_tasks(self) -> None:
+        """From now on the calling thread is an event loop's: what it runs belongs to the worker of its context."""
+        self._here.runs_tasks = True
+
+    @staticmethod
+    def worker_of(context: Context) -> Worker | None:
+        """To whom a callback or a task of an event loop belongs."""
+        return context.get(_of_task)
+
+    def let_go(self) -> None:
+        """See `Control.let_go`."""
+        self._here.worker = None
 
     def check_host(self, host: str) -> None:
         """See `Control.check_host`."""
-        if host in _LOOPBACK or host.startswith("127.") or host in self._hosts:
+        if _LOOPBACK.fullmatch(host) or host in self._hosts:
             return
         error = ForeignHostError(
             f"the job tried to reach {host!r}. A check repeats the job many times and would send everything again "
@@ -69,7 +115,12 @@ class Stage:
 
     def announce(self, resource: str) -> None:
         """A worker is about to touch a resource."""
-        self.world.announce(resource)
+        # What a store does now, in the worker's thread, is not the job's doing.
+        worker, self._here.worker = self._here.worker, None
+        try:
+            self.registry.announce(resource)
+        finally:
+            self._here.worker = worker
 
     def stop(self, error: Exception) -> None:
         """The check cannot go on; the controller raises `error` as soon as it moves."""
@@ -78,7 +129,7 @@ class Stage:
 
     def enter(self, worker: Worker) -> None:
         """The calling thread now runs `worker`."""
-        self._local.worker = worker
+        self._here.worker = worker
         for probe in self.probes:
             probe.enter(worker)
 
@@ -86,7 +137,7 @@ class Stage:
         """The calling thread does not run `worker` any more."""
         for probe in self.probes:
             probe.leave(worker)
-        self._local.worker = None
+        self._here.worker = None
 
     def oddity(self, code: str, message: str) -> None:
         """Remember something that the verdict must mention, once."""
@@ -103,16 +154,36 @@ class Stage:
         applied: bool = True,
     ) -> Callable[[str], None]:
         """Enter an event into the trace; return what changes its detail, while the trace is not taken."""
-        events, position = self._events, len(self._events)
-        events.append(TraceEvent(happening, copy, attempt, effect, detail, self.clock.now(), applied))
+        return self.append(TraceEvent(happening, copy, attempt, effect, detail, self.clock.now(), applied))
+
+    def append(self, event: TraceEvent) -> Callable[[str], None]:
+        """Enter an event that was made elsewhere; see `note`."""
+        events, amended, position = self._events, self._amended, len(self._events)
+        events.append(event)
 
         def amend(detail: str) -> None:
-            events[position] = dataclasses.replace(events[position], detail=detail)
+            events[position] = events[position].amended(detail)
+            amended[position] = None
 
         return amend
 
     def take_trace(self) -> tuple[Trace, tuple[tuple[str, str], ...]]:
         """The trace and the oddities since the last call; begins new ones."""
-        trace, oddities = Trace(tuple(self._events)), tuple(self._oddities)
-        self._events, self._oddities = [], {}
-        return trace, oddities
+        trace = Trace(tuple(self._events))
+        self._events, self._amended = [], {}
+        return trace, self.take_oddities()
+
+    def take_oddities(self) -> tuple[tuple[str, str], ...]:
+        """The oddities since the last call."""
+        oddities, self._oddities = tuple(self._oddities), {}
+        return oddities
+
+    def news(self, known: int) -> tuple[tuple[TraceEvent, ...], dict[int, str]]:
+        """What the trace has to tell to somebody who has read its first `known` events.
+
+        Returns:
+            The further events, and the new details of known ones by their position.
+        """
+        changed = {position: self._events[position].detail for position in self._amended if position < known}
+        self._amended.clear()
+        return tuple(self._events[known:]), changed

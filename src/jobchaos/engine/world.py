@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from jobchaos.core.effect import Foreign, Mode
-from jobchaos.core.ports import Ledger, Store, Volatile
+from jobchaos.core.ports import Ledger, Returnable, Store, Volatile
 from jobchaos.core.snapshot import Snapshot, State
 from jobchaos.core.trace import Trace
+from jobchaos.errors import UsageError
 
 StoreFactory = Callable[[str], Store | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """The content of all stores at one moment, in a form that only they can read.
+
+    Attributes:
+        held: Store name to what its `hold` has given.
+    """
+
+    held: Mapping[str, Any]
 
 
 class World:
@@ -25,7 +38,9 @@ class World:
         self._stores: dict[str, Store] = {}
         self._announced: set[str] = set()
         self._initial: dict[str, Snapshot] = {}
-        self._memory: list[Store] = []
+        self._ledgers: dict[str, Ledger] = {}
+        self._volatile: list[Volatile] = []
+        self._memory: list[tuple[Store, Snapshot]] = []
         self.unstored: list[str] = []
 
     @property
@@ -33,26 +48,58 @@ class World:
         """The content of every store when it was bound."""
         return self._initial
 
+    @property
+    def announced(self) -> frozenset[str]:
+        """The resources that were announced so far."""
+        return frozenset(self._announced)
+
+    @property
+    def in_memory(self) -> list[str]:
+        """Names of the stores whose content no other process can change."""
+        return [
+            name
+            for name, store in self._stores.items()
+            if isinstance(store, Volatile) or getattr(store, "in_memory", False)
+        ]
+
     def add(self, store: Store) -> None:
-        """Bind a store of the user's now; it wins over automatic ones for the resources it covers."""
+        """Bind a store of the user's now; it wins over automatic ones for the resources it covers.
+
+        Raises:
+            UsageError: If it is none, or refuses.
+        """
+        if not isinstance(store, Store):
+            raise UsageError(
+                f"{store!r} is not a store. Give SQLiteStore(path), DirectoryStore(path), MemoryStore(object), "
+                "FunctionStore(snapshot=..., reset=...), or an object with all methods of a store."
+            )
         self._bind(store)
 
     def remember(self, store: Store) -> None:
         """Bind memory of the process that is restored between runs and lost in a crash, but not part of the state."""
         store.capture()
-        self._memory.append(store)
+        self._memory.append((store, store.snapshot()))
 
     def promote_memory(self) -> None:
         """Make all remembered memory part of the state: the job has no other."""
         memory, self._memory = self._memory, []
-        for store in memory:
+        for store, _ in memory:
             store.restore()
             self._bind(store)
 
     def lose_memory(self) -> None:
-        """A process has died: what it remembered is as it was in the beginning."""
-        for store in self._memory:
-            store.restore()
+        """A process has died: what it remembered is as it was in the beginning, but for what is part of the state."""
+        if self._memory:
+            state = self.hold()
+            for store, _ in self._memory:
+                store.restore()
+            for volatile, held in state:
+                volatile.put_back(held)
+
+    @property
+    def memory_changed(self) -> bool:
+        """True if remembered memory is not as in the beginning."""
+        return any(not store.snapshot().same_as(initial) for store, initial in self._memory)
 
     def announce(self, resource: str) -> None:
         """A resource is about to be touched: make sure that a store has captured it."""
@@ -73,9 +120,9 @@ class World:
         """Enter a foreign effect into its ledger."""
         resource = f"{foreign.ledger}:"
         self.announce(resource)
-        for store in self._stores.values():
-            if isinstance(store, Ledger) and store.covers(resource):
-                store.record(foreign)
+        for ledger in self._ledgers.values():
+            if ledger.covers(resource):
+                ledger.record(foreign)
                 return
 
     def restore(self) -> None:
@@ -84,6 +131,27 @@ class World:
             store.restore()
         self.lose_memory()
 
+    @property
+    def not_returnable(self) -> list[str]:
+        """Names of the stores that can only go back to their initial state."""
+        return [name for name, store in self._stores.items() if not isinstance(store, Returnable)]
+
+    def save(self) -> Saved:
+        """Remember the present content of everything; all stores must be returnable."""
+        return Saved({name: store.hold() for name, store in self._stores.items() if isinstance(store, Returnable)})
+
+    def put_back(self, saved: Saved) -> None:
+        """Return to what `save` remembered. A store that was bound later goes back to its initial state.
+
+        Memory of the process that is not part of the state is as in the beginning: every attempt has a fresh process.
+        """
+        self.lose_memory()
+        for name, store in self._stores.items():
+            if name in saved.held and isinstance(store, Returnable):
+                store.put_back(saved.held[name])
+            else:
+                store.restore()
+
     def snapshot(self) -> State:
         """The present content of everything."""
         return {name: store.snapshot() for name, store in self._stores.items()}
@@ -91,27 +159,29 @@ class World:
     @property
     def ledgers(self) -> frozenset[str]:
         """Names of the stores that hold foreign effects."""
-        return frozenset(name for name, store in self._stores.items() if isinstance(store, Ledger))
+        return frozenset(self._ledgers)
 
     def unseen(self, state: State, trace: Trace) -> list[str]:
-        """Names of stores that have changed although no write effect of the trace touches what they cover."""
+        """Names of stores that have changed although no write effect of the trace explains it.
+
+        A request or a mail explains everything: the service that it went to may be in this process, too.
+        """
         written = {
-            touch.resource
-            for effect in trace.effects()
-            for touch in effect.touches
-            if touch.mode is not Mode.READ
+            touch.resource for effect in trace.effects() for touch in effect.touches if touch.mode is not Mode.READ
         }
+        if any(ledger.covers(resource) for ledger in self._ledgers.values() for resource in written):
+            return []
         return [
             name
             for name, store in self._stores.items()
-            if not isinstance(store, Ledger)
+            if name not in self._ledgers
             and not any(store.covers(resource) for resource in written)
             and not state[name].same_as(self._initial[name])
         ]
 
     def hold(self) -> list[tuple[Volatile, Any]]:
         """Remember the process's own memory while a dying worker unwinds."""
-        return [(store, store.hold()) for store in self._stores.values() if isinstance(store, Volatile)]
+        return [(store, store.hold()) for store in self._volatile]
 
     def close(self) -> None:
         """Let go of every store."""
@@ -119,10 +189,18 @@ class World:
             store.close()
 
     def _bind(self, store: Store) -> None:
-        store.capture()
+        try:
+            store.capture()
+        except BaseException:
+            store.close()
+            raise
         name, number = store.name, 1
         while name in self._stores:  # two databases called app.db
             number += 1
             name = f"{store.name} ({number})"
         self._stores[name] = store
+        if isinstance(store, Ledger):
+            self._ledgers[name] = store
+        if isinstance(store, Volatile):
+            self._volatile.append(store)
         self._initial[name] = store.snapshot()

@@ -6,27 +6,28 @@ from collections.abc import Iterable, Sequence
 
 from jobchaos.core.effect import Effect
 from jobchaos.core.schedule import Fault, Run, Schedule
+from jobchaos.explore.gaps import gaps
 
-FAMILIES = ("duplicate", "concurrent", "crash")
+FAMILIES = ("duplicate", "concurrent", "crash", "retry")
 """The families of schedules, in the order in which they are run and reported."""
 
 
-def plan(family: str, effects: Sequence[Effect], *, deliveries: int, preemptions: int, kills: int) -> list[Schedule]:
-    """All schedules of one family, simplest first.
+def plan(family: str, effects: Sequence[Effect]) -> list[Schedule]:
+    """The simple schedules of one family: one fault, one pause; simplest first.
 
     Args:
         family: One of `FAMILIES`.
         effects: The effects of one clean run, in order.
-        deliveries: Most sequential deliveries of the same message.
-        preemptions: Most times a running copy is paused for the other one: 0 or 1.
-        kills: Most kills: 0 or 1.
     """
     if family == "duplicate":
-        schedules = _duplicates(deliveries)
+        schedules = duplicates(2)
     elif family == "concurrent":
-        schedules = _overlaps(len(effects), preemptions)
+        schedules = overlaps(len(effects))
+    elif family == "crash":
+        deaths = [*(Run("A", position, Fault.KILL) for position in gaps(effects)), *terminations(effects)]
+        schedules = [Schedule((death, Run("A"))) for death in deaths]
     else:
-        schedules = _crashes(effects) if kills else []
+        schedules = failures(effects)
     return sorted(schedules, key=lambda schedule: schedule.simplicity)
 
 
@@ -35,9 +36,9 @@ def family_of(schedule: Schedule) -> str:
     faults = {run.fault for run in schedule.runs}
     if faults & {Fault.FAIL, Fault.LOST, Fault.HANG}:
         return "retry"
-    if Fault.KILL in faults:
-        return "crash"
-    return "duplicate" if len(schedule.copies) == 1 else "concurrent"
+    if len(schedule.copies) > 1:
+        return "concurrent"
+    return "crash" if faults & {Fault.KILL, Fault.TERMINATE} else "duplicate"
 
 
 def nearest(schedule: Schedule, passing: Iterable[Schedule]) -> Schedule | None:
@@ -52,24 +53,42 @@ def nearest(schedule: Schedule, passing: Iterable[Schedule]) -> Schedule | None:
     return min(passing, key=distance, default=None)
 
 
-def _duplicates(deliveries: int) -> list[Schedule]:
+def duplicates(deliveries: int) -> list[Schedule]:
+    """The same message delivered again, up to so many times in sequence."""
     return [Schedule((Run("A"),) * count) for count in range(2, deliveries + 1)]
 
 
-def _overlaps(steps: int, preemptions: int) -> list[Schedule]:
-    # Identical copies are interchangeable: the one that moves first is A. Pausing it before its first effect, or after
-    # its last, is the sequence A B (or, by symmetry, B A).
-    schedules = [Schedule((Run("A"), Run("B")))]
-    if preemptions:
-        schedules += [Schedule((Run("A", count), Run("B"), Run("A"))) for count in range(1, steps)]
-    return schedules
+def overlaps(steps: int) -> list[Schedule]:
+    """Two copies with at most one pause.
 
-
-def _crashes(effects: Sequence[Effect]) -> list[Schedule]:
-    """One kill in each gap between durable writes: kills within a gap leave the same world behind.
-
-    Of a gap, the last position is taken: just before the next durable write, when most has been done in vain. (Kills
-    between the same two persistence points are equivalent: CrashMonkey and ACE, OSDI 2018.)
+    Identical copies are interchangeable: the one that moves first is A. Pausing it after its last effect is the
+    sequence A B. Before its first one it may already have looked at what no probe sees: whether a file exists, a
+    global, the time.
     """
-    positions = [position for position, effect in enumerate(effects) if effect.durable]
-    return [Schedule((Run("A", position, Fault.KILL), Run("A"))) for position in [*positions, len(effects)]]
+    paused = [Schedule((Run("A", count), Run("B"), Run("A"))) for count in range(steps)]
+    return [Schedule((Run("A"), Run("B"))), *paused]
+
+
+def terminations(effects: Sequence[Effect]) -> list[Run]:
+    """Where to tell a worker to stop: before each call to the outside, as its clean-up may do something else at each.
+
+    Not before lines: an exception at the line in which a `with` block ends would skip its clean-up, and signal
+    handlers do not run there (https://github.com/python/cpython/issues/74174).
+    """
+    return [Run("A", position, Fault.TERMINATE) for position, effect in enumerate(effects) if effect.kind != "line"]
+
+
+def failures(effects: Sequence[Effect]) -> list[Schedule]:
+    """Every call to the outside fails once; and once it is applied, but its reply gets lost.
+
+    To a question, a lost answer is no other than a failure. What follows is not part of the schedule: an attempt that
+    raises is redelivered anyway, and one that swallows the error must not be given a second delivery that heals it.
+    """
+    calls = [(position, effect) for position, effect in enumerate(effects) if effect.kind not in _NO_CALLS]
+    failed = [Schedule((Run("A", position, Fault.FAIL),)) for position, _ in calls]
+    lost = [Schedule((Run("A", position, Fault.LOST),)) for position, effect in calls if effect.writes]
+    return failed + lost
+
+
+_NO_CALLS = ("line", "sleep", "await")
+"""Kinds of effects in which nobody else takes part."""

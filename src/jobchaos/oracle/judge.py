@@ -8,7 +8,9 @@ from jobchaos.core.compare import Comparison, Fresh, Ignore, compare
 from jobchaos.core.diff import Change
 from jobchaos.core.result import RunResult
 from jobchaos.core.snapshot import State
+from jobchaos.oracle.anomaly import anomaly_of
 
+_MISSING, _OTHER, _SWALLOWED = 2, 3, 5
 _FAMILY_DIGIT = {"duplicate": 1, "concurrent": 2, "crash": 3, "retry": 5}
 
 
@@ -21,12 +23,16 @@ class Judgement:
         comparison: Its state against the single run's.
         unfinished: Letters of copies that never completed.
         advice: Codes of advice that it gives, each with its message.
+        detail: Further text: the anomaly with its cycle, if there is one.
+        against: The serial order of different jobs that the state was compared with; empty for a single run.
     """
 
     code: str
     comparison: Comparison
     unfinished: tuple[str, ...]
     advice: tuple[tuple[str, str], ...]
+    detail: str = ""
+    against: str = ""
 
 
 class Judge:
@@ -53,6 +59,9 @@ class Judge:
         self._volatile = volatile
         self._ignore = ignore
         self._ledgers = ledgers
+        self._renames = any(
+            table.generated for snapshot in expected.state.values() for table in snapshot.tables.values()
+        )
 
     def judge(self, run: RunResult, family: str) -> Judgement:
         """Judge one run of a schedule of `family`."""
@@ -62,7 +71,12 @@ class Judge:
             stuck = tuple(letter for letter in unfinished if _hangs(run.copies[letter].error))
             advice = tuple(("JC701", run.copies[letter].error) for letter in unfinished if letter not in stuck)
             return Judgement(_code(family, 4) if stuck else "", comparison, stuck, advice)
-        return Judgement(_code(family, self._kind(comparison, unfinished)), comparison, unfinished, ())
+        kind = self._kind(comparison, unfinished)
+        if family == "retry" and kind in (_MISSING, _OTHER) and _reports_success(run):
+            kind = _SWALLOWED
+        anomaly = anomaly_of(run.trace, comparison.diff.places) if family == "concurrent" else None
+        detail = "" if anomaly is None else str(anomaly)
+        return Judgement(_code(family, kind), comparison, unfinished, (), detail=detail)
 
     def compare(self, state: State, fresh: Fresh) -> Comparison:
         """Compare a state with the single run's."""
@@ -77,6 +91,23 @@ class Judge:
             ignore=self._ignore,
         )
 
+    def same(self, one: tuple[State, Fresh], other: tuple[State, Fresh]) -> bool:
+        """True if two states, each with the random values handed out before it, differ in nothing that matters."""
+        mine, theirs = {**self._initial, **one[0]}, {**self._initial, **other[0]}
+        if all(snapshot.same_as(theirs[name]) for name, snapshot in mine.items()):
+            return True
+        if not (self._renames or self._volatile or self._ignore.patterns or one[1].chunks or other[1].chunks):
+            return False
+        return not compare(
+            mine,
+            theirs,
+            initial=self._initial,
+            expected_fresh=one[1],
+            actual_fresh=other[1],
+            volatile=self._volatile,
+            ignore=self._ignore,
+        ).diff
+
     def _kind(self, comparison: Comparison, unfinished: tuple[str, ...]) -> int:
         foreign = [change for change in comparison.diff.changes if change.store in self._ledgers]
         if any(change.kind == "extra" for change in foreign):
@@ -84,8 +115,8 @@ class Judge:
         if unfinished:
             return 4
         if any(change.kind == "missing" for change in foreign):
-            return 2
-        return 3
+            return _MISSING
+        return _OTHER
 
 
 def first_change(comparison: Comparison, ledgers: frozenset[str]) -> Change | None:
@@ -96,6 +127,11 @@ def first_change(comparison: Comparison, ledgers: frozenset[str]) -> Change | No
 
 def _code(family: str, kind: int) -> str:
     return f"JC{_FAMILY_DIGIT[family]}0{kind}"
+
+
+def _reports_success(run: RunResult) -> bool:
+    """True if the very attempt whose call failed has finished as if nothing had happened."""
+    return all(copy.completed and copy.attempts == 1 for copy in run.copies.values())
 
 
 def _hangs(error: str) -> bool:

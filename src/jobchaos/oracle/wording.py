@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import itertools
+import posixpath
 import re
+from collections.abc import Iterable
+from urllib.parse import urlsplit
 
-from jobchaos.core.diff import Change
+from jobchaos.core.diff import Change, Diff
 from jobchaos.core.effect import Effect
 from jobchaos.core.result import RunResult
+from jobchaos.core.schedule import Fault
 from jobchaos.core.trace import Happening, TraceEvent
 from jobchaos.oracle.judge import Judgement, first_change
 
-_TIMES = {0: "not at all", 1: "once", 2: "twice"}
-_SQL = re.compile(r"(INSERT\s+(?:OR \w+ )?INTO|REPLACE\s+INTO|UPDATE|DELETE\s+FROM|SELECT)\b.*?", re.IGNORECASE)
-_TABLE = re.compile(r"\b(?:INTO|UPDATE|FROM)\s+[\"'`\[]?([\w.]+)", re.IGNORECASE)
+_SQL = re.compile(
+    r"(INSERT|REPLACE|UPDATE|DELETE|SELECT)\b.*?\b(?:(?:INTO|FROM)\s+|(?<=UPDATE)\s+(?:OR\s+\w+\s+)?)[\"'`\[]?([\w.]+)",
+    re.IGNORECASE,
+)
+_BETWEEN = {"INSERT": "INSERT INTO", "REPLACE": "REPLACE INTO", "DELETE": "DELETE FROM", "SELECT": "SELECT FROM"}
+_AWAITED = re.compile(r"^(waits for ever for )[a-z]+:(\S+)$")
+_ROW = re.compile(r"/[^/]+=[^/]*$")
 _SHORT = 60
+_FEW = 2
 
 FIXES = {
     1: "give the effect an identity the far end knows (a Message-ID or idempotency key derived from the job's "
@@ -25,83 +35,193 @@ FIXES = {
 }
 """By the last digit of the code."""
 
+_ONE_TRANSACTION = (
+    "read and write in one transaction that takes its lock before it reads (BEGIN IMMEDIATE, SELECT ... FOR UPDATE)"
+)
+
+FIXES_BY_CODE = {
+    "JC205": f"{_ONE_TRANSACTION}, or write only if what was read is still so (UPDATE ... WHERE version = ?)",
+    "JC206": f"{_ONE_TRANSACTION}, on something that both jobs write or lock, or let a constraint guard the rule",
+    "JC207": "read everything that belongs together in one statement or one transaction",
+    "JC208": "make all writes of a job in one transaction, or let all jobs take the same lock first",
+    "JC209": "let the jobs that exclude each other take the same lock first",
+    "JC305": "let a redelivery find and reuse, or remove, what a dead attempt has left: name it after the arguments",
+    "JC505": "let the error go on to the queue, which redelivers the job, or undo what belongs to the failed call",
+}
+"""By the whole code, where the last digit does not tell enough."""
+
 
 def message(job: str, run: RunResult, judgement: Judgement, ledgers: frozenset[str]) -> str:
     """What goes wrong, and when: `send(1) mails ann@example.com twice when its worker dies after ...`."""
-    return f"{job} {_consequence(run, judgement, ledgers)} {_circumstance(run)}"
+    text = f"{job} {_consequence(run, judgement, ledgers)} {_circumstance(run, several=bool(judgement.against))}"
+    return f"{text}; no serial order does (nearest: {judgement.against})" if judgement.against else text
 
 
 def fix(code: str) -> str:
     """What usually helps against findings of this code."""
-    return FIXES.get(int(code[-1]), "")
+    return FIXES_BY_CODE.get(code) or FIXES.get(int(code[-1]), "")
 
 
 def short(effect: Effect) -> str:
     """An effect in a few words."""
-    if effect.kind == "mail":
-        return f"the mail to {effect.label.split(' ')[0]}"
-    if effect.kind == "sql" and _SQL.match(effect.label):
-        table = _TABLE.search(effect.label)
-        return f"{effect.label.split(' ')[0].upper()} {table.group(1) if table else ''}".strip()
-    return effect.label if len(effect.label) <= _SHORT else effect.label[: _SHORT - 3] + "..."
+    if effect.foreign is not None and effect.kind == "mail":
+        return f"the mail to {_field(effect, 'to')}"
+    if effect.kind == "http":
+        return _request(*effect.label.split(" ", 1))
+    if effect.kind == "file":
+        return " ".join(posixpath.basename(word) if word.startswith("/") else word for word in effect.label.split(" "))
+    if effect.kind == "sql" and effect.durable and effect.label.upper().startswith(("COMMIT", "END")):
+        return f"the commit to {_tables(effect)}"
+    statement = _SQL.match(effect.label) if effect.kind == "sql" else None
+    if statement is not None:
+        verb = statement.group(1).upper()
+        return f"{_BETWEEN.get(verb, verb)} {statement.group(2)}"
+    return _shortened(effect.label)
+
+
+def _field(effect: Effect, column: str) -> str:
+    foreign = effect.foreign
+    return str(dict(zip(foreign.columns, foreign.values, strict=True)).get(column)) if foreign is not None else ""
+
+
+def _tables(effect: Effect) -> str:
+    names = sorted({posixpath.basename(_ROW.sub("", touch.resource)) for touch in effect.touches})
+    return ", ".join(names) if len(names) <= _FEW else f"{len(names)} tables"
+
+
+def _request(method: str, url: str = "") -> str:
+    return f"{method} {urlsplit(url).path or '/'}"
 
 
 def _consequence(run: RunResult, judgement: Judgement, ledgers: frozenset[str]) -> str:
     change = first_change(judgement.comparison, ledgers)
+    if change is None and not judgement.unfinished:
+        return "completes where one of the jobs should fail"
     if judgement.code.endswith("4") or change is None:
         letter = judgement.unfinished[0]
-        return f"never completes ({run.copies[letter].error or 'killed'})"
+        return f"never completes ({_AWAITED.sub(_bare, run.copies[letter].error) or 'killed'})"
     if change.store in ledgers:
         return _foreign(change)
     if change.kind == "changed":
         column, old = next(iter(change.before.items()))
-        return f"leaves {change.table}.{column} = {_value(change.row[column])}, expected {_value(old)},"
-    if change.kind == "extra":
-        return f"leaves {_rows(change.count, change.expected)} in {change.table} than one run"
-    return f"loses a row of {change.table}"
+        return f"leaves {_place(change, column)} = {_value(change.row[column])}, expected {_value(old)},"
+    return _rows(change, judgement.comparison.diff, judgement.against or "one run")
+
+
+def _bare(awaited: re.Match[str]) -> str:
+    return f"{awaited.group(1)}{posixpath.basename(awaited.group(2))}"
 
 
 def _foreign(change: Change) -> str:
-    times = _TIMES.get(change.count, f"{change.count} times")
-    if change.store == "mail":
-        return f"mails {change.row.get('to', '')} {times}"
-    return f"sends {change.row.get('method', '')} {change.row.get('url', '')} {times}"
+    mail = change.store == "mail"
+    what = str(change.row.get("to")) if mail else _request(str(change.row.get("method")), str(change.row.get("url")))
+    if not change.count:
+        return f"never {'mails' if mail else 'sends'} {what}"
+    return f"{'mails' if mail else 'sends'} {what} {_times(change.count)}"
 
 
-def _rows(count: int, expected: int) -> str:
-    more = count - expected
-    return "one more row" if more == 1 else f"{more} more rows"
+def _times(count: int) -> str:
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
+
+
+def _place(change: Change, column: str) -> str:
+    return _file(change) if _file(change) and column == "content" else f"{change.table}.{column}"
+
+
+def _file(change: Change) -> str:
+    path = change.row.get("path")
+    return posixpath.basename(path.rstrip("/")) if isinstance(path, str) else ""
+
+
+def _rows(change: Change, diff: Diff, reference: str) -> str:
+    """How many there are, or that they are others than after `reference`; the rest is told by the diff."""
+    alike = [other for other in diff.changes if (other.store, other.table) == (change.store, change.table)]
+    file = _file(change)
+    place = f"in {change.table}"
+    if len({other.kind for other in alike}) > 1:
+        return f"leaves other rows {place} than {reference} does"
+    if file and len(alike) == 1:
+        return f"leaves {file}, which {reference} does not," if change.kind == "extra" else f"does not leave {file}"
+    difference = sum(abs(other.count - other.expected) for other in alike)
+    rows = "one row" if difference == 1 else f"{difference} rows"
+    return f"leaves {rows} too {'many' if change.kind == 'extra' else 'few'} {place}"
 
 
 def _value(value: object) -> str:
-    text = repr(value)
+    return _shortened(repr(value))
+
+
+def _shortened(text: str) -> str:
     return text if len(text) <= _SHORT else text[: _SHORT - 3] + "..."
 
 
-def _circumstance(run: RunResult) -> str:
+def _circumstance(run: RunResult, *, several: bool) -> str:
     events = run.trace.events
     for position, event in enumerate(events):
         if event.happening is Happening.KILLED:
-            return f"when its worker dies {_between(events[:position], event)}"
+            return f"when its worker dies {_killed(_attempt(events[:position], event), event)}"
+        if event.happening is Happening.TERMINATED:
+            place = _killed(_attempt(events[:position], event), event)
+            return f"when its worker is terminated {place}{_cleaned_up(_attempt(events[position:], event))}"
     for position, event in enumerate(events):
         if event.happening is Happening.PAUSED:
-            return f"when a second copy runs {_between(events[:position], event)}"
+            paused = _paused(_attempt(events[:position], event), event)
+            if several:
+                return f"when {_meanwhile(events[position:], event.copy)} {paused} of {event.copy}"
+            return f"when a second copy runs {paused}"
+    if several:
+        return f"when run as '{run.schedule}'"
     if len(run.copies) > 1:
         return "when two copies run, even one after the other"
-    if any(segment.fault for segment in run.schedule.runs):
-        return "when a call fails"
-    deliveries = len(run.schedule.runs)
-    return f"when it is delivered {_TIMES.get(deliveries, f'{deliveries} times')}"
+    for position, segment in enumerate(run.schedule.runs):
+        if segment.fault is not None:
+            return f"when {_failed(run, position)}"
+    return f"when it is delivered {_times(len(run.schedule.runs))}"
 
 
-def _between(before: tuple[TraceEvent, ...], event: TraceEvent) -> str:
-    done = [past.effect for past in before if past.happening is Happening.EFFECT and past.copy == event.copy]
-    last = short(done[-1]) if done and done[-1] is not None else ""
+def _failed(run: RunResult, position: int) -> str:
+    """Which call fails where a segment of the schedule ends."""
+    fault = run.schedule.runs[position]
+    steps = sum(other.steps or 0 for other in run.schedule.runs[: position + 1] if other.copy == fault.copy)
+    effects = run.trace.effects(fault.copy)
+    call = short(effects[steps]) if steps < len(effects) else "a call"
+    return f"the answer to {call} is lost" if fault.fault is Fault.LOST else f"{call} fails"
+
+
+def _meanwhile(following: Iterable[TraceEvent], paused: str) -> str:
+    """Which copies have moved until the paused one goes on: `B runs`, `B and C run`."""
+    others = itertools.takewhile(lambda event: event.copy != paused or event.happening is Happening.PAUSED, following)
+    letters = sorted({event.copy for event in others} - {paused, ""})
+    return f"{' and '.join(letters)} {'runs' if len(letters) == 1 else 'run'}"
+
+
+def _attempt(events: Iterable[TraceEvent], event: TraceEvent) -> list[Effect]:
+    """What the attempt that was interrupted by `event` did in some of the events."""
+    return [
+        past.effect
+        for past in events
+        if past.effect is not None
+        and past.happening is Happening.EFFECT
+        and past.applied
+        and (past.copy, past.attempt) == (event.copy, event.attempt)
+    ]
+
+
+def _killed(done: list[Effect], event: TraceEvent) -> str:
+    # What lasts is what matters: a statement that is rolled back explains nothing.
+    lasting = [effect for effect in done if effect.durable] or done
+    after = f"after {short(lasting[-1])}" if lasting else ""
+    if event.effect is not None:
+        return f"{after} and before {short(event.effect)}" if after else f"before {short(event.effect)}"
+    return f"{after or 'after its work'} and before it is acknowledged"
+
+
+def _cleaned_up(done: list[Effect]) -> str:
+    lasting = [effect for effect in done if effect.durable]
+    return f", and cleans up with {short(lasting[-1])}" if lasting else ""
+
+
+def _paused(done: list[Effect], event: TraceEvent) -> str:
     if event.effect is None:
-        return f"after {last or 'its work'} and before it is acknowledged"
-    following = short(event.effect)
-    if not last:
-        return f"before {following}"
-    return f"after {last} and before {following}" if event.happening is Happening.KILLED else (
-        f"between {last} and {following}"
-    )
+        return f"between {short(done[-1])} and its end" if done else "before its end"
+    return f"between {short(done[-1])} and {short(event.effect)}" if done else f"before {short(event.effect)}"

@@ -42,9 +42,16 @@ class SQLAlchemyProbe(BaseProbe):
             self._listening = False
         self._control = None
 
-    def _checkout(self, connection: Any, _record: Any, _proxy: Any) -> None:
+    def _checkout(self, connection: Any, record: Any, proxy: Any) -> None:
         if self._control is None or self._control.current() is None:
             return
+        if isinstance(connection, ProbedConnection) and connection.is_inherited:
+            from sqlalchemy.exc import DisconnectionError
+
+            # Without it the pool would close it, and it belongs to another process:
+            # https://docs.sqlalchemy.org/en/20/core/pooling.html#using-connection-pools-with-multiprocessing-or-os-fork
+            record.dbapi_connection = proxy.dbapi_connection = None
+            raise DisconnectionError("opened in another process; open one here")
         if isinstance(connection, sqlite3.Connection) and not _is_watched(connection) and _has_file(connection):
             from sqlalchemy.exc import DisconnectionError
 

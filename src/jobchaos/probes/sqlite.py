@@ -2,40 +2,54 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sqlite3
-import threading
+import sys
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
+from jobchaos.core.effect import Effect
 from jobchaos.core.ports import Control, Worker
+from jobchaos.core.project import is_ours
+from jobchaos.core.sqlite_uri import file_of, is_in_memory, is_shared
 from jobchaos.probes.audit import subscribe, unsubscribe
 from jobchaos.probes.base import BaseProbe, Patches
-from jobchaos.probes.bindings import rebind
-from jobchaos.probes.sqlite_connection import Database, ProbedConnection, probed
-from jobchaos.probes.statement import Catalog
+from jobchaos.probes.bindings import Bindings
+from jobchaos.probes.sqlite_catalog import Catalog, News
+from jobchaos.probes.sqlite_connection import ProbedConnection
+from jobchaos.probes.sqlite_cursor import probed
+from jobchaos.probes.sqlite_database import Database
+from jobchaos.probes.sqlite_locks import SQLiteLocks
 
-_connect = sqlite3.connect
+_connect: Callable[..., sqlite3.Connection] = sqlite3.connect
+_CALLER = 2  # frames above a listener of audit events: the hook, and who caused the event
 _DEFAULT_TIMEOUT = 5.0  # seconds, sqlite3.connect's own default
 
 
 class SQLiteProbe(BaseProbe):
-    """Replaces `sqlite3.connect` for controlled workers, under all names by which modules know it."""
+    """Replaces `sqlite3.connect` for controlled workers, under all names by which modules know it.
 
-    def __init__(self) -> None:
+    Args:
+        bindings: Finds other names of the function.
+    """
+
+    def __init__(self, bindings: Bindings) -> None:
+        self._bindings = bindings
         self._patches = Patches()
         self._control: Control | None = None
         self._connections: weakref.WeakSet[ProbedConnection] = weakref.WeakSet()
-        self._catalogs: dict[str, Catalog] = {}
-        self._opening = threading.local()
+        self._databases: dict[str, Database] = {}
+        self._inherited: list[ProbedConnection] = []
+        self._dies = False  # really, if this process is killed
 
     def install(self, control: Control) -> None:
         """See `Probe.install`."""
         self._control = control
         self._patches.set(sqlite3, "connect", self._open)
-        self._patches.set(sqlite3.dbapi2, "connect", self._open)
-        self._patches.on_undo(rebind(_connect, self._open))
+        self._patches.set(sqlite3.dbapi2, "connect", sqlite3.connect)
+        self._bindings.replace(_connect, sqlite3.connect)
         subscribe("sqlite3.connect", self._audit)
         self._patches.on_undo(lambda: unsubscribe("sqlite3.connect", self._audit))
 
@@ -44,8 +58,31 @@ class SQLiteProbe(BaseProbe):
         self._patches.undo()
         for connection in list(self._connections):  # a pool may keep them: make them ordinary again
             connection.release()
-        self._catalogs.clear()
+        for database in self._databases.values():
+            database.catalog.close()
+        self._databases.clear()
         self._control = None
+
+    def after_fork(self) -> None:
+        """See `Probe.after_fork`."""
+        self._dies = True
+        self._inherited = list(self._connections)  # kept, or they would be closed here
+        for connection in self._inherited:
+            connection.is_inherited = True
+        for database in self._databases.values():
+            database.catalog.abandon()
+
+    def hand_over(self) -> dict[str, tuple[str, bool, News]]:
+        """See `Probe.hand_over`: what was compiled, for each database, which the next worker need not do again."""
+        return {
+            base: (database.catalog.database, database.catalog.uri, database.catalog.take_news())
+            for base, database in self._databases.items()
+        }
+
+    def take_over(self, news: dict[str, tuple[str, bool, News]]) -> None:
+        """See `Probe.take_over`."""
+        for base, (name, uri, compiled) in news.items():
+            self._database(base, name, uri=uri).catalog.learn(compiled)
 
     def bury(self, worker: Worker) -> None:
         """See `Probe.bury`: the operating system would close the dead worker's files, and so drop its locks."""
@@ -57,6 +94,8 @@ class SQLiteProbe(BaseProbe):
         """See `Probe.settle`: what nobody has committed by now never will be."""
         for connection in list(self._connections):
             connection.sever()
+        for database in self._databases.values():  # restoring them may bring back another schema
+            database.catalog.expire()
 
     def _open(self, database: Any, *args: Any, **kwargs: Any) -> sqlite3.Connection:
         control = self._control
@@ -67,37 +106,41 @@ class SQLiteProbe(BaseProbe):
         name = os.fsdecode(database)
         base = _base(name, bool(options.get("uri")))
         if base is None:  # a private in-memory database is not outside the process
-            return self._genuinely(lambda: _connect(database, **options))
+            return _connect(database, **options)
+        if worker.dead:
+            worker.begin(Effect("sql", f"connect to {name}"), _refusal)  # raises: `backup` could write past our cursors
         worker.touch(base)
         timeout = float(options.pop("timeout", _DEFAULT_TIMEOUT))
         same_thread = bool(options.pop("check_same_thread", True))
         factory = options.pop("factory", sqlite3.Connection)
-        connection = self._genuinely(
-            lambda: _connect(
-                database, timeout=0, check_same_thread=False, factory=probed(factory, ProbedConnection), **options
-            )
+        options |= {"timeout": 0, "check_same_thread": False, "factory": probed(factory, ProbedConnection)}
+        connection = cast("ProbedConnection", _connect(database, **options))
+        connection.attach(
+            self._database(base, name, uri=bool(options.get("uri"))), timeout, same_thread, keeps_journal=self._dies
         )
-        catalog = self._catalogs.setdefault(base, Catalog(name, bool(options.get("uri")), base))
-        connection.attach(Database(control, base, catalog), timeout, same_thread)
         self._connections.add(connection)
-        return connection  # type: ignore[no-any-return]
+        return connection
 
-    def _genuinely(self, connect: Callable[[], Any]) -> Any:
-        self._opening.ours = True
-        try:
-            return connect()
-        finally:
-            self._opening.ours = False
+    def _database(self, base: str, name: str, *, uri: bool) -> Database:
+        if base not in self._databases:
+            assert self._control is not None  # noqa: S101 - only called while installed
+            self._databases[base] = Database(self._control, base, Catalog(name, uri, base), SQLiteLocks(base))
+        return self._databases[base]
 
     def _audit(self, _event: str, args: tuple[Any, ...]) -> None:
         worker = None if self._control is None else self._control.current()
-        if worker is None or getattr(self._opening, "ours", False):
+        caller = sys._getframe(_CALLER).f_code.co_filename  # noqa: SLF001 - the documented way to look at frames
+        if worker is None or is_ours(caller):
             return
         worker.oddity(
             "JC905",
             f"opens {args[0]!r} through a reference to sqlite3.connect that could not be replaced (kept in a class, a "
             "container or a partial); call sqlite3.connect itself",
         )
+
+
+def _refusal() -> Exception:
+    return sqlite3.OperationalError("unable to open database file")
 
 
 _POSITIONAL = (
@@ -116,8 +159,10 @@ def _base(name: str, uri: bool) -> str | None:
     if name in (":memory:", ""):
         return None
     if uri and name.startswith("file:"):
-        if "mode=memory" in name or name.startswith("file::memory:"):
-            return f"sql:{name}" if "cache=shared" in name else None
-        name = name.removeprefix("file:").split("?")[0]
-        name = "/" + name.lstrip("/") if name.startswith("//") else name
-    return f"sql:{os.path.realpath(name)}"
+        if is_in_memory(name):
+            return f"sql:{name}" if is_shared(name) else None
+        name = file_of(name)
+    return f"sql:{_real(name) if os.path.isabs(name) else os.path.realpath(name)}"
+
+
+_real = functools.lru_cache(maxsize=64)(os.path.realpath)

@@ -1,42 +1,31 @@
-"""Connection and cursor classes whose statements are steps, and whose waiting for locks is virtual."""
+"""ProbedConnection: a connection whose statements are steps, and whose waiting for locks is virtual."""
 
 from __future__ import annotations
 
 import contextlib
-import functools
 import re
 import sqlite3
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Literal, TypeVar
 
-from jobchaos.core.effect import Effect, Touch
-from jobchaos.core.ports import Control, Pending, Worker
-from jobchaos.probes.statement import Catalog, Statement, first_word, label, split_script
+from jobchaos.core.effect import Effect, Mode, Touch
+from jobchaos.core.ports import Pending, Worker
+from jobchaos.probes.sqlite_cursor import ProbedCursor, probed
+from jobchaos.probes.sqlite_database import Database, disk_failure, is_locked
+from jobchaos.probes.sqlite_files import attached_files, vacuum_target, widened
+from jobchaos.probes.sqlite_locks import KeptLocks
+from jobchaos.probes.sqlite_pragmas import Hurry
+from jobchaos.probes.statement import Statement, label
 
 T = TypeVar("T")
 _SECOND = 10**9
-_BUSY_TIMEOUT = re.compile(r"\s*pragma\s+busy_timeout\s*(?:=\s*|\(\s*)(\d+)", re.IGNORECASE)
-_LOCKING = re.compile(r"\s*begin\s+(immediate|exclusive)", re.IGNORECASE)
+_SCHEMA = ("CREATE", "ALTER", "DROP")
+_TEMPORARY_TRIGGER = re.compile(r"create\s+(temp(orary)?\s+trigger\b|trigger\s[^.]*\btemp\s*\.)", re.IGNORECASE)
 _LEGACY = getattr(sqlite3, "LEGACY_TRANSACTION_CONTROL", -1)
-
-
-@dataclass(frozen=True, slots=True)
-class Database:
-    """What all connections to one database share.
-
-    Attributes:
-        control: The running check.
-        base: Resource path.
-        catalog: Knows the statements.
-    """
-
-    control: Control
-    base: str
-    catalog: Catalog
+_finalize: Callable[[sqlite3.Connection], None] | None = getattr(sqlite3.Connection, "__del__", None)
 
 
 class ProbedConnection(sqlite3.Connection):
@@ -46,29 +35,46 @@ class ProbedConnection(sqlite3.Connection):
     last_worker: Worker | None = None
     timeout = 0.0
     owner: int | None = None
-    holds_snapshot = False
+    schema_changed = False
+    temporary_triggers = False
     answer: Pending | None = None
+    statement: Statement | None = None
+    attached: tuple[str, ...] = ()
+    is_inherited = False
 
-    def attach(self, database: Database, timeout: float, same_thread: bool) -> None:
+    def attach(self, database: Database, timeout: float, same_thread: bool, *, keeps_journal: bool) -> None:
         """Make it a controlled connection.
 
         Args:
             database: What it is connected to.
             timeout: Seconds for which the job wants to wait for locks.
             same_thread: Whether the job wants sqlite3's check that only one thread uses it.
+            keeps_journal: Whether the worker may really die, so that somebody else has to roll back.
         """
         self.database = database
         self.timeout = timeout
         self.owner = threading.get_ident() if same_thread else None
         self.pending: dict[Touch, None] = {}
-        self.cursors: weakref.WeakSet[sqlite3.Cursor] = weakref.WeakSet()
+        self.cursors: list[weakref.ref[sqlite3.Cursor]] = []  # a WeakSet takes as long as half a statement
+        self.kept = KeptLocks(database.locks)
         self.last_worker = database.control.current()
+        self.hurry = Hurry(self._unseen, keeps_journal=keeps_journal)
+        database.catalog.expire()
+
+    def __del__(self) -> None:
+        # From 3.13 on, sqlite3's own finalizer warns of a connection that nobody has closed. The dead cannot.
+        if self.last_worker is not None and self.last_worker.dead:
+            super().close()
+        elif _finalize is not None:
+            _finalize(self)
 
     def sever(self) -> None:
         """Drop everything that holds a lock."""
         try:
-            for cursor in list(self.cursors):
+            for cursor in filter(None, [reference() for reference in self.cursors]):
                 cursor.close()
+                self.kept.exhausted(cursor)
+            self.cursors.clear()
             if self.in_transaction:
                 super().rollback()
         except sqlite3.ProgrammingError:
@@ -79,9 +85,10 @@ class ProbedConnection(sqlite3.Connection):
         """The check is over: wait for locks in real time again."""
         self.database = None
         try:
-            super().execute(f"PRAGMA busy_timeout = {int(self.timeout * 1000)}")
+            self._unseen(f"PRAGMA busy_timeout = {int(self.timeout * 1000)}")
+            self.hurry.end()
         except sqlite3.ProgrammingError:
-            pass  # it is closed
+            pass  # it is closed already
 
     def worker(self) -> Worker | None:
         """The controlled worker of the calling thread."""
@@ -93,37 +100,72 @@ class ProbedConnection(sqlite3.Connection):
         worker = None if self.database is None else self.database.control.current()
         if worker is not None:
             self.last_worker = worker
+            if self.is_inherited:
+                worker.oddity("JC912", "uses a connection that was opened in another process; let it open its own")
+                raise sqlite3.ProgrammingError("this connection was opened in another process")
         return worker
 
-    def run(self, worker: Worker, sql: str, parameters: Any, call: Callable[[], T], shown: str = "") -> T:
+    def run(self, worker: Worker, sql: str, calls: Sequence[Any], call: Callable[[], T], shown: str = "") -> T:
         """Let one statement through, as a step.
 
         Args:
             worker: Who runs it.
             sql: Its text.
-            parameters: Its bound values.
+            calls: Its bound values, once for each time it runs.
             call: Runs it.
             shown: The text for reports; empty for the statement with its values.
         """
         assert self.database is not None  # noqa: S101 - there is no worker without one
-        statement = self.database.catalog.statement(sql, parameters)
+        parameters = calls[0] if calls else ()
+        statement = self.statement = self.database.catalog.statement(sql, parameters)
         if statement.verb == "ROLLBACK":
             return self._undo(call)
         shown = shown or label(sql, parameters)
         if statement.verb in ("COMMIT", "END", "RELEASE"):
             return self._commit(worker, shown, call)
-        durable = bool(statement.writes) and self.commits_itself(statement.verb)
-        self.answer = worker.begin(Effect("sql", shown, statement.touches, durable), _failure)
+        autocommit = self.commits_itself(statement.verb)
+        touches = self._touches(worker, statement, sql, calls)
+        locks = self.kept.needed_by(statement, sql, autocommit=autocommit, level=self.isolation_level)
+        durable = bool(statement.writes) and autocommit
+        self.answer = worker.begin(Effect("sql", shown, touches, durable, None, None, locks), disk_failure)
         try:
-            result = self._patiently(worker, call, not self.holds_snapshot)
+            result = self._patiently(worker, call, not self.kept.in_transaction)
         except Exception as error:
+            if self.in_transaction:
+                self.kept.keep(worker, locks)  # it may have got them before it failed
             self.answer.failed(error)
             raise
-        self.answer.done(_rows_changed(result, statement))
-        if self.in_transaction:
-            self.pending.update(dict.fromkeys(statement.writes))
-            self.holds_snapshot = self.holds_snapshot or bool(statement.touches) or bool(_LOCKING.match(sql))
+        self.answer.done(statement.outcome(result))
+        self._applied(worker, statement, sql, touches, locks)
         return result
+
+    def _touches(self, worker: Worker, statement: Statement, sql: str, calls: Sequence[Any]) -> tuple[Touch, ...]:
+        touches = statement.touches_of(calls)
+        touches = widened(touches, self.attached) if self.attached else touches
+        if self.database and touches and (self.schema_changed or self.temporary_triggers):  # unknown to the catalog
+            touches = (*touches, Touch(self.database.base, Mode.WRITE if statement.writes else Mode.READ))
+        if statement.verb == "VACUUM":
+            target = vacuum_target(self._unseen, sql, calls[0])
+            if target is not None:
+                worker.touch(f"sql:{target}")
+                touches = (*touches, Touch(f"sql:{target}", Mode.WRITE))
+        return touches
+
+    def _applied(
+        self, worker: Worker, statement: Statement, sql: str, touches: tuple[Touch, ...], locks: tuple[Touch, ...]
+    ) -> None:
+        """A statement has gone through: remember what the next ones depend on."""
+        if statement.verb in ("ATTACH", "DETACH"):
+            self.attached = attached_files(self._unseen)
+            for path in self.attached:
+                worker.touch(f"sql:{path}")
+        if statement.verb in _SCHEMA and self.database is not None:
+            self.database.catalog.expire()
+            self.schema_changed = self.in_transaction
+            self.temporary_triggers = self.temporary_triggers or _TEMPORARY_TRIGGER.search(sql) is not None
+        if self.in_transaction:
+            self.pending.update(dict.fromkeys(touch for touch in touches if touch.mode is not Mode.READ))
+            self.kept.keep(worker, locks)
 
     def commits_itself(self, verb: str) -> bool:
         """True if a statement with this verb would be its own transaction."""
@@ -139,7 +181,7 @@ class ProbedConnection(sqlite3.Connection):
         if self.database is None or not isinstance(factory, type):
             return super().cursor(factory)
         cursor = super().cursor(probed(factory, ProbedCursor))
-        self.cursors.add(cursor)
+        self.cursors.append(weakref.ref(cursor))
         return cursor
 
     def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
@@ -204,13 +246,23 @@ class ProbedConnection(sqlite3.Connection):
         finally:
             self.isolation_level = level
 
+    def _unseen(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
+        """Run a statement of our own. On Python 3.10, `Connection.execute` itself would call our `cursor`."""
+        return super().cursor().execute(sql, parameters)
+
     @property
     def _always_in_transaction(self) -> bool:
         return getattr(self, "autocommit", _LEGACY) is False  # PEP 249 mode of Python 3.12
 
     def _commit(self, worker: Worker, text: str, call: Callable[[], T]) -> T:
-        effect = Effect("sql", text, tuple(self.pending), durable=bool(self.pending))
-        result = worker.perform(effect, lambda: self._patiently(worker, call, True), failure=_failure)
+        locks = self.kept.commit(changed=bool(self.pending))
+        effect = Effect("sql", text, tuple(self.pending), bool(self.pending), None, None, locks)
+        try:
+            result = worker.perform(effect, lambda: self._patiently(worker, call, True), failure=disk_failure)
+        except Exception:
+            if self.in_transaction:
+                self.kept.keep(worker, locks)
+            raise
         if not self.in_transaction or self._always_in_transaction:
             self._transaction_over()
         return result
@@ -222,8 +274,11 @@ class ProbedConnection(sqlite3.Connection):
         return result
 
     def _transaction_over(self) -> None:
-        self.holds_snapshot = False
+        self.kept.transaction_over()
         self.pending.clear()
+        if self.schema_changed and self.database is not None:
+            self.database.catalog.expire()
+        self.schema_changed = False
 
     def _patiently(self, worker: Worker, call: Callable[[], T], may_wait: bool) -> T:
         """Retry while the database is locked.
@@ -236,106 +291,9 @@ class ProbedConnection(sqlite3.Connection):
             try:
                 return call()
             except sqlite3.OperationalError as error:
-                if not may_wait or not _is_busy(error) or self.database is None:
+                if not may_wait or not is_locked(error) or self.database is None:
                     raise
                 if deadline is None:
                     deadline = self.database.control.clock.now() + round(self.timeout * _SECOND)
                 if not worker.wait(self.database.base, deadline):
                     raise
-
-
-class ProbedCursor(sqlite3.Cursor):
-    """A cursor of a `ProbedConnection`."""
-
-    _answer: Pending | None = None
-
-    def execute(self, sql: str, parameters: Any = (), /) -> ProbedCursor:
-        """One step; a change of the busy timeout is kept for virtual time."""
-        connection, worker = self._controlled()
-        if connection is None or worker is None:
-            return super().execute(sql, parameters)
-        timeout = _BUSY_TIMEOUT.match(sql)
-        if timeout:
-            connection.timeout = int(timeout.group(1)) / 1000
-            return self
-        connection.run(worker, sql, parameters, functools.partial(super().execute, sql, parameters))
-        self._answer = connection.answer if self.description else None
-        return self
-
-    def executemany(self, sql: str, parameters: Iterable[Any], /) -> ProbedCursor:
-        """One step inside a transaction, else one for each set of parameters, as each is durable by itself."""
-        connection, worker = self._controlled()
-        if connection is None or worker is None:
-            return super().executemany(sql, parameters)
-        rows = list(parameters)
-        groups = [[row] for row in rows] if connection.commits_itself(first_word(sql)) else [rows]
-        for group in groups:
-            first = group[0] if group else ()
-            shown = label(sql, first) + (f" and {len(group) - 1} more" if len(group) > 1 else "")
-            connection.run(worker, sql, first, functools.partial(super().executemany, sql, group), shown)
-        return self
-
-    def executescript(self, sql_script: str, /) -> ProbedCursor:
-        """A step for each statement of the script, after the COMMIT that sqlite3 begins with."""
-        connection, worker = self._controlled()
-        if connection is None or worker is None:
-            return super().executescript(sql_script)
-        with connection.scripting(worker):
-            for sql in split_script(sql_script):
-                connection.run(worker, sql, (), functools.partial(super().execute, sql))
-        return self
-
-    def fetchone(self) -> Any:
-        """See `sqlite3.Cursor.fetchone`; the first row is shown in reports."""
-        row = super().fetchone()
-        if self._answer is not None:
-            self._answer.add(f"-> {_shown(row)}")
-            self._answer = None
-        return row
-
-    def fetchall(self) -> list[Any]:
-        """See `sqlite3.Cursor.fetchall`; the number of rows is shown in reports."""
-        rows = super().fetchall()
-        if self._answer is not None:
-            self._answer.add(f"-> {_shown(rows[0])}" if len(rows) == 1 else f"-> {len(rows)} rows")
-            self._answer = None
-        return rows
-
-    def _controlled(self) -> tuple[ProbedConnection | None, Worker | None]:
-        connection = self.connection
-        if not isinstance(connection, ProbedConnection):
-            return None, None
-        return connection, connection.worker()
-
-
-@functools.lru_cache(maxsize=64)
-def probed(factory: Any, base: type[Any]) -> Any:
-    """A class like `factory` with `base` between it and sqlite3's own class, so that effects are seen at the sink."""
-    if not isinstance(factory, type) or issubclass(factory, base):
-        return factory
-    if factory in (sqlite3.Connection, sqlite3.Cursor):
-        return base
-    return type(factory.__name__, (factory, base), {"__module__": factory.__module__})
-
-
-def _failure() -> Exception:
-    return sqlite3.OperationalError("disk I/O error")
-
-
-def _is_busy(error: sqlite3.OperationalError) -> bool:
-    # Also 3.10, which does not tell the code. A locked *table* (shared cache) fails at once in SQLite, and here.
-    return str(error) == "database is locked"
-
-
-def _rows_changed(result: object, statement: Statement) -> str:
-    count = getattr(result, "rowcount", -1)
-    if not statement.writes or not isinstance(count, int) or count < 0:
-        return ""
-    return f"{count} row" if count == 1 else f"{count} rows"
-
-
-def _shown(row: Any) -> str:
-    if row is None:
-        return "no row"
-    values = tuple(row)
-    return repr(values[0]) if len(values) == 1 else repr(values)

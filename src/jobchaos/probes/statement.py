@@ -1,22 +1,23 @@
-"""Statement: what one SQLite statement reads and writes, asked of SQLite's own compiler."""
+"""Statement: what one SQLite statement reads and writes, and how it is told."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from jobchaos.core.effect import Mode, Touch
+from jobchaos.probes.row_keys import RowKeys
 
-_connect = sqlite3.connect  # the genuine one: while a check runs, sqlite3.connect is replaced
-_WORD = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*([a-z]+)", re.IGNORECASE | re.DOTALL)
+_LEADING = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*", re.DOTALL)
+_WORD = re.compile(rf"{_LEADING.pattern}([a-z]+)", re.IGNORECASE | re.DOTALL)
 _TOKEN = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\?\d*|[:@$][a-z_]\w*", re.IGNORECASE)
-_WRITING = re.compile(r"\b(insert|update|delete|replace)\b", re.IGNORECASE)
 _LONGEST = 160
-_WRITES = frozenset({sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE})
+_MOST_KEYS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,67 +27,55 @@ class Statement:
     Attributes:
         verb: Its first keyword, in capitals.
         touches: Tables read and written; the whole database where SQLite could not be asked.
+        rows: The rows of a table that it is known to keep to, if any.
+        writes: The touches that change something.
     """
 
     verb: str
     touches: tuple[Touch, ...]
+    rows: RowKeys | None = None
+    writes: tuple[Touch, ...] = field(init=False)
+    _keyed: tuple[Touch, ...] = field(init=False)
+    _others: tuple[Touch, ...] = field(init=False)
+    _by_keys: dict[tuple[str, ...], tuple[Touch, ...]] = field(default_factory=dict, init=False, compare=False)
 
-    @property
-    def writes(self) -> tuple[Touch, ...]:
-        """The touches that change something."""
-        return tuple(touch for touch in self.touches if touch.mode is not Mode.READ)
+    def __post_init__(self) -> None:
+        suffix = None if self.rows is None else f"/{self.rows.table}"
+        keyed = tuple(touch for touch in self.touches if suffix and touch.resource.lower().endswith(suffix))
+        object.__setattr__(self, "_keyed", keyed)
+        object.__setattr__(self, "_others", tuple(touch for touch in self.touches if touch not in keyed))
+        object.__setattr__(self, "writes", tuple(touch for touch in self.touches if touch.mode is not Mode.READ))
 
+    def touches_of(self, calls: Sequence[Any]) -> tuple[Touch, ...]:
+        """What it touches with given values: rows where they are known, else tables.
 
-class Catalog:
-    """Knows the statements of one database. Asks through short-lived connections of its own.
-
-    Args:
-        database: What `sqlite3.connect` takes.
-        uri: Whether it is a URI.
-        base: Resource path of the database: `sql:/tmp/app.db`.
-    """
-
-    def __init__(self, database: str, uri: bool, base: str) -> None:
-        self._database = database
-        self._uri = uri
-        self._base = base
-        self._known: dict[str, Statement] = {}
-
-    def statement(self, sql: str, parameters: Any) -> Statement:
-        """What `sql` does; one compilation for each distinct text."""
-        known = self._known.get(sql)
+        Args:
+            calls: Its bound values, once for each time it runs.
+        """
+        if self.rows is None or len(calls) > _MOST_KEYS:
+            return self.touches
+        keys: list[str] = []
+        for parameters in calls:
+            some = self.rows.of(parameters)
+            if some is None:
+                return self.touches
+            keys += some
+        known = self._by_keys.get(tuple(keys))
         if known is None:
-            known = self._known[sql] = self._compile(sql, parameters)
+            rows = tuple(Touch(f"{table}/{key}", mode) for key in keys for table, mode in self._keyed)
+            known = self._by_keys[tuple(keys)] = self._others + rows
         return known
 
-    def _compile(self, sql: str, parameters: Any) -> Statement:
-        word = first_word(sql)
-        if word in ("BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE"):
-            return Statement(word, ())
-        touched: dict[Touch, None] = {}
+    def outcome(self, result: object) -> str:
+        """How many rows it changed, for people; empty for what changes none.
 
-        def authorize(action: int, table: str | None, _column: str | None, *_: str | None) -> int:
-            if table and action in _WRITES:
-                touched[Touch(f"{self._base}/{table}", Mode.WRITE)] = None
-            elif table and action == sqlite3.SQLITE_READ:
-                touched[Touch(f"{self._base}/{table}", Mode.READ)] = None
-            return sqlite3.SQLITE_OK
-
-        try:
-            # A fresh connection for each text: 3.10 cannot take an authorizer off again, and a schema cannot be stale.
-            with contextlib.closing(_connect(self._database, timeout=0, uri=self._uri)) as connection:
-                connection.set_authorizer(authorize)
-                connection.execute(f"EXPLAIN {sql}", parameters).close()
-        except (sqlite3.Error, sqlite3.Warning):
-            return Statement(word, self._guess(word, sql))
-        if word not in ("SELECT", "VALUES", "WITH", "INSERT", "UPDATE", "DELETE", "REPLACE"):
-            return Statement(word, self._guess(word, sql))  # CREATE, DROP, PRAGMA: also more than tables
-        return Statement(word, tuple(touched))
-
-    def _guess(self, word: str, sql: str) -> tuple[Touch, ...]:
-        reads = word in ("SELECT", "VALUES", "EXPLAIN") or (word == "WITH" and not _WRITING.search(sql))
-        reads = reads or (word == "PRAGMA" and "=" not in sql and "(" not in sql)
-        return (Touch(self._base, Mode.READ if reads else Mode.WRITE),)
+        Args:
+            result: What ran it: a cursor.
+        """
+        count = getattr(result, "rowcount", -1)
+        if not self.writes or not isinstance(count, int) or count < 0:
+            return ""
+        return f"{count} row" if count == 1 else f"{count} rows"
 
 
 def first_word(sql: str) -> str:
@@ -108,7 +97,9 @@ def split_script(script: str) -> Iterator[str]:
 
 def label(sql: str, parameters: Any) -> str:
     """The statement on one line, with its parameters filled in, for people."""
-    positional = iter(parameters if isinstance(parameters, Sequence) and not isinstance(parameters, str) else ())
+    if not parameters:
+        return _one_line(sql)
+    positional = iter(parameters if not isinstance(parameters, dict | str) and isinstance(parameters, Sequence) else ())
 
     def fill(match: re.Match[str]) -> str:
         token = match.group()
@@ -124,8 +115,21 @@ def label(sql: str, parameters: Any) -> str:
 
     with contextlib.suppress(LookupError, TypeError):  # a wrong parameter: the statement itself will say so
         sql = _TOKEN.sub(fill, sql)
-    text = " ".join(sql.split())
+    return _one_line(sql)
+
+
+@functools.lru_cache(maxsize=1024)
+def _one_line(sql: str) -> str:
+    text = " ".join(_LEADING.sub("", sql, count=1).split())
     return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
+
+
+def rows_changed(result: object, statement: Statement) -> str:
+    """How many rows a statement has changed, for people; empty if it is none that does."""
+    count = getattr(result, "rowcount", -1)
+    if not statement.writes or not isinstance(count, int) or count < 0:
+        return ""
+    return f"{count} row" if count == 1 else f"{count} rows"
 
 
 def literal(value: object) -> str:

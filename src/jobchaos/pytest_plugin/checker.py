@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,11 +10,12 @@ import pytest
 
 from jobchaos.core.events import Event, Listener
 from jobchaos.core.job import Job
+from jobchaos.core.ports import Store
 from jobchaos.core.schedule import Schedule
 from jobchaos.core.verdict import Verdict
-from jobchaos.errors import InconclusiveError, JobChaosError
+from jobchaos.errors import InconclusiveError, JobChaosError, UsageError
 from jobchaos.pytest_plugin import rows
-from jobchaos.pytest_plugin.options import settings_for
+from jobchaos.pytest_plugin.clocks import settings_at_present
 
 
 class Checker:
@@ -30,24 +30,36 @@ class Checker:
         self._config = config
         self._families = tuple(families)
 
-    def __call__(self, job: Callable[..., Any] | Job, /, *args: Any, **kwargs: Any) -> Verdict:
-        """Check `job(*args, **kwargs)`.
+    def __call__(self, job: Callable[..., Any] | Job | None = None, /, *args: Any, **kwargs: Any) -> Verdict:
+        """Check `job(*args, **kwargs)`; or different jobs, if it is given several of type `Job`.
 
         Raises:
             JobChaosError: If it does not hold; `InconclusiveError` if nothing can be claimed. The text is the report.
             UsageError: If the job, its arguments, a store or an option is refused.
         """
         __tracebackhide__ = True
-        from jobchaos.check import check
+        try:
+            if job is None:
+                raise UsageError(
+                    "no job was given, or None, as when it was called already: run_twice(send_invoice(42)). Pass the "
+                    "function itself and its arguments apart: run_twice(send_invoice, 42)."
+                )
+            return self._check(_jobs(job, args, kwargs))
+        except UsageError as error:
+            raise error.with_traceback(None)  # noqa: B904 - the mistake is in the test: nobody wants to read our code
+
+    def _check(self, jobs: Sequence[Job]) -> Verdict:
+        __tracebackhide__ = True
+        from jobchaos.checking import check
         from jobchaos.report.json_report import to_dict
         from jobchaos.report.text import render
 
         item = rows.current(self._config)
         verdict = check(
-            Job.of(job, args, kwargs),
-            stores=item._request.getfixturevalue("jobchaos_stores"),  # type: ignore[attr-defined]  # noqa: SLF001 - the fixture may have any scope
+            *jobs,
+            stores=_stores(item),
             faults=self._families,
-            settings=settings_for(item),
+            settings=settings_at_present(item),
             schedule=self._config.getoption("jobchaos_replay"),
             listener=_progress(self._config),
             key=item.nodeid,
@@ -59,16 +71,41 @@ class Checker:
         raise (JobChaosError if verdict.status == "fails" else InconclusiveError)(report, verdict)
 
 
+def _stores(item: pytest.Item) -> Sequence[Store]:
+    stores = item._request.getfixturevalue("jobchaos_stores")  # type: ignore[attr-defined]  # noqa: SLF001 - the fixture may have any scope
+    if not isinstance(stores, list | tuple):
+        raise UsageError(f"the fixture jobchaos_stores must return a list of stores; it returned {stores!r}")
+    return stores
+
+
+def _jobs(job: Callable[..., Any] | Job, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Job]:
+    """One job with its arguments; or different jobs, each a `Job`."""
+    if isinstance(job, Job) and args and not kwargs:
+        if all(isinstance(other, Job) for other in args):
+            return [job, *args]
+        bare = next((other for other in args if callable(other) and not isinstance(other, Job)), None)
+        if bare is not None:
+            name = getattr(bare, "__name__", "the_other")
+            raise UsageError(
+                f"{name} follows a Job; different jobs must all be of that type, to tell them from arguments: "
+                f"run_concurrently(Job(...), Job({name}, ...))"
+            )
+    return [Job.of(job, args, kwargs)]
+
+
 def _replay_line(item: pytest.Item, schedule: Schedule) -> str:
+    from jobchaos.report.replay import replay_command
+
     path = os.path.relpath(item.path, item.config.invocation_params.dir)
     node = "::".join([path, *item.nodeid.split("::")[1:]])
-    return f'pytest --jobchaos-replay "{schedule}" {shlex.quote(node)}'
+    return replay_command(schedule, node)
 
 
 def _progress(config: pytest.Config) -> Listener:
     terminal = config.pluginmanager.get_plugin("terminalreporter")
     capture = config.pluginmanager.get_plugin("capturemanager")
-    if terminal is None or not terminal.isatty or hasattr(config, "workerinput"):
+    # A plain bool in older versions of pytest 8, and later one that can also be called.
+    if terminal is None or not _is_true(terminal.isatty) or hasattr(config, "workerinput"):
         return _silent
     from jobchaos.report.progress import Progress
 
@@ -80,6 +117,10 @@ def _progress(config: pytest.Config) -> Listener:
             terminal.write(text, flush=True)
 
     return Progress(write)
+
+
+def _is_true(value: Any) -> bool:
+    return bool(value() if callable(value) else value)
 
 
 def _silent(_event: Event) -> None:

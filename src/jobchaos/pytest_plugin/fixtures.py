@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from jobchaos.pytest_plugin import clocks
+
 if TYPE_CHECKING:
     from jobchaos.core.ports import Store
+    from jobchaos.fake_clock import FakeClock
     from jobchaos.pytest_plugin.checker import Checker
 
 
@@ -23,7 +26,10 @@ def run_twice(pytestconfig: pytest.Config) -> Checker:
 
 @pytest.fixture(scope="session")
 def run_concurrently(pytestconfig: pytest.Config) -> Checker:
-    """`run_concurrently(job, *args, **kwargs)`: the state after two overlapping copies is a single run's."""
+    """`run_concurrently(job, *args, **kwargs)`: the state after two overlapping copies is a single run's.
+
+    `run_concurrently(Job(a, 1), Job(b, 2))`, up to four: the state is that of some serial order of these jobs.
+    """
     return _checker(pytestconfig, "concurrent")
 
 
@@ -34,9 +40,21 @@ def run_crashing(pytestconfig: pytest.Config) -> Checker:
 
 
 @pytest.fixture(scope="session")
+def run_with_retries(pytestconfig: pytest.Config) -> Checker:
+    """`run_with_retries(job, *args, **kwargs)`: after any failed or unanswered call, the state is a single run's."""
+    return _checker(pytestconfig, "retry")
+
+
+@pytest.fixture(scope="session")
 def jobchaos(pytestconfig: pytest.Config) -> Checker:
     """`jobchaos(job, *args, **kwargs)`: all of them."""
-    return _checker(pytestconfig, "duplicate", "concurrent", "crash")
+    return _checker(pytestconfig, "duplicate", "concurrent", "crash", "retry")
+
+
+@pytest.fixture(scope="session")
+def fake_clock(pytestconfig: pytest.Config) -> FakeClock:
+    """`fake_clock.now()`, `.advance(seconds)`, `.sleeps`: time in the test function moves only when told to."""
+    return clocks.of(pytestconfig)
 
 
 @pytest.fixture

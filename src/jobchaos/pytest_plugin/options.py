@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,17 +12,19 @@ if TYPE_CHECKING:
 _NUMBERS = {
     "copies": "most copies of a job that may overlap",
     "preemptions": "most times a running copy is paused for another",
-    "kills": "most kills in one schedule",
+    "kills": "most kills while copies overlap",
     "seed": "seed of everything random",
-    "budget": "most schedules a family may run",
     "attempts": "executions of a copy before it counts as given up",
     "replays": "how often a failing schedule is run again before it is reported",
+}
+_REALS = {
+    "guard": "real seconds that an attempt may take to its next step",
+    "audit": "share of the schedules that need not be run that is run all the same, from 0 to 1",
 }
 _LISTS = {
     "ignore": "tables and columns to leave out of comparisons, one a line",
     "allow": "paths that may be restored and hosts that may be reached, one a line",
 }
-_SUFFIXES = (".json", ".html", ".xml")
 
 
 def add(parser: pytest.Parser) -> None:
@@ -42,17 +43,20 @@ def add(parser: pytest.Parser) -> None:
         "--jobchaos-report",
         metavar="FILE",
         dest="jobchaos_report",
-        help=f"write all verdicts to FILE ({', '.join(_SUFFIXES)})",
+        help="write all verdicts to FILE (.json, .html, .xml)",
     )
     group.addoption(
         "--jobchaos-init", action="store_true", dest="jobchaos_init", help="write a commented conftest.py and stop"
     )
     for name, text in _NUMBERS.items():
         parser.addini(f"jobchaos_{name}", f"{text} (a whole number)")
+    for name, text in _REALS.items():
+        parser.addini(f"jobchaos_{name}", text)
     for name, text in _LISTS.items():
         parser.addini(f"jobchaos_{name}", text, type="linelist")
-    parser.addini("jobchaos_granularity", "where jobs are paused and killed: auto, effect or line")
-    parser.addini("jobchaos_guard", "real seconds that an attempt may take to its next step")
+    parser.addini("jobchaos_budget", "what a family may spend: 2000 (schedules), 30s (of real time) or both: 2000, 30s")
+    parser.addini("jobchaos_granularity", "where jobs are paused and killed: auto, effect, line or await")
+    parser.addini("jobchaos_isolation", "what attempts run in: auto, process or thread")
     parser.addini("jobchaos_profile", "quick or full; --jobchaos means full")
 
 
@@ -74,8 +78,14 @@ def validate(config: pytest.Config) -> None:
             Schedule.parse(token)
         except TokenError as error:
             raise pytest.UsageError(f"--jobchaos-replay: {error}") from None
-    if path and os.path.splitext(path)[1] not in _SUFFIXES:
-        raise pytest.UsageError(f"--jobchaos-report: {path!r} must end in one of {', '.join(_SUFFIXES)}")
+    if path:
+        from jobchaos.errors import UsageError
+        from jobchaos.report.files import require_writer
+
+        try:
+            require_writer(path)
+        except UsageError as error:
+            raise pytest.UsageError(f"--jobchaos-report: {error}") from None
 
 
 def wants_summary(config: pytest.Config) -> bool:
@@ -106,12 +116,13 @@ def _ini(config: pytest.Config) -> dict[str, Any]:
     from jobchaos.errors import UsageError
 
     found: dict[str, Any] = {name: config.getini(f"jobchaos_{name}") for name in _LISTS}
-    found["granularity"] = config.getini("jobchaos_granularity")
-    for name in (*_NUMBERS, "guard"):
+    for name in ("budget", "granularity", "isolation"):
+        found[name] = config.getini(f"jobchaos_{name}")
+    for name in (*_NUMBERS, *_REALS):
         text = config.getini(f"jobchaos_{name}")
         if text:
             try:
-                found[name] = float(text) if name == "guard" else int(text)
+                found[name] = float(text) if name in _REALS else int(text)
             except ValueError:
                 raise UsageError(f"jobchaos_{name} in the ini file must be a number, got {text!r}") from None
     return {name: value for name, value in found.items() if value not in ("", [])}

@@ -5,24 +5,35 @@ Loading this module must stay cheap: pytest does it in every run of everybody wh
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 import pytest
 
-from jobchaos.pytest_plugin import options, rows
+from jobchaos.pytest_plugin import clocks, options, rows
 from jobchaos.pytest_plugin.fixtures import (
+    fake_clock,
     jobchaos,
     jobchaos_stores,
     run_concurrently,
     run_crashing,
     run_twice,
+    run_with_retries,
 )
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
-__all__ = ["jobchaos", "jobchaos_stores", "run_concurrently", "run_crashing", "run_twice"]
+__all__ = [
+    "fake_clock",
+    "jobchaos",
+    "jobchaos_stores",
+    "run_concurrently",
+    "run_crashing",
+    "run_twice",
+    "run_with_retries",
+]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -55,6 +66,13 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         rows.leave(item)
 
 
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """Show the test its fake clock: as the innermost of all plugins, so that these see real time."""
+    with clocks.running(item):
+        return (yield)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
@@ -79,4 +97,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if path and not hasattr(session.config, "workerinput"):
         from jobchaos.report.files import write_report
 
-        write_report(session.config.invocation_params.dir / path, rows.collected(session.config))
+        try:
+            write_report(session.config.invocation_params.dir / path, rows.collected(session.config))
+        except OSError as error:
+            sys.stderr.write(f"\n--jobchaos-report: cannot write {path!r}: {error}\n")
+            session.exitstatus = pytest.ExitCode.USAGE_ERROR

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import pytest
-
-if TYPE_CHECKING:
-    pass
 
 Row = dict[str, Any]
 
@@ -62,7 +59,7 @@ def attach(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestRe
         setattr(report, _ATTRIBUTE, list(pending))
         for row in pending:
             codes = " ".join(finding["code"] for finding in row["findings"])
-            report.user_properties.append(("jobchaos", f"{row['job']}: {row['status']} {codes}".strip()))
+            item.user_properties.append(("jobchaos", f"{row['job']}: {row['status']} {codes}".strip()))
         pending.clear()
     if call.excinfo is not None and "jobchaos.errors" in sys.modules:
         from jobchaos.errors import JobChaosError
@@ -75,7 +72,8 @@ def attach(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestRe
 
 def collected(config: pytest.Config) -> list[Row]:
     """All verdicts of the session, in the order of the tests' ids."""
-    return sorted(config.stash[_COLLECTED], key=lambda row: str(row["nodeid"]))
+    rows = config.stash[_COLLECTED]
+    return sorted(rows, key=lambda row: str(row["nodeid"]))
 
 
 class _Collector:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from _pytest._code.code import ReprFileLocation, TerminalRepr
+from _pytest.pathlib import bestrelpath
 
 if TYPE_CHECKING:
     from _pytest._io import TerminalWriter
@@ -22,18 +25,22 @@ class FailureText(TerminalRepr):
 
     def __init__(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         self.text = str(excinfo.value)
+        headline = " ".join(itertools.takewhile(bool, map(str.strip, self.text.strip().splitlines())))
         entry = excinfo.traceback.filter(excinfo)[-1]
-        self.reprcrash = ReprFileLocation(str(entry.path), entry.lineno + 1, self.text.strip().splitlines()[0])
+        path = bestrelpath(Path.cwd(), Path(entry.path))
+        self.reprcrash = ReprFileLocation(path, entry.lineno + 1, headline)
+        """What pytest puts into its last lines and into JUnit files."""
+        self._where = ReprFileLocation(path, entry.lineno + 1, excinfo.typename)
 
     def toterminal(self, tw: TerminalWriter) -> None:
         """Print it."""
         for line in self.text.splitlines():
             tw.line(line, red=line.startswith("JC"), bold=line.startswith("JC"))
         tw.line()
-        self.reprcrash.toterminal(tw)
+        self._where.toterminal(tw)
 
     def __str__(self) -> str:
-        return f"{self.text}\n\n{self.reprcrash.path}:{self.reprcrash.lineno}: {self.reprcrash.message}"
+        return f"{self.text}\n\n{self._where.path}:{self._where.lineno}: {self._where.message}"
 
 
 def print_summary(terminal: TerminalReporter, rows: Sequence[dict[str, Any]], *, full: bool) -> None:

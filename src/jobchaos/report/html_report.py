@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from jobchaos.errors import MissingExtraError
 
 _TEMPLATE = "report.html.j2"
+
+
+def require_jinja() -> ModuleType:
+    """The library that fills in the page.
+
+    Raises:
+        MissingExtraError: If jinja2 is not installed.
+    """
+    try:
+        return importlib.import_module("jinja2")
+    except ImportError:
+        raise MissingExtraError(
+            'an .html report needs jinja2, which is not installed; pip install "jobchaos[html]", '
+            "or write a .json or .xml report"
+        ) from None
 
 
 def write_html(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
@@ -18,13 +35,7 @@ def write_html(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     Raises:
         MissingExtraError: If jinja2 is not installed.
     """
-    try:
-        import jinja2
-    except ImportError:
-        raise MissingExtraError(
-            'an .html report needs jinja2, which is not installed; pip install "jobchaos[html]", '
-            "or write a .json or .xml report"
-        ) from None
+    jinja2 = require_jinja()
     environment = jinja2.Environment(
         autoescape=True,
         undefined=jinja2.StrictUndefined,

@@ -56,6 +56,7 @@ def _finding(finding: Finding, nodeid: str) -> dict[str, Any]:
         "failing": finding.failing,
         "total": finding.total,
         "replays": list(finding.replays),
+        "confirmed": finding.confirmed,
         "replay": None if schedule is None else replay_command(schedule, nodeid),
         "diff": None if finding.diff is None else _diff(finding.diff),
         "trace": None if finding.trace is None else [dataclasses.asdict(moment) for moment in moments(finding.trace)],

@@ -12,15 +12,21 @@ _NAME = (
 )
 _HEADER = r"(?:proxy-)?authorization|x-api-key|x-auth-token|(?:set-)?cookie"
 _SCHEME = r"(?:aws4-hmac-sha256|basic|bearer|digest|negotiate|token)\s+"
-_VALUE = r""""(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|[^\s,;&)\]}"']+"""
+_VALUE = (
+    r"""[bru]{0,2}(?:"(?:[^"\\]|\\.)*(?:"|$)|'(?:[^'\\]|\\.|'')*(?:'|$))"""  # cut off or not
+    r"""|\\+"[^"\\]*(?:\\+"|$)"""  # JSON in JSON
+    r"""|[^\s,;&)\]}"']+"""
+)
+_IS = r"""\\*["']?\s*[:=]\s*"""
 _PATTERNS = (
     # Authorization: Digest username="ann", response="..."
-    re.compile(rf"""((?:{_HEADER})["']?\s*[:=]\s*["']?(?:{_SCHEME})?)(?:="[^"]*"|[^"'\r\n])+""", re.IGNORECASE),
+    re.compile(rf"""((?:{_HEADER}){_IS}["']?(?:{_SCHEME})?)(?:="[^"]*"|[^"'\r\n])+""", re.IGNORECASE),
     re.compile(r"\b((?:Basic|Bearer)\s+)[\w.~+/=-]{12,}"),
     # postgres://ann:secret@host, but not http://127.0.0.1:8080/users/ann@example.com
-    re.compile(r"""(://[^\s/:@"']*:)(?!\d+[/?#])[^\s"'<>]+(?=@)"""),
+    re.compile(r"""(://[^\s/:@"']*:)(?!\d+[/?#])[^\s"'<>]{1,1000}(?=@)"""),
     re.compile(r"""([?&](?:code|key|sig|signature|token)=)[^&\s"'#]+""", re.IGNORECASE),
-    re.compile(rf"""({_NAME}["']?\s*[:=]\s*)(?:{_VALUE})""", re.IGNORECASE),
+    re.compile(rf"""({_NAME}{_IS})(?:{_VALUE})""", re.IGNORECASE),
+    re.compile(rf"""([(\[]\s*["'](?:{_NAME}|{_HEADER})["']\s*,\s*)(?:{_VALUE})(?=\s*[)\]])""", re.IGNORECASE),  # a pair
 )
 _SECRET_COLUMN = re.compile(_NAME, re.IGNORECASE)
 

@@ -79,6 +79,7 @@ def _text(event: TraceEvent, underway: dict[str, list[Effect]]) -> str:
     return {
         Happening.DELIVERED: f"{event.copy} again" if event.attempt > 1 else f"{event.copy} starts",
         Happening.EFFECT: label,
+        Happening.TERMINATED: f"x terminated before {label}, and cleans up",
         Happening.PAUSED: f"pauses before {label}" if label else "pauses",
         Happening.TIMED_OUT: f"gives up waiting for {_name(event.detail)}",
         Happening.RAISED: f"raises {event.detail}",

@@ -24,12 +24,15 @@ class Progress:
         self._every = every
         self._size = 0
         self._count = 0
+        self._what = ("", "")
         self._shown = ""
 
     def __call__(self, event: Event) -> None:
         """Take note of an event."""
         if isinstance(event, PlanReady):
-            self._size, self._count = event.size, 0
+            if (event.job, event.family) != self._what:
+                self._what, self._count = (event.job, event.family), 0
+            self._size = event.size  # more become known on the way
             self._show(event.job, event.family)
         elif isinstance(event, ScheduleRun):
             self._count += 1

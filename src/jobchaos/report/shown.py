@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
+
 from jobchaos.core.snapshot import Cell
 from jobchaos.report.masking import MASK, is_secret, mask
 
 LONGEST = 2000
 _READ = 20_000  # of a longer text nothing further is looked at
+_TEMPORARY = re.compile(r"""(?:/[^/\s'"]+)*/pytest-of-[^/\s'"]+/pytest-\d+/""")
+"""The part of `tmp_path` that is another one in every session."""
 
 
 def shown(text: str, limit: int = LONGEST) -> str:
     """Mask, escape and shorten a text of one line."""
-    return shorten(escape(mask(text[:_READ])), limit)
+    return shorten(escape(_masked(text)), limit)
 
 
 def one_line(text: str, limit: int = LONGEST) -> str:
@@ -25,7 +29,11 @@ def literal(column: str, value: Cell, limit: int = LONGEST) -> str:
         return MASK
     if not isinstance(value, str):
         return shown(repr(value), limit)
-    return shorten('"' + escape(mask(value[:_READ]).replace("\\", "\\\\").replace('"', '\\"')) + '"', limit)
+    return shorten('"' + escape(_masked(value).replace("\\", "\\\\").replace('"', '\\"')) + '"', limit)
+
+
+def _masked(text: str) -> str:
+    return _TEMPORARY.sub(".../", mask(text[:_READ]))
 
 
 def escape(text: str) -> str:

@@ -39,12 +39,13 @@ def state_lines(diff: Diff, width: int) -> list[str]:
 def change_text(change: Change, limit: int) -> str:
     """One change without its store and counts: `id=1  sent: 0 -> 1`, or the row."""
     if change.kind != "changed":
-        return shorten(_record(change) if change.store == change.table else _row(change.row), limit)
+        return shorten(_record(change.row) if change.store == change.table else _row(change.row), limit)
     moves = ", ".join(
         f"{escape(column)}: {' -> '.join(_contrast(literal(column, old), literal(column, change.row[column])))}"
         for column, old in change.before.items()
     )
-    same = _row({column: cell for column, cell in change.row.items() if column not in change.before})
+    rest = {column: cell for column, cell in change.row.items() if column not in change.before}
+    same = _record(rest) if change.store == change.table else _row(rest)
     return shorten(f"{shorten(same, max(_CELL // 2, limit - len(moves) - 2))}  {moves}".lstrip(), limit)
 
 
@@ -68,17 +69,21 @@ def _row(row: Mapping[str, Cell]) -> str:
     return ", ".join(f"{escape(column)}={literal(column, cell, _CELL)}" for column, cell in row.items())
 
 
-def _record(change: Change) -> str:
-    """A ledger's record reads as a sentence: `ann@example.com "Welcome"`."""
-    literals = ((cell, literal(column, cell, _CELL)) for column, cell in change.row.items() if cell is not None)
+def _record(row: Mapping[str, Cell]) -> str:
+    """What a ledger or a directory holds reads as a sentence: `ann@example.com "Welcome" hello@shop.example`."""
+    literals = ((cell, literal(column, cell, _CELL)) for column, cell in row.items() if not _goes_without_saying(cell))
     return " ".join(
-        text[1:-1] if isinstance(cell, str) and text == f'"{cell}"' and _is_word(cell) else text
-        for cell, text in literals
+        text[1:-1] if isinstance(cell, str) and "\\" not in text and _is_word(cell) else text for cell, text in literals
     )
 
 
+def _goes_without_saying(cell: Cell) -> bool:
+    return cell is None or cell == "file"
+
+
 def _is_word(text: str) -> bool:
-    return bool(text) and " " not in text
+    """An address, a path, a URL or a method needs no quotes to be told apart."""
+    return bool(text) and " " not in text and ("@" in text or "/" in text or text.isupper())
 
 
 def _contrast(old: str, new: str) -> tuple[str, str]:

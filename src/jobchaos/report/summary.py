@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,9 +11,10 @@ from jobchaos.core.finding import CODES
 from jobchaos.core.verdict import Verdict
 from jobchaos.report.shown import escape, one_line, shorten
 
-_FAMILIES = ("duplicate", "concurrent", "crash")
+_FAMILIES = ("duplicate", "concurrent", "crash", "retry")
 _STATUSES = ("holds", "fails", "inconclusive")
-_JOB = 44
+_WORST = ("fails", "inconclusive", "holds")
+_NAME = 24
 
 
 def row(verdict: Verdict, nodeid: str) -> dict[str, Any]:
@@ -28,6 +30,7 @@ def row(verdict: Verdict, nodeid: str) -> dict[str, Any]:
                 "planned": family.planned,
                 "run": family.run,
                 "failing": family.failing,
+                "pruned": family.pruned,
             }
             for family in verdict.families
         ],
@@ -38,25 +41,55 @@ def row(verdict: Verdict, nodeid: str) -> dict[str, Any]:
 
 
 def summary_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The table, sorted by test and job, and a line of totals.
+    """The table, sorted by test and job, and a line of totals. Checks of one job in one test share a line.
 
     Args:
         rows: From `row`, or `to_dict`, which holds the same and more.
     """
     if not rows:
         return []
-    ordered = sorted(rows, key=lambda item: (str(item["nodeid"]), str(item["job"])))
+    groups = itertools.groupby(sorted(rows, key=_group), key=_group)
+    ordered = [_merged(list(group)) for _, group in groups]
     present = {str(family["name"]) for item in ordered for family in item["families"]}
     families = [*_FAMILIES, *sorted(present.difference(_FAMILIES))]
-    table = [["job", *families, "schedules", "time"], *(_cells(item, families) for item in ordered)]
+    tests = _tests([str(item["nodeid"]) for item in ordered])
+    table = [["test", "job", *families, "schedules", "time"]]
+    table += [[shorten(tests[str(item["nodeid"])], _NAME), *_cells(item, families)] for item in ordered]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = ["  ".join(_aligned(cells, widths)).rstrip() for cells in table]
-    return [*lines, _totals(ordered)]
+    return [*lines, _totals(rows)]
+
+
+def _group(item: Mapping[str, Any]) -> tuple[str, str]:
+    return str(item["nodeid"]), str(item["job"]).partition("(")[0]
+
+
+def _merged(group: list[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """One line for a job that a test checks many times, with other arguments: the worst result stands for all."""
+    worst = min(group, key=lambda item: (_WORST.index(item["status"]), str(item["job"])))
+    if len(group) == 1:
+        return worst
+    more = f" and {len(group) - 1} more"
+    return {
+        **worst,
+        "job": shorten(str(worst["job"]), _NAME - len(more)) + more,
+        "schedules_run": sum(item["schedules_run"] for item in group),
+        "seconds": sum(item["seconds"] for item in group),
+    }
+
+
+def _tests(nodeids: Sequence[str]) -> dict[str, str]:
+    """Node id to the shortest end of it that tells all of them apart: the function, with its file, or all of it."""
+    split = {nodeid: nodeid.partition("::") for nodeid in nodeids}
+    functions = {nodeid: test for nodeid, (_, _, test) in split.items()}
+    modules = {nodeid: f"{file.rpartition('/')[2]}::{test}" for nodeid, (file, _, test) in split.items()}
+    everything = {nodeid: nodeid for nodeid in nodeids}
+    return next(names for names in (functions, modules, everything) if len(set(names.values())) == len(names))
 
 
 def _cells(item: Mapping[str, Any], families: Sequence[str]) -> list[str]:
     return [
-        shorten(str(item["job"]), _JOB),
+        shorten(str(item["job"]), _NAME),
         *(_family_cell(item, family) for family in families),
         str(item["schedules_run"]),
         f"{item['seconds']:.1f} s",
@@ -85,4 +118,4 @@ def _totals(rows: Sequence[Mapping[str, Any]]) -> str:
     counts = Counter(str(item["status"]) for item in rows)
     verbs = {"holds": ("holds", "hold"), "fails": ("fails", "fail"), "inconclusive": ("inconclusive", "inconclusive")}
     parts = [f"{counts[status]} {verbs[status][counts[status] > 1]}" for status in _STATUSES if counts[status]]
-    return f"{len(rows)} {'job' if len(rows) == 1 else 'jobs'}: {', '.join(parts)}"
+    return f"{len(rows)} {'check' if len(rows) == 1 else 'checks'}: {', '.join(parts)}"

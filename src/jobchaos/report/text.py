@@ -49,15 +49,16 @@ def _finding(finding: Finding, replay: Callable[[Schedule], str] | None) -> list
     header = f"{finding.code} {family}: {one_line(finding.message)}"
     lines = [*textwrap.wrap(header, _WIDTH, subsequent_indent="  "), ""]
     if finding.schedule is not None:
-        lines += _field("schedule", f"{str(finding.schedule):<{_TOKEN}}  {_remarks(finding, family)}".rstrip())
+        lines += _field("schedule", f"{finding.schedule!s:<{_TOKEN}}  {_remarks(finding, family)}".rstrip())
     if finding.trace is not None:
         lines += ["  " + line for line in timeline(moments(finding.trace), _WIDTH - 2)]
     if finding.diff is not None:
-        lines += ["  state against one clean run"]
+        lines += [f"  state against {finding.against or 'one clean run'}"]
         lines += ["      " + line for line in state_lines(finding.diff, _WIDTH - 6)]
     lines += _paragraphs(finding.detail)
-    if finding.replays[1]:
-        lines.append(f"  replays {finding.replays[0]} of {finding.replays[1]}")
+    shown_again = [f"confirmed {finding.confirmed}"] if finding.confirmed else []
+    shown_again += [f"replays {finding.replays[0]} of {finding.replays[1]}"] if finding.replays[1] else []
+    lines += [f"  {'; '.join(shown_again)}"] if shown_again else []
     if replay is not None and finding.schedule is not None:
         lines.append(f"  {'replay':<{_NAME}}{replay(finding.schedule)}")  # never broken: it is there to be copied
     return lines + _field("usual fix", one_line(finding.fix))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jobchaos.report.moment import Moment
 from jobchaos.report.shown import shorten
@@ -29,6 +29,9 @@ def timeline(moments: Iterable[Moment], width: int) -> list[str]:
     """
     told = _elide([moment for moment in moments if _is_told(moment)])
     grid = _Grid.of(told, width)
+    if any(moment.number is not None and len(moment.text) > grid.columns[moment.copy].label for moment in told):
+        told = _without_folders(told)  # what happened tells more than where the file lies
+        grid = _Grid.of(told, width)
     return [grid.heading, *(line for moment in told for line in grid.lines(moment))]
 
 
@@ -51,7 +54,17 @@ def _elide(moments: list[Moment]) -> list[Moment]:
 
 def _marker(left_out: list[Moment]) -> Moment:
     effects = sum(moment.number is not None for moment in left_out)
-    return Moment(None, "elided", "", 0, f"... {effects} more effects ...", "", True, "", left_out[0].at)
+    text = f"... {effects} more effects ..." if effects else f"... {len(left_out)} more lines ..."
+    return Moment(None, "elided", "", 0, text, "", True, "", left_out[0].at)
+
+
+def _without_folders(moments: list[Moment]) -> list[Moment]:
+    """Call sites by their files' names alone, if these tell the files apart."""
+    names = {moment.site: moment.site.rpartition("/")[2] for moment in moments}
+    files = {site.rpartition(":")[0] for site in names}
+    if len({name.rpartition(":")[0] for name in names.values()}) < len(files):
+        return moments
+    return [replace(moment, site=names[moment.site]) for moment in moments]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +126,8 @@ class _Grid:
         number = f"{moment.number:>{first.start - len(_GAP)}}"
         line = f"{number:<{column.start}}{shorten(moment.text, column.label):<{column.label}}"
         if _fits(moment):
-            return [self._with_site(f"{line}{_GAP}{moment.outcome}", _site(moment, self.file))]
+            outcome = f"{_GAP}{shorten(moment.outcome, column.outcome)}" if moment.outcome else ""
+            return [self._with_site(line + outcome, _site(moment, self.file))]
         outcome = moment.outcome if moment.applied else f"failed: {moment.outcome}"
         return [self._with_site(line, _site(moment, self.file)), self._indented(column.start + len(_GAP), outcome)]
 
@@ -122,7 +136,7 @@ class _Grid:
 
     def _with_site(self, line: str, site: str) -> str:
         end = max(column.end for column in self.columns.values())
-        return f"{line:<{end}}{_GAP}{site:>{self.site}}".rstrip()
+        return f"{line:<{end}}{_GAP}{site}".rstrip()
 
 
 def _site(moment: Moment, file: str) -> str:
@@ -131,15 +145,19 @@ def _site(moment: Moment, file: str) -> str:
 
 def _columns(moments: Sequence[Moment], margin: int, end: int) -> dict[str, _Column]:
     copies = sorted({moment.copy for moment in moments if moment.copy}) or ["A"]
-    labels = {copy: 1 for copy in copies}
-    outcomes = {copy: 0 for copy in copies}
+    labels = dict.fromkeys(copies, 1)
+    outcomes = dict.fromkeys(copies, 0)
     for moment in moments:
         if moment.number is not None:
             labels[moment.copy] = max(labels[moment.copy], len(moment.text))
             outcomes[moment.copy] = max(outcomes[moment.copy], len(moment.outcome) if _fits(moment) else 0)
     room = end - margin - len(_GAP) * (len(copies) - 1)
-    while sum(_width(labels[copy], outcomes[copy]) for copy in copies) > room and max(labels.values()) > 1:
-        labels[max(copies, key=lambda copy: labels[copy])] -= 1  # the widest gives way first
+    while sum(_width(labels[copy], outcomes[copy]) for copy in copies) > room:
+        widths = labels if max(labels.values()) >= max(outcomes.values()) else outcomes
+        widest = max(copies, key=lambda copy: widths[copy])
+        if widths[widest] == 1:
+            break
+        widths[widest] -= 1
     columns: dict[str, _Column] = {}
     for copy in copies:
         columns[copy] = _Column(margin, labels[copy], outcomes[copy])

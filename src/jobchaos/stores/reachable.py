@@ -3,53 +3,100 @@
 from __future__ import annotations
 
 import functools
+import itertools
+import opcode
 import sys
 import types
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping
 from typing import Any
 
 from jobchaos.core.ports import Store
 from jobchaos.core.project import is_project_file
-from jobchaos.stores.memory import MemoryStore, NamespaceStore
+from jobchaos.stores.attributes import has_attributes
+from jobchaos.stores.cells import Cells
+from jobchaos.stores.memory import MemoryStore, NamespaceStore, can_change
 
+_REBINDING = frozenset(opcode.opmap[name] for name in ("STORE_GLOBAL", "DELETE_GLOBAL", "STORE_DEREF", "DELETE_DEREF"))
 _CONTAINERS = (dict, list, set, deque, bytearray)
 
 
-def reachable(function: Callable[..., Any]) -> list[Store]:
-    """Stores for the memory a job can change, for jobs that touch nothing outside the process.
+def reachable(*jobs: Callable[..., Any]) -> list[Store]:
+    """Stores for the memory that jobs can change, for jobs that touch nothing outside the process.
 
-    Looked at are the object of a bound method, the closure, and the globals that the code names: containers, instances
-    of the project's own classes, and names that the code rebinds. Objects behind those are captured with them; what
-    other functions of the project refer to on their own is not.
+    Looked at are the object of a bound method, a callable object, the closure, and the globals that the code names:
+    containers, instances of the project's own classes, and names that the code rebinds; of a decorated function those
+    of the wrapper and of what it wraps. Objects behind those are captured with them; what other functions of the
+    project refer to on their own is not. What several jobs share is captured once.
     """
-    while isinstance(function, functools.partial):
-        function = function.func
-    stores: list[Store] = []
-    if isinstance(function, types.MethodType):
-        stores.append(MemoryStore(function.__self__, name=type(function.__self__).__name__))
-        function = function.__func__
-    if not isinstance(function, types.FunctionType):
-        return stores
-    for name, value in _closure(function):
-        if _is_state(value):
-            stores.append(MemoryStore(value, name=name))
-    codes = list(_codes(function.__code__))
-    rebound = tuple(sorted({name for code in codes for name in _rebound_globals(code)}))
-    if rebound:
-        stores.append(NamespaceStore(function.__globals__, rebound, name=function.__module__))
-    for name in sorted({name for code in codes for name in code.co_names} - set(rebound)):
-        if _is_state(function.__globals__.get(name)):
-            stores.append(MemoryStore(function.__globals__[name], name=name))
-    return stores
-
-
-def _closure(function: types.FunctionType) -> Iterator[tuple[str, Any]]:
-    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-        try:
-            yield name, cell.cell_contents
-        except ValueError:  # not assigned yet
+    named: dict[int, tuple[str, object]] = {}
+    used: list[tuple[MutableMapping[str, Any], list[str]]] = []
+    rebound: dict[int, tuple[MutableMapping[str, Any], str, set[str]]] = {}
+    for part in itertools.chain.from_iterable(map(_parts, jobs)):
+        if not isinstance(part, types.FunctionType):
+            named.setdefault(id(part), (type(part).__name__, part))
             continue
+        for namespace, names in _namespaces(part):
+            used.append((namespace, names))
+            changed = _rebound(part).intersection(names)
+            if changed:
+                rebound.setdefault(id(namespace), (namespace, part.__module__, set()))[2].update(changed)
+    for namespace, names in used:
+        kept = rebound[id(namespace)][2] if id(namespace) in rebound else ()
+        for name in names:
+            if name not in kept and _is_state(namespace.get(name)):
+                named.setdefault(id(namespace[name]), (name, namespace[name]))
+    stores: list[Store] = [NamespaceStore(space, sorted(names), name=name) for space, name, names in rebound.values()]
+    return stores + [MemoryStore(value, name=name) for name, value in named.values()]
+
+
+def places(job: Callable[..., Any]) -> Iterator[MutableMapping[str, Any]]:
+    """What a job's code knows by name: closures, globals, and the attributes of the project's objects behind them."""
+    known: set[int] = set()
+    waiting: list[object] = []
+    for part in _parts(job):
+        if not isinstance(part, types.FunctionType):
+            waiting.append(part)
+            continue
+        for namespace, names in _namespaces(part):
+            yield namespace
+            waiting += [namespace[name] for name in names if name in namespace]
+    while waiting:
+        value = waiting.pop()
+        if id(value) not in known and hasattr(value, "__dict__") and _is_state(value):
+            known.add(id(value))
+            yield vars(value)
+            waiting += vars(value).values()
+
+
+def _parts(job: Any) -> Iterator[object]:
+    """The functions that a job is made of, and the objects that they are bound to."""
+    waiting, known = [job], set[int]()
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, types.MethodType):
+            if can_change(part.__self__):
+                yield part.__self__
+            part = part.__func__
+        if id(part) in known:
+            continue
+        known.add(id(part))
+        call = getattr(type(part), "__call__", None)  # noqa: B004 - not whether, but what
+        if isinstance(part, functools.partial):
+            waiting.append(part.func)
+        elif isinstance(part, types.FunctionType):
+            yield part
+        elif isinstance(call, types.FunctionType):
+            waiting.append(types.MethodType(call, part))
+        if callable(getattr(part, "__wrapped__", None)):
+            waiting.append(part.__wrapped__)
+
+
+def _namespaces(function: types.FunctionType) -> Iterator[tuple[MutableMapping[str, Any], list[str]]]:
+    """Closure and globals, each with the names that the code uses."""
+    code = function.__code__
+    yield Cells(function), list(code.co_freevars)
+    yield function.__globals__, sorted({name for inner in _codes(code) for name in inner.co_names})
 
 
 def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
@@ -59,18 +106,23 @@ def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
             yield from _codes(constant)
 
 
-def _rebound_globals(code: types.CodeType) -> Iterator[str]:
-    import dis  # only jobs without visible effects get here
+def _rebound(function: types.FunctionType) -> frozenset[str]:
+    """Names of globals and of the closure that the code assigns to."""
+    names: set[str] = set()
+    for code in _codes(function.__code__):
+        if not _REBINDING.isdisjoint(code.co_code[::2]):
+            import dis  # slow, and few jobs rebind anything
 
-    for instruction in dis.get_instructions(code):
-        if instruction.opname in ("STORE_GLOBAL", "DELETE_GLOBAL"):
-            yield instruction.argval
+            names.update(
+                instruction.argval for instruction in dis.get_instructions(code) if instruction.opcode in _REBINDING
+            )
+    return frozenset(names).difference(function.__code__.co_cellvars)
 
 
 def _is_state(value: object) -> bool:
     if isinstance(value, _CONTAINERS):
         return True
-    if isinstance(value, type | types.ModuleType | types.FunctionType) or not hasattr(value, "__dict__"):
+    if not can_change(value) or not has_attributes(value):
         return False
     module = sys.modules.get(type(value).__module__)
     return is_project_file(getattr(module, "__file__", None) or "<unknown>")

@@ -1,0 +1,42 @@
+"""All figures as tables: `python -m benchmarks`, or some of `counts`, `timing` and `rivals`.
+
+Absolute times depend on the machine; the goals are those of an idle one with 2 cores. Nothing here is a test.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from benchmarks import counter, counts, rivals, timing
+
+
+def print_counts() -> None:
+    """Schedules run, and brute force."""
+    print(f"{'job':<26}{'bound':<14}{'runs':>6}{'all':>6}  {'goal':<9}brute force finds")
+    for job, bound, runs, everything, goal, same in counts.rows():
+        print(f"{job:<26}{bound:<14}{runs:>6}{everything:>6}  {goal:<9}{same}")
+
+
+def print_timing() -> None:
+    """Times."""
+    print(f"{'figure':<46}{'ms':>8}  {'goal':<8}note")
+    for name, value, goal, note in timing.rows():
+        print(f"{name:<46}{value:>8.2f}  {goal:<8}{note}")
+
+
+def print_rivals() -> None:
+    """Beside frontrun."""
+    if not rivals.available():
+        print("frontrun is not installed, so there is nothing to compare with: pip install --group benchmarks")
+        return
+    print(f"{'tool':<32}{'schedules/s':>12}{'orders seen':>13}  ms to the first failure")
+    for tool, rate, seen, first in rivals.rows():
+        print(f"{tool:<32}{rate:>12.0f}{f'{seen} of {counter.ORDERS}':>13}  {first:.0f}")
+
+
+_TABLES = {"counts": print_counts, "timing": print_timing, "rivals": print_rivals}
+
+if __name__ == "__main__":
+    for table in sys.argv[1:] or _TABLES:
+        _TABLES[table]()
+        print()

@@ -1,0 +1,174 @@
+"""How long things take: one schedule, a whole check, pytest's start."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from unittest import mock
+
+import freezegun
+
+from benchmarks import reference
+from jobchaos import check
+from jobchaos.checking import Check
+from jobchaos.core.events import Event, ScheduleRun
+from jobchaos.core.settings import Settings
+
+Row = tuple[str, float, str, str]
+ROUNDS = 15
+_MEMORY = "/dev/shm"
+"""Where the database lies, if there is such a folder: the job by hand waits for the disk, and drowns the rest."""
+_clock = [time.perf_counter]  # in a list, where freezegun does not look
+
+
+def milliseconds(call: Callable[[], object], rounds: int = ROUNDS) -> float:
+    """Median time of one call."""
+    times = []
+    for _ in range(rounds):
+        started = _clock[0]()
+        call()
+        times.append((_clock[0]() - started) * 1000)
+    return statistics.median(times)
+
+
+def per_schedule(isolation: str = "thread") -> tuple[float, int]:
+    """Median time between two schedules of the same check, restore and digest included; and how many were timed."""
+    gaps: list[float] = []
+    last: list[float] = []
+
+    def listen(event: Event) -> None:
+        now = _clock[0]()
+        if isinstance(event, ScheduleRun):
+            if last:
+                gaps.append((now - last.pop()) * 1000)
+            last.append(now)
+        else:
+            last.clear()
+
+    for _ in range(ROUNDS):
+        check(reference.job, settings=Settings(profile="quick", isolation=isolation), listener=listen)
+    return statistics.median(gaps), len(gaps)
+
+
+def undriven(isolation: str = "thread") -> float:
+    """The same without Hypothesis choosing the schedules."""
+    with mock.patch.object(Check, "_driver", return_value=None):
+        return per_schedule(isolation)[0]
+
+
+def by_hand() -> float:
+    """What any tool has to do for a schedule: restore, run the job twice, each in a fresh thread, read the state."""
+    connect = sqlite3.connect
+
+    def fast(path: Path, **options: None) -> sqlite3.Connection:
+        connection = connect(path, **options)
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.execute("PRAGMA journal_mode = MEMORY")
+        return connection
+
+    with closing(connect(":memory:")) as initial, closing(fast(reference.database)) as live:
+        live.backup(initial)
+        tables = [name for (name,) in live.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+
+        def schedule() -> None:
+            initial.backup(live)
+            for _ in range(2):
+                thread = threading.Thread(target=reference.job)
+                thread.start()
+                thread.join()
+            for table in tables:
+                live.execute(f"SELECT * FROM {table}").fetchall()
+
+        with mock.patch("sqlite3.connect", fast):
+            return milliseconds(schedule, 20 * ROUNDS)
+
+
+def freeze() -> None:
+    """One start and stop of freezegun with everything imported."""
+    freezer = freezegun.freeze_time("2026-01-01")
+    freezer.start()
+    freezer.stop()
+
+
+def run_twice() -> tuple[float, float, float]:
+    """Medians of: `run_twice` beyond the job three times by hand and freezegun's start; each of these two.
+
+    Measured in turns, since what else the machine does changes from second to second.
+    """
+    settings = Settings(profile="quick")
+
+    def check_twice() -> None:
+        check(reference.job, faults=["duplicate"], settings=settings)
+
+    def thrice() -> None:
+        for _ in range(3):
+            reference.job()
+
+    check_twice()
+    turns = [[milliseconds(call, 1) for call in (check_twice, thrice, freeze)] for _ in range(4 * ROUNDS)]
+    return (
+        statistics.median(twice - hand - frozen for twice, hand, frozen in turns),
+        statistics.median(hand for _, hand, _ in turns),
+        statistics.median(frozen for _, _, frozen in turns),
+    )
+
+
+def start_up() -> float:
+    """How much longer an empty pytest run takes with jobchaos installed and unused; paired runs."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "test_empty.py").write_text("def test_empty(): pass\n")
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", folder]
+
+        # Users' Python keeps bytecode, of pytest's rewritten plugins, too.
+        environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+
+        def run(*options: str) -> None:
+            subprocess.run([*command, *options], check=True, capture_output=True, cwd=folder, env=environment)
+
+        run()
+        run("-p", "no:jobchaos")
+        differences = [milliseconds(run, 1) - milliseconds(lambda: run("-p", "no:jobchaos"), 1) for _ in range(ROUNDS)]
+        return statistics.median(differences)
+
+
+def whole(profile: str) -> float:
+    """Median time of a check of the reference job, everything included, in milliseconds."""
+    return milliseconds(lambda: check(reference.job, settings=Settings(profile=profile)), 3)
+
+
+def rows() -> list[Row]:
+    """Figure, milliseconds, goal, note."""
+    with tempfile.TemporaryDirectory(dir=in_memory()) as folder:
+        reference.prepare(Path(folder))
+        driven, count = per_schedule()
+        schedule = undriven()
+        forked = undriven("process")
+        floor = by_hand()
+        twice, thrice, frozen = run_twice()
+        quick, full = whole("quick"), whole("full")
+    return [
+        ("one schedule, 10 effects, threads, SQLite", schedule, "<= 1.0", f"median of {count}"),
+        ("  the same in forked workers", forked, "<= 8", "two forks, two SIGKILLs"),
+        ("  the same by hand, as far as it can be", floor, "", f"the row above is {schedule / floor:.2f} times that"),
+        ("  Hypothesis's own share on top of it", driven - schedule, "", "the same plan, driven by Hypothesis"),
+        ("the reference job, quick profile", quick, "<= 500", "all families"),
+        ("  full profile", full, "<= 5000", "all families, two preemptions with one kill"),
+        ("run_twice above the job three times by hand", twice, "<= 5", "without freezegun's start"),
+        ("  freezegun's start and stop", frozen, "20-100", "once a check"),
+        ("  the job three times by hand", thrice, "", ""),
+        ("pytest's start with jobchaos unused", start_up(), "<= 10", "above pytest without it"),
+    ]
+
+
+def in_memory() -> str | None:
+    """A folder that needs no disk, if there is one."""
+    return _MEMORY if os.path.isdir(_MEMORY) else None

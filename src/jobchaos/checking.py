@@ -1,0 +1,299 @@
+"""check(): the composition root without pytest. It chooses the parts, and puts them together."""
+
+from __future__ import annotations
+
+import functools
+import string
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from jobchaos.baseline import Baseline, NoBaselineError, establish
+from jobchaos.campaign import Campaign
+from jobchaos.claim import claim
+from jobchaos.clock.freeze import wall_seconds
+from jobchaos.confirm import Confirmer
+from jobchaos.core.compare import Ignore
+from jobchaos.core.events import CheckFinished, CheckStarted, Event, Listener
+from jobchaos.core.finding import Finding
+from jobchaos.core.job import Job
+from jobchaos.core.ports import Store
+from jobchaos.core.result import RunResult
+from jobchaos.core.schedule import Schedule
+from jobchaos.core.settings import Settings
+from jobchaos.core.verdict import Verdict
+from jobchaos.engine.runner import Runner
+from jobchaos.errors import UsageError
+from jobchaos.explore.plan import FAMILIES, family_of
+from jobchaos.findings import Family, Findings
+from jobchaos.oracle.judge import Judge
+from jobchaos.oracle.serial import SerialJudge
+from jobchaos.serial_orders import establish_orders
+from jobchaos.trials import Driver, Memory, Trials
+from jobchaos.workbench import Workbench
+
+
+def check(
+    *jobs: Job | Callable[..., Any],
+    stores: Sequence[Store] | None = None,
+    faults: Sequence[str] | None = None,
+    settings: Settings | None = None,
+    schedule: Schedule | str | None = None,
+    listener: Listener | None = None,
+    key: str = "",
+) -> Verdict:
+    """Check that a job's state, after duplicates, overlaps and crashes, is the state that one clean run leaves.
+
+    Args:
+        *jobs: The job, as a `Job` or as a callable without arguments. Two to four are different jobs that overlap: the
+            state must be that of some serial order of them.
+        stores: State that is not found by itself, or that should be captured in another way.
+        faults: Which of `duplicate`, `concurrent`, `crash` and `retry` to try; None tries all, for different jobs
+            `concurrent`.
+        settings: How thorough to be; None is the full profile.
+        schedule: Run just this schedule (a `Schedule` or its token), instead of a plan.
+        listener: Is told of everything while it happens.
+        key: What a failing schedule is remembered under, between sessions; empty takes the job's label.
+
+    Returns:
+        The verdict. The world is left in the state of one clean run.
+
+    Raises:
+        UsageError: If the job, its arguments, the schedule, a store or an option is refused.
+    """
+    checked = [Job.of(job, (), {}) for job in jobs]
+    families = _families(faults, checked)
+    only = Schedule.parse(schedule) if isinstance(schedule, str) else schedule
+    return Check(checked, stores or (), settings or Settings(), listener or _nobody, key).run(families, only)
+
+
+class Check:
+    """One check, of one job or of different ones: chooses the parts and puts them together.
+
+    Args:
+        jobs: The job; or different jobs, which are held against all serial orders of them.
+        stores: The user's stores.
+        settings: How thorough to be.
+        listener: Is told of everything.
+        key: What a failing schedule is remembered under.
+    """
+
+    def __init__(
+        self, jobs: Sequence[Job], stores: Sequence[Store], settings: Settings, listener: Listener, key: str
+    ) -> None:
+        self._labels = {letter: job.label for letter, job in zip(string.ascii_uppercase, jobs, strict=False)}
+        self._label = " with ".join(self._labels.values())
+        self._settings = settings
+        self._listener = listener
+        self._memory_key = f"jobchaos/{key or self._label}/{self._label}/".encode()
+        self._remarks: list[str] = []
+        self._bench = Workbench(jobs, stores, settings)
+        self._world = self._bench.world
+
+    def run(self, families: Sequence[str], only: Schedule | None) -> Verdict:
+        """Check, and leave the world in the state of one clean run; after an error, in the initial one."""
+        if only is not None and len(self._labels) > 1:
+            _suits(only, tuple(self._labels))
+        if self._settings.copies == 1 and only is None and len(self._labels) == 1:
+            families = [family for family in families if family != "concurrent"]
+            if not families:
+                raise UsageError("with copies=1 nothing overlaps; give 2 or more")
+        started = wall_seconds()
+        self._listener(CheckStarted(self._label))
+        with self._bench.opened():
+            verdict = self._verdict(self._bench.runner(), families, only, started)
+        self._listener(CheckFinished(verdict))
+        return verdict
+
+    def _verdict(self, runner: Runner, families: Sequence[str], only: Schedule | None, started: float) -> Verdict:
+        try:
+            baseline, orders = self._established(runner)
+        except NoBaselineError as error:
+            self._world.restore()
+            odd = self._odd(error.oddities)
+            explained = error.finding.code == "JC902" and any(finding.gates for finding in odd)
+            return self._summed_up([], odd if explained else [error.finding, *odd], None, started, 0)
+        judge = self._judge(baseline, orders)
+        confirmer = self._confirmer(runner, judge, baseline)
+        trials = Trials(
+            self._label,
+            runner,
+            judge,
+            limits=self._settings.limits,
+            listener=confirmer.overhear(self._listener) if confirmer else self._listener,
+            driver=None if only else self._driver(),
+            memory=None if only else self._memory(),
+        )
+        campaign = self._campaign(trials, baseline, families)
+        covered = [campaign.replay(only)] if only is not None else [campaign.cover(family) for family in families]
+        if confirmer is not None:
+            covered = [confirmer.confirmed(family) for family in covered]
+        findings = _advice_once(finding for family in covered for finding in family.findings)
+        findings += self._odd(tuple(trials.oddities), baseline.run.oddities)
+        if only is not None and not trials.carried_out:
+            steps = len(baseline.run.trace.effects())
+            text = f"{self._label} never comes to where '{only}' interferes: a clean run has {steps} steps"
+            findings.append(Finding("JC909", text))
+        runner.run(baseline.run.schedule)  # whatever follows in the test finds the state that one delivery leaves
+        return self._summed_up(covered, findings, baseline, started, trials.runs)
+
+    def _established(self, runner: Runner) -> tuple[Baseline, Sequence[RunResult]]:
+        """The baseline; for different jobs also a run of each serial order."""
+        lines = self._bench.lines
+        look_closer = None if self._settings.granularity == "effect" else self._bench.look_closer
+        if len(self._labels) > 1:
+            return establish_orders(self._labels, runner, self._world, lines=lines, look_closer=look_closer)
+        return establish(self._label, runner, self._world, lines=lines, look_closer=look_closer), ()
+
+    def _judge(self, baseline: Baseline, orders: Sequence[RunResult]) -> Judge | SerialJudge:
+        ignore = Ignore.parse(self._settings.ignore)
+        initial, ledgers = self._world.initial, self._world.ledgers
+        if orders:
+            return SerialJudge(orders, self._labels, initial, baseline.volatile, ignore, ledgers)
+        return Judge(baseline.run, initial, baseline.volatile, ignore, ledgers)
+
+    def _campaign(self, trials: Trials, baseline: Baseline, families: Sequence[str]) -> Campaign:
+        several = len(self._labels) > 1
+        telling = Findings(trials, self._world.ledgers, self._settings.replays, identical=not several)
+        copies = tuple(self._labels) if several else ()
+        return Campaign(
+            trials, telling, self._world, baseline, self._settings, tuple(families), self._memory_key, copies
+        )
+
+    def _confirmer(self, runner: Runner, judge: Judge | SerialJudge, baseline: Baseline) -> Confirmer | None:
+        """What tries crashes for real; different jobs are not crashed one by one, and tasks of one loop not apart."""
+        if isinstance(judge, SerialJudge) or self._settings.granularity == "await":
+            return None
+        judge_against = functools.partial(
+            Judge,
+            initial=self._world.initial,
+            volatile=baseline.volatile,
+            ignore=Ignore.parse(self._settings.ignore),
+            ledgers=self._world.ledgers,
+        )
+        return Confirmer(
+            self._label,
+            runner,
+            self._bench.real_runner(),
+            judge,
+            judge_against,
+            isolation=self._settings.isolation,
+            seed=self._settings.seed,
+            remark=self._remarks.append,
+        )
+
+    def _driver(self) -> Driver | None:
+        from jobchaos.explore import strategies  # imports Hypothesis, so not before it is needed
+
+        if strategies.inside_hypothesis():
+            return None
+
+        def drive(name: str, size: int, fails: Callable[[int], bool]) -> None:
+            strategies.drive(
+                size, fails, key=self._memory_key + name.encode(), seed=self._settings.seed, limit=min(size, _DRAWN)
+            )
+
+        return drive
+
+    def _memory(self) -> Callable[[str], Memory] | None:
+        from jobchaos.explore import strategies
+
+        if strategies.inside_hypothesis():
+            return None
+        return lambda family: strategies.Memory(self._memory_key + family.encode())
+
+    def _summed_up(
+        self, covered: Sequence[Family], findings: list[Finding], baseline: Baseline | None, started: float, runs: int
+    ) -> Verdict:
+        gating = [finding for finding in findings if finding.gates]
+        status = "fails" if any(not finding.inconclusive for finding in gating) else "holds"
+        status = "inconclusive" if gating and status == "holds" else status
+        results = tuple(family.result for family in covered)
+        steps = len(baseline.run.trace.effects()) if baseline else 0
+        return Verdict(
+            job=self._label,
+            status=status,
+            claim=claim(status, results, granularity=self._bench.granularity, effects=steps),
+            findings=tuple(sorted(findings, key=_gravity)),
+            families=results,
+            notes=self._notes(baseline),
+            schedules_run=runs,
+            seconds=wall_seconds() - started,
+        )
+
+    def _notes(self, baseline: Baseline | None) -> tuple[str, ...]:
+        notes = [*(baseline.notes if baseline else ()), *self._remarks]
+        if self._settings.ignore:
+            notes.append(f"left out on request: {', '.join(self._settings.ignore)}")
+            unused = Ignore.parse(self._settings.ignore).unused(baseline.run.state) if baseline else ()
+            if unused:
+                notes.append(f"ignore matches nothing: {', '.join(unused)}")
+        return tuple(notes)
+
+    def _odd(self, *oddities: Sequence[tuple[str, str]]) -> list[Finding]:
+        seen = dict.fromkeys(oddity for group in oddities for oddity in group)
+        findings = [Finding(code, f"{self._label} {text}") for code, text in seen]
+        findings += [
+            Finding("JC905", f"{self._label} touches {resource}, which no store captures", detail=_NO_STORE)
+            for resource in self._world.unstored
+        ]
+        return findings
+
+
+_MOST_JOBS = 4
+_DRAWN = 100  # indices of one plan that Hypothesis draws; the rest is run in order
+
+_NO_STORE = "Its state can be neither compared nor restored. Give one: FunctionStore(snapshot=..., reset=...)."
+
+
+def _families(faults: Sequence[str] | None, jobs: Sequence[Job]) -> tuple[str, ...]:
+    """The families of schedules to run.
+
+    Raises:
+        UsageError: If there are none, or unknown ones; if there is no job, or too many of them; or if the families are
+            of one job only.
+    """
+    if not 1 <= len(jobs) <= _MOST_JOBS:
+        raise UsageError(
+            f"check() takes one job, or up to {_MOST_JOBS} different ones that overlap, got {len(jobs)}; "
+            "write check(Job(send_invoice, 42))"
+        )
+    several = len(jobs) > 1
+    families = tuple(faults if faults is not None else ("concurrent",) if several else FAMILIES)
+    unknown = [family for family in families if family not in FAMILIES]
+    if unknown or not families:
+        raise UsageError(f"faults must name some of {', '.join(FAMILIES)}; got {list(families)!r}")
+    if several and families != ("concurrent",):
+        names = " with ".join(job.label for job in jobs)
+        raise UsageError(
+            f"{names}: different jobs are checked under concurrent schedules only, got faults {', '.join(families)}. "
+            "Use run_concurrently(Job(a, 1), Job(b, 2)), or check(Job(a, 1), Job(b, 2)) without faults=; check each "
+            "job by itself under the other faults."
+        )
+    return families
+
+
+def _suits(schedule: Schedule, letters: tuple[str, ...]) -> None:
+    """Refuse a schedule that is none of these different jobs.
+
+    Raises:
+        UsageError: If it does not name each of them, or if a call fails in it.
+    """
+    if schedule.copies != letters or family_of(schedule) != "concurrent":
+        raise UsageError(
+            f"'{schedule}' is no schedule of {len(letters)} different jobs: it must run each of {', '.join(letters)}, "
+            f"and no call may fail, as in '{letters[0]}1 {' '.join(letters[1:])} {letters[0]}'"
+        )
+
+
+def _advice_once(findings: Iterable[Finding]) -> list[Finding]:
+    """Leave out advice that an earlier family has given already."""
+    by_code: dict[str, Finding] = {}
+    return [finding for finding in findings if finding.gates or by_code.setdefault(finding.code, finding) is finding]
+
+
+def _gravity(finding: Finding) -> tuple[bool, bool, str]:
+    return not finding.gates, finding.inconclusive, finding.code
+
+
+def _nobody(_event: Event) -> None:
+    """Listen to nothing."""

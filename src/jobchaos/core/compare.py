@@ -1,0 +1,156 @@
+"""Compare: is the state that a run left the one that a clean run leaves, but for what does not matter?"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass
+
+from jobchaos.core.coloring import Names, Shaped, match
+from jobchaos.core.diff import Change, Diff, table_changes
+from jobchaos.core.fresh import Fresh, forms_of
+from jobchaos.core.ignore import Ignore
+from jobchaos.core.reading import NOTHING, Column, Place, Reader, Taken, tables_of
+from jobchaos.core.snapshot import Row, State, Table, same_state
+
+__all__ = ["Comparison", "Fresh", "Ignore", "compare", "volatile_columns"]
+
+_Named = tuple[Hashable, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How a state compares with the clean run's.
+
+    Attributes:
+        diff: The rows that differ.
+        renamed: `store.table.column` names of columns in which values were compared by identity only: not which value
+            it is, but where else it is found.
+    """
+
+    diff: Diff
+    renamed: tuple[str, ...]
+
+
+def compare(
+    expected: State,
+    actual: State,
+    *,
+    initial: State,
+    expected_fresh: Fresh,
+    actual_fresh: Fresh,
+    volatile: frozenset[Column],
+    ignore: Ignore,
+) -> Comparison:
+    """Compare a state with a clean run's, row by row, in any order of rows.
+
+    These may be renamed, if it is done consistently throughout the state: random values, wherever they turn up; keys
+    that the backend made up, along foreign keys; values in volatile columns. A value that is there since before the
+    run is never renamed.
+
+    Args:
+        expected: The state after a clean run.
+        actual: The state after another run.
+        initial: The state before both.
+        expected_fresh: The random values handed out in the clean run.
+        actual_fresh: Those handed out in the other run.
+        volatile: Columns whose values depend on time and chance.
+        ignore: What to leave out.
+    """
+    same = same_state(expected, actual)
+    expected, actual, initial = (ignore.apply(state) for state in (expected, actual, initial))
+    if same or (ignore.patterns and same_state(expected, actual)):
+        return Comparison(Diff((), tuple(map(".".join, tables_of(expected)))), ())
+    reader = Reader(expected, actual, initial, volatile)
+    wanted, found = reader.read(expected, expected_fresh), reader.read(actual, actual_fresh)
+    expected_names, actual_names = match(_shaped(wanted), _shaped(found))
+    changes: list[Change] = []
+    equal: list[str] = []
+    for place in dict.fromkeys((*wanted, *found)):
+        different = _differences(place, wanted.get(place), found.get(place), expected_names, actual_names)
+        changes += different
+        if not different:
+            equal.append(".".join(place))
+    return Comparison(Diff(tuple(changes), tuple(equal)), tuple(sorted(map(".".join, reader.renamed))))
+
+
+def volatile_columns(
+    first: State, second: State, initial: State, fresh: tuple[Fresh, Fresh] = (Fresh(()), Fresh(()))
+) -> frozenset[Column]:
+    """The columns whose values depend on the time and on chance.
+
+    Args:
+        first: The state after a clean run.
+        second: The state after a clean run at another time, and with other random values.
+        initial: The state before both.
+        fresh: The random values handed out in either run. A column that differs in these alone is not volatile: they
+            are recognised, and what is around them is constant.
+    """
+    states = tables_of(first), tables_of(second)
+    before = tables_of(initial)
+    columns = {(*place, column) for tables in states for place, table in tables.items() for column in table.columns}
+    return frozenset(
+        column
+        for column in columns
+        if _values(states[0], column, before, fresh[0]) != _values(states[1], column, before, fresh[1])
+    )
+
+
+def _values(
+    tables: Mapping[Place, Table], column: Column, before: Mapping[Place, Table], fresh: Fresh
+) -> Counter[Hashable]:
+    """How often which new value is in a column, apart from the random values that are recognised."""
+    forms = forms_of(fresh)
+
+    def count(table: Table) -> Counter[Hashable]:
+        if column[2] not in table.columns:
+            return Counter()
+        at = table.columns.index(column[2])
+        return Counter(forms.shape(row[at]) for row in table.rows)
+
+    return count(tables.get(column[:2], NOTHING)) - count(before.get(column[:2], NOTHING))
+
+
+def _shaped(tables: Mapping[Place, Taken]) -> Iterator[Shaped]:
+    for place, taken in tables.items():
+        for row, parts in taken.rows:
+            atoms = tuple(atom for part in parts for atom in part.atoms)
+            if atoms:
+                yield Shaped((place, taken.table.columns, tuple(part.shape for part in parts)), atoms, (place, row))
+
+
+def _differences(
+    place: Place, wanted: Taken | None, found: Taken | None, expected_names: Names, actual_names: Names
+) -> list[Change]:
+    wanted = wanted or Taken(found.table if found else NOTHING, [])
+    found = found or Taken(wanted.table, [])
+    if wanted.table.columns != found.table.columns:
+        return [
+            *_differences(place, wanted, None, expected_names, actual_names),
+            *_differences(place, None, found, expected_names, actual_names),
+        ]
+    named = _named(wanted, expected_names), _named(found, actual_names)
+    colors: dict[_Named, str] = {}
+    one, other = ([(colors.setdefault(cells, str(len(colors))), row) for row, cells in side] for side in named)
+    was, now = ({repr(row): cells for row, cells in side} for side in named)
+    return [
+        _without_renamed(change, wanted.table, was, now) for change in table_changes(*place, one, other, wanted.table)
+    ]
+
+
+def _named(taken: Taken, names: Names) -> list[tuple[Row, _Named]]:
+    return [
+        (row, tuple((part.shape, *(names[atom] for atom in part.atoms)) for part in parts)) for row, parts in taken.rows
+    ]
+
+
+def _without_renamed(change: Change, table: Table, wanted: dict[str, _Named], found: dict[str, _Named]) -> Change:
+    """A changed row's columns that are the same but for a renaming are no part of the change."""
+    if not change.before:
+        return change
+    was = wanted[repr(tuple({**change.row, **change.before}.values()))]
+    now = found[repr(tuple(change.row.values()))]
+    differing = {column for column, one, other in zip(table.columns, was, now, strict=True) if one != other}
+    before = {column: cell for column, cell in change.before.items() if column in differing}
+    return dataclasses.replace(change, before=before or change.before)

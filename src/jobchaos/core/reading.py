@@ -1,0 +1,199 @@
+"""Reading: telling in a state what is constant from what may be renamed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Mapping
+from typing import NamedTuple
+
+from jobchaos.core.coloring import Atom
+from jobchaos.core.fresh import Forms, Fresh, as_text, forms_of
+from jobchaos.core.snapshot import Cell, Row, State, Table
+
+Column = tuple[str, str, str]
+"""Store, table and column."""
+
+Place = tuple[str, str]
+"""Store and table."""
+
+NOTHING = Table((), ())
+"""Stands for a table that is not there."""
+
+# Two copies do at two moments what a single run did in one, so times that were equal need not be so.
+_TIME = re.compile(
+    r"\d{4}-\d\d-\d\d|\d\d:\d\d|(?<!\d)(19|20)\d{6}(?!\d)|(?<!\d)(19|20)\d{6}T?\d{4,6}(?!\d)"
+    r"|(?<!\d)[1-4]\d{9}(\d{3}|\d{6}|\d{9})?(?!\d)"
+)
+_SHORTEST_NAME = 6  # characters; shorter values may be equal by chance
+
+
+class Part(NamedTuple):
+    """A cell, taken apart.
+
+    Attributes:
+        shape: All that must be equal in two cells for them to be the same.
+        atoms: The values in it that may be renamed, in order.
+    """
+
+    shape: Hashable
+    atoms: tuple[Atom, ...]
+
+
+class Taken(NamedTuple):
+    """A table, taken apart.
+
+    Attributes:
+        table: The table.
+        rows: Its rows, each with its parts.
+    """
+
+    table: Table
+    rows: list[tuple[Row, tuple[Part, ...]]]
+
+
+class Reader:
+    """Takes the rows of states apart.
+
+    Args:
+        expected: The state after a clean run.
+        actual: The state after another run.
+        initial: The state before both.
+        volatile: Columns whose values depend on time and chance.
+    """
+
+    def __init__(self, expected: State, actual: State, initial: State, volatile: frozenset[Column]) -> None:
+        self._initial = before = tables_of(initial)
+        states = tables_of(expected), tables_of(actual)
+        self._volatile = volatile
+        self._origins = _origins({**before, **states[1], **states[0]}, volatile)
+        self._with_names = {column for column in volatile if _holds_names(column, states, before)}
+        self._old_keys = {origin: set(map(repr, _cells(before, origin))) for origin in set(self._origins.values())}
+        self.renamed: set[Column] = set()
+        """Columns in which something was found that may be renamed."""
+
+    def read(self, state: State, fresh: Fresh) -> dict[Place, Taken]:
+        """Take all rows of a state apart.
+
+        Args:
+            state: The state after a run.
+            fresh: The random values handed out in that run.
+        """
+        forms = forms_of(fresh)
+        return {place: self._table(place, table, forms) for place, table in tables_of(state).items()}
+
+    def _table(self, place: Place, table: Table, forms: Forms) -> Taken:
+        volatile = {column for *home, column in self._volatile if tuple(home) == place}
+        past = _Past(self._initial.get(place, NOTHING), table, volatile)
+        columns = [(*place, column) for column in table.columns]
+
+        def parts(row: Row) -> tuple[Part, ...]:
+            if row in past.rows:
+                return tuple(map(_constant, row))
+            return tuple(self._part(column, row, at, past, forms) for at, column in enumerate(columns))
+
+        return Taken(table, [(row, parts(row)) for row in table.rows])
+
+    def _part(self, column: Column, row: Row, at: int, past: _Past, forms: Forms) -> Part:
+        part = None if row[at] is None else self._renamed(column, row, at, past, forms)
+        if part is None:
+            return _constant(row[at])
+        self.renamed.add(column)
+        return part
+
+    def _renamed(self, column: Column, row: Row, at: int, past: _Past, forms: Forms) -> Part | None:
+        cell = row[at]
+        kind = type(cell).__name__
+        varies = column in self._volatile and not past.kept(row, at)
+        found = forms.find(cell)
+        if found is not None:
+            # Around random values a volatile column may hold another text each time.
+            shape = (kind, found.forms) if varies else forms.shape(cell)
+            return Part(shape, tuple(Atom("fresh", chunk) for chunk in found.chunks))
+        origin = self._origins.get(column)
+        if origin is not None:
+            return None if repr(cell) in self._old_keys[origin] else Part("key", (Atom(".".join(origin), repr(cell)),))
+        if not varies:
+            return None
+        if column in self._with_names:
+            return Part(("name", kind), (Atom("value", repr(cell)),))
+        return Part(("any", kind, _outline(cell)), ())
+
+
+class _Past:
+    """What a table held before the run.
+
+    Args:
+        before: The table then.
+        table: The table now.
+        volatile: The names of its volatile columns.
+    """
+
+    def __init__(self, before: Table, table: Table, volatile: set[str]) -> None:
+        self.rows = set(before.rows)
+        self._columns = table.columns
+        self._key = table.key if set(table.key) <= set(before.columns) else ()
+        self._cells = {
+            (self._identity(before.columns, row), column, repr(cell))
+            for row in (before.rows if volatile else ())
+            for column, cell in zip(before.columns, row, strict=True)
+            if column in volatile
+        }
+
+    def kept(self, row: Row, at: int) -> bool:
+        """True if the run has left that cell of a row as it was; without a key, if any row had it."""
+        return (self._identity(self._columns, row), self._columns[at], repr(row[at])) in self._cells
+
+    def _identity(self, columns: tuple[str, ...], row: Row) -> Row:
+        return tuple(row[columns.index(column)] for column in self._key)
+
+
+def tables_of(state: State) -> dict[Place, Table]:
+    """All tables of a state."""
+    return {(store, name): table for store, snapshot in state.items() for name, table in snapshot.tables.items()}
+
+
+def _origins(tables: Mapping[Place, Table], volatile: frozenset[Column]) -> dict[Column, Column]:
+    """For each column that holds surrogate keys, the one in which they are made up."""
+    ends = {
+        (*place, column): _end((*place, column), tables) for place, table in tables.items() for column in table.columns
+    }
+    referred = {end for column, end in ends.items() if end != column}
+    return {column: end for column, end in ends.items() if _is_generated(end, tables) or end in referred & volatile}
+
+
+def _end(column: Column, tables: Mapping[Place, Table]) -> Column:
+    passed: set[Column] = set()
+    while column not in passed and not _is_generated(column, tables):
+        passed.add(column)
+        store, name, own = column
+        column = (store, *tables.get((store, name), NOTHING).references.get(own, (name, own)))
+    return column
+
+
+def _is_generated(column: Column, tables: Mapping[Place, Table]) -> bool:
+    return column[2] in tables.get(column[:2], NOTHING).generated
+
+
+def _holds_names(column: Column, states: tuple[Mapping[Place, Table], ...], before: Mapping[Place, Table]) -> bool:
+    """True if values of a volatile column can be equal neither by chance nor because they are one time."""
+    old = set(map(repr, _cells(before, column)))
+    new = [cell for tables in states for cell in _cells(tables, column) if repr(cell) not in old]
+    texts = [as_text(cell) for cell in new if cell is not None]
+    return not any(len(text) < _SHORTEST_NAME or re.search(r"\s", text) or _TIME.search(text) for text in texts)
+
+
+def _outline(cell: Cell) -> str:
+    """What stays of a text with a time in it, whatever the time: a log with two lines is none with one."""
+    return re.sub(r"\w+", "#", cell) if isinstance(cell, str) and _TIME.search(cell) else ""
+
+
+def _constant(cell: Cell) -> Part:
+    return Part((type(cell).__name__, repr(cell)), ())
+
+
+def _cells(tables: Mapping[Place, Table], column: Column) -> list[Cell]:
+    table = tables.get(column[:2], NOTHING)
+    if column[2] not in table.columns:
+        return []
+    at = table.columns.index(column[2])
+    return [row[at] for row in table.rows]

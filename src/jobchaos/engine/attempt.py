@@ -1,0 +1,258 @@
+"""Attempt: one execution of one copy, step by step; the `Worker` that probes see, in whatever it runs."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from types import FrameType
+from typing import Protocol, TypeVar
+
+from jobchaos.core.attempts import answer
+from jobchaos.core.effect import Effect, Foreign
+from jobchaos.core.schedule import Fault
+from jobchaos.core.trace import Happening
+from jobchaos.engine.death import CheckStopped, WorkerKilled, bury, strike_later
+from jobchaos.engine.outcome import Failure, Outcome, describe
+from jobchaos.engine.pending import PendingEffect
+from jobchaos.engine.sites import call_site
+from jobchaos.engine.stage import Stage
+from jobchaos.engine.standing import Standing
+
+T = TypeVar("T")
+
+_STUBBORN = 50  # steps after death until we stop believing that this is clean-up code
+_IDLE = 20  # sleeps without a write until a worker counts as waiting for somebody else
+_ENDLESS = 20_000  # steps of one attempt until it counts as an endless loop
+
+
+class Vessel(Protocol):
+    """What an attempt runs in: a thread or a process."""
+
+    def park(self) -> None:
+        """Give the baton back, and wait until it is lent again."""
+
+    def die(self) -> None:
+        """End the attempt here and now: raise `WorkerKilled`, or never return."""
+
+
+class Attempt:
+    """Implements `Worker`. All calls come from the attempt's own thread.
+
+    Args:
+        copy: The copy's letter.
+        attempt: Which execution of the copy this is, from 1.
+        stage: What all workers of the check share.
+        vessel: What it runs in.
+    """
+
+    def __init__(self, copy: str, attempt: int, stage: Stage, vessel: Vessel) -> None:
+        self.copy = copy
+        self.attempt = attempt
+        self.standing = Standing()
+        self.outcome = Outcome("killed")
+        self._stage = stage
+        self._vessel = vessel
+        self._locks: list[str] = []
+        self._met_locks: dict[str, None] = {}  # those that it has kept at any time since its last effect
+        self._idle = 0
+        self._after_death = 0
+
+    def run(self, body: Callable[[], object]) -> Outcome:
+        """Run the job once."""
+        with self.living():
+            body()
+        return self.outcome
+
+    @contextlib.contextmanager
+    def living(self) -> Iterator[None]:
+        """From the attempt's beginning to its end, in whatever way it ends; then `outcome` tells which."""
+        self._stage.enter(self)
+        answer(self._tell)
+        try:
+            yield
+            if self.dead:
+                self._swallowed()
+            else:
+                self.outcome = Outcome("finished")
+        except BaseException as error:  # noqa: BLE001 - a job may raise anything, and so do we
+            self.outcome = self.ended_by(error)
+        finally:
+            self._stage.leave(self)
+
+    def ended_by(self, error: BaseException) -> Outcome:
+        """What an error that nobody has caught makes of the attempt."""
+        if self._after_death > _STUBBORN:
+            self._swallowed()
+        if self.dead or isinstance(error, WorkerKilled | CheckStopped):
+            bury(error)
+            return Outcome("killed")
+        return Outcome("raised", Failure.of(error))
+
+    # --- the probes' side --------------------------------------------------------------------------------------------
+
+    @property
+    def dead(self) -> bool:
+        """See `Worker.dead`."""
+        return self.standing.dead
+
+    def touch(self, resource: str) -> None:
+        """See `Worker.touch`."""
+        if self.dead:
+            return
+        try:
+            self._stage.announce(resource)
+        except Exception as error:
+            self._stage.stop(error)
+            raise CheckStopped from error
+
+    def begin(self, effect: Effect, failure: Callable[[], Exception]) -> PendingEffect:
+        """See `Worker.begin`."""
+        if self.dead:
+            self._refuse_to_die()
+        if effect.site is None:
+            effect = effect.at(call_site(sys._getframe(1)))  # noqa: SLF001
+        if self._met_locks or self._locks:
+            effect = effect.under(dict.fromkeys((*self._met_locks, *self._locks)))
+            self._met_locks = dict.fromkeys(self._locks)
+        self._count_idling(effect)
+        lost = self._arrive(effect, failure)
+        standing = self.standing
+        standing.steps += 1
+        standing.writes += effect.writes and effect.kind != "sleep"
+        if standing.steps > _ENDLESS:
+            self._die(effect, f"takes more than {_ENDLESS} steps: an endless loop?")
+        return PendingEffect(self, effect, failure if lost else None)
+
+    def perform(
+        self,
+        effect: Effect,
+        call: Callable[[], T],
+        *,
+        failure: Callable[[], Exception],
+        outcome: Callable[[T], str] = lambda _: "",
+    ) -> T:
+        """See `Worker.perform`."""
+        pending = self.begin(effect, failure)
+        try:
+            result = call()
+        except Exception as error:
+            pending.failed(error)
+            raise
+        pending.done(outcome(result))
+        return result
+
+    def wait(self, resource: str, deadline: int | None) -> bool:
+        """See `Worker.wait`."""
+        standing = self.standing
+        if standing.dead:
+            raise WorkerKilled
+        if deadline is not None and self._stage.clock.now() >= deadline:
+            self.note(Happening.TIMED_OUT, None, resource)
+            return False
+        self.block(resource, deadline)
+        self._vessel.park()
+        return True
+
+    def block(self, resource: str, deadline: int | None) -> None:
+        """Say what this attempt waits for, without parking."""
+        standing = self.standing
+        if standing.blocked_on != resource:
+            self.note(Happening.BLOCKED, None, resource)
+        standing.blocked_on, standing.deadline = resource, deadline
+
+    def unblock(self) -> None:
+        """See `Worker.unblock`."""
+        standing = self.standing
+        standing.answered += bool(standing.blocked_on)
+        standing.blocked_on, standing.deadline = "", None
+
+    def hold(self, resource: str, *, by_effect: bool = False) -> None:
+        """See `Worker.hold`."""
+        self._locks.append(resource)
+        if not by_effect:
+            self._met_locks[resource] = None
+
+    def let_go(self, resource: str) -> None:
+        """See `Worker.let_go`."""
+        if resource in self._locks:
+            self._locks.remove(resource)
+
+    def record(self, foreign: Foreign) -> None:
+        """See `Worker.record`."""
+        if not self.dead:
+            self._stage.registry.record(foreign)
+
+    def oddity(self, code: str, message: str) -> None:
+        """See `Worker.oddity`."""
+        self._stage.oddity(code, message)
+
+    def note(
+        self, happening: Happening, effect: Effect | None, detail: str, *, applied: bool = True
+    ) -> Callable[[str], None]:
+        """Enter an event of this worker into the trace; return what changes its detail."""
+        return self._stage.note(happening, self.copy, self.attempt, effect, detail, applied=applied)
+
+    def insist(self, suspended: Iterable[FrameType] = ()) -> None:
+        """It is dead, and goes on all the same; of coroutines, with their suspended frames."""
+        self._after_death += 1
+        if self._after_death > _STUBBORN:
+            strike_later(1 + self._after_death % _STUBBORN, suspended)
+
+    # --- inside ------------------------------------------------------------------------------------------------------
+
+    def _tell(self) -> int:
+        self.standing.read_attempt = True
+        return self.attempt
+
+    def _arrive(self, effect: Effect, failure: Callable[[], Exception]) -> bool:
+        """Use up one credit, or meet the fault, or park; return True if the reply to this effect gets lost."""
+        standing = self.standing
+        while standing.credit == 0:
+            fault, standing.fault = standing.fault, None
+            if fault is Fault.KILL:
+                self._die(effect, "")
+            if fault is Fault.TERMINATE:
+                self._stop(effect)
+            if fault is Fault.FAIL:
+                error = failure()
+                self.note(Happening.EFFECT, effect, f"{describe(error)} (not applied)", applied=False)
+                raise error
+            if fault is Fault.LOST:
+                return True
+            standing.waiting_at = effect
+            self._vessel.park()
+            standing.waiting_at = None
+        if standing.credit is not None:
+            standing.credit -= 1
+        return False
+
+    def _count_idling(self, effect: Effect) -> None:
+        if effect.kind == "sleep":
+            self._idle += 1
+            if self._idle >= _IDLE:
+                self._idle = 0
+                self.wait("a condition that it polls with sleep()", None)
+                self.standing.blocked_on = ""  # not answered: it will look, and may sleep again
+        elif effect.writes:
+            self._idle = 0
+
+    def _die(self, effect: Effect, why: str) -> None:
+        self.standing.dead = True
+        self.standing.cause_of_death = why
+        self.note(Happening.KILLED, effect, why)
+        self._vessel.die()
+
+    def _stop(self, effect: Effect) -> None:
+        """What the handlers of SIGTERM do in most workers: clean-up code runs, and acts, before the process ends."""
+        self.standing.terminated = True
+        self.standing.credit = None
+        self.note(Happening.TERMINATED, effect, "")
+        raise SystemExit("terminated")
+
+    def _refuse_to_die(self) -> None:
+        self.insist()
+        raise WorkerKilled
+
+    def _swallowed(self) -> None:
+        self._stage.oddity("JC702", "catches the exception that stands for its death and goes on")

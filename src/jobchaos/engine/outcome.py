@@ -1,0 +1,75 @@
+"""Outcome: how one attempt ended."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+
+from jobchaos.core.project import is_ours
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What an attempt has raised.
+
+    Attributes:
+        text: Its class and its text, on one line.
+        error: The exception; None if it was raised in another process, where it stays.
+        told: Its traceback, for one that is not here.
+    """
+
+    text: str
+    error: BaseException | None = None
+    told: str = ""
+
+    @classmethod
+    def of(cls, error: BaseException) -> Failure:
+        """Describe an exception."""
+        return cls(describe(error), error)
+
+    @property
+    def traceback(self) -> str:
+        """As Python shows it, without the frames of jobchaos itself."""
+        return self.told if self.error is None else _traceback(self.error)
+
+    def portable(self) -> Failure:
+        """The same in a form that can be sent to another process, which exceptions often cannot."""
+        return Failure(self.text, None, self.traceback)
+
+    def forget_frames(self) -> None:
+        """Let go of the locals of the job's frames: an open connection among them would lock its database."""
+        error = self.error
+        while error is not None:
+            traceback.clear_frames(error.__traceback__)
+            error = error.__cause__ or error.__context__
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one attempt ended.
+
+    Attributes:
+        kind: `finished`, `raised` or `killed`.
+        failure: What it raised, for `raised`.
+    """
+
+    kind: str
+    failure: Failure | None = None
+
+    def portable(self) -> Outcome:
+        """See `Failure.portable`."""
+        return self if self.failure is None else Outcome(self.kind, self.failure.portable())
+
+
+def describe(error: BaseException) -> str:
+    """One line for an exception: its class and its text."""
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _traceback(error: BaseException) -> str:
+    shown = traceback.TracebackException.from_exception(error)
+    part: traceback.TracebackException | None = shown
+    while part is not None:
+        part.stack = traceback.StackSummary.from_list([frame for frame in part.stack if not is_ours(frame.filename)])
+        part = part.__cause__ or part.__context__
+    return "".join(shown.format())

@@ -1,0 +1,49 @@
+"""Standing: how far an attempt has come, and what the runner lets it do next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jobchaos.core.effect import Effect
+from jobchaos.core.schedule import Fault
+from jobchaos.engine.outcome import Outcome
+
+
+@dataclass(slots=True)
+class Standing:
+    """Where one attempt stands. It travels with the baton.
+
+    Attributes:
+        credit: Steps it may still take before it parks; None for no limit.
+        fault: What befalls it when the credit is used up.
+        waiting_at: The effect it is parked before.
+        blocked_on: The locked resource it waits for; empty if it does not.
+        deadline: Virtual time at which a blocked worker gives up.
+        steps: Effects let through.
+        writes: Effects let through that change something; a measure of progress.
+        answered: Waits for others that have ended; they may have been worth it.
+        read_attempt: True once the job has asked which attempt it is.
+        dead: True once it was killed.
+        cause_of_death: Why it was killed although the schedule did not ask for it.
+        terminated: True once it was told to stop, and began to clean up.
+        outcome: How it ended; None while it goes on.
+    """
+
+    credit: int | None = 0
+    fault: Fault | None = None
+    waiting_at: Effect | None = None
+    blocked_on: str = ""
+    deadline: int | None = None
+    steps: int = 0
+    writes: int = 0
+    answered: int = 0
+    read_attempt: bool = False
+    dead: bool = False
+    cause_of_death: str = ""
+    terminated: bool = False
+    outcome: Outcome | None = None
+
+    @property
+    def is_parked(self) -> bool:
+        """True if it waits at a step or for a lock."""
+        return self.waiting_at is not None or bool(self.blocked_on)

@@ -1,0 +1,79 @@
+"""Bystanders: threads that no schedule controls, and that may still end a worker's wait."""
+
+from __future__ import annotations
+
+import selectors
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable
+from types import FrameType
+
+from jobchaos.core.project import is_project_file
+
+_SLICE = 0.01  # real seconds between two looks
+_QUIET = 20  # looks in a row at which nobody was at work, until nobody is believed to be
+_WAITS = frozenset(
+    [
+        (selectors.__file__, "select"),
+        *((threading.__file__, name) for name in ("wait", "join", "_wait_for_tstate_lock")),
+    ]
+)
+
+
+class Bystanders:
+    """Knows which threads are workers or the controller; everybody else who runs the project's code is a bystander.
+
+    Real time is looked at only where there are any. It decides nothing as long as one of them is at work, and what
+    one of them is about to do takes far less than the moment that is granted.
+    """
+
+    def __init__(self) -> None:
+        self._controlled: Counter[int] = Counter()  # how many workers live in a thread
+
+    def exclude(self) -> None:
+        """The calling thread is controlled, or the controller."""
+        self._controlled[threading.get_ident()] += 1
+
+    def include(self) -> None:
+        """The calling thread is not controlled any more."""
+        self._controlled[threading.get_ident()] -= 1
+
+    def end(self, attempt: Callable[[float], bool], thread: threading.Thread | None = None) -> bool:
+        """Let a bystander end a wait.
+
+        Args:
+            attempt: Waits for so many real seconds, and returns True if the wait has ended.
+            thread: The only one who can end it; None for any.
+
+        Returns:
+            False if there is none, or if all of them wait for something themselves.
+        """
+        quiet = 0
+        while quiet < _QUIET:
+            frames = self._frames(thread)
+            if not frames:
+                return attempt(0)  # the last one may have done it just now
+            if attempt(_SLICE):
+                return True
+            quiet = quiet + 1 if all(map(_waits, frames)) else 0
+        return False
+
+    def _frames(self, thread: threading.Thread | None) -> list[FrameType]:
+        frames = sys._current_frames()  # noqa: SLF001 - documented for debuggers
+        if thread is not None:
+            return [frame for ident, frame in frames.items() if ident == thread.ident]
+        return [frame for ident, frame in frames.items() if not self._controlled[ident] and _is_the_projects(frame)]
+
+
+def _is_the_projects(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if is_project_file(frame.f_code.co_filename):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _waits(frame: FrameType) -> bool:
+    """True if a thread is inside a wait of the standard library; events and queues wait in one of these."""
+    return (frame.f_code.co_filename, frame.f_code.co_name) in _WAITS

@@ -1,0 +1,139 @@
+"""SMTPProbe: each message handed to an SMTP server is an effect, seen where its text leaves the process."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import hashlib
+import smtplib
+import weakref
+from dataclasses import dataclass, field
+from email.message import EmailMessage
+from typing import Any
+
+from jobchaos.core.effect import Effect, Foreign, Mode, Touch
+from jobchaos.core.ports import Control, Worker
+from jobchaos.probes.base import BaseProbe, Patches
+
+_COLUMNS = ("to", "subject", "from", "body")
+_ACCEPTED = 250
+
+
+@dataclass(slots=True)
+class Envelope:
+    """Sender and recipients, as told to the server."""
+
+    sender: str = ""
+    recipients: list[str] = field(default_factory=list)
+
+
+class SMTPProbe(BaseProbe):
+    """Makes a step of `smtplib.SMTP.data`: whatever a job calls, its message passes there."""
+
+    def __init__(self) -> None:
+        self._patches = Patches()
+        self._control: Control | None = None
+        self._envelopes: weakref.WeakKeyDictionary[smtplib.SMTP, Envelope] = weakref.WeakKeyDictionary()
+
+    def install(self, control: Control) -> None:
+        """See `Probe.install`."""
+        self._control = control
+        self._watch_connect()
+        self._watch_envelope()
+        self._watch_data()
+
+    def remove(self) -> None:
+        """See `Probe.remove`."""
+        self._patches.undo()
+        self._control = None
+
+    def _worker(self) -> Worker | None:
+        return None if self._control is None else self._control.current()
+
+    def _watch_connect(self) -> None:
+        connect = smtplib.SMTP.connect
+
+        def watched(server: smtplib.SMTP, host: str = "localhost", *args: Any, **kwargs: Any) -> Any:
+            if self._control is not None and self._worker() is not None:
+                self._control.check_host(_without_port(host))
+            return connect(server, host, *args, **kwargs)
+
+        self._patches.set(smtplib.SMTP, "connect", watched)
+
+    def _watch_envelope(self) -> None:
+        mail, rcpt = smtplib.SMTP.mail, smtplib.SMTP.rcpt
+
+        def from_sender(server: smtplib.SMTP, sender: str, *args: Any, **kwargs: Any) -> Any:
+            self._envelopes[server] = Envelope(sender)
+            return mail(server, sender, *args, **kwargs)
+
+        def to_recipient(server: smtplib.SMTP, recipient: str, *args: Any, **kwargs: Any) -> Any:
+            answer = rcpt(server, recipient, *args, **kwargs)
+            if answer[0] // 10 == _ACCEPTED // 10:  # 250, and 251: will be forwarded
+                self._envelopes.setdefault(server, Envelope()).recipients.append(recipient)
+            return answer
+
+        self._patches.set(smtplib.SMTP, "mail", from_sender)
+        self._patches.set(smtplib.SMTP, "rcpt", to_recipient)
+
+    def _watch_data(self) -> None:
+        data = smtplib.SMTP.data
+
+        def watched(server: smtplib.SMTP, message: Any) -> Any:
+            worker = self._worker()
+            if worker is None:
+                return data(server, message)
+            effect = _effect(self._envelopes.pop(server, Envelope()), message)
+            for touch in effect.touches:
+                worker.touch(touch.resource)
+            pending = worker.begin(effect, _failure)
+            try:
+                code, answer = data(server, message)
+            except Exception as error:
+                pending.failed(error)
+                raise
+            if code == _ACCEPTED:
+                pending.done(str(code))
+            else:
+                pending.failed(smtplib.SMTPDataError(code, answer))
+            return code, answer
+
+        self._patches.set(smtplib.SMTP, "data", watched)
+
+
+def _effect(envelope: Envelope, text: str | bytes) -> Effect:
+    raw = text.encode("ascii", "surrogateescape") if isinstance(text, str) else text
+    message = email.message_from_bytes(raw, policy=email.policy.default)
+    to = ", ".join(envelope.recipients)
+    subject, message_id = (str(message.get(name, "")).strip() for name in ("Subject", "Message-ID"))
+    foreign = Foreign("mail", _COLUMNS, (to, subject, envelope.sender, _body(message)), _identity(message_id, to))
+    touches = tuple(Touch(f"mail:{recipient}", Mode.APPEND) for recipient in envelope.recipients)
+    return Effect("mail", f'SMTP {to} "{subject}"', touches, durable=True, foreign=foreign)
+
+
+def _identity(message_id: str, to: str) -> tuple[str, ...] | None:
+    return (message_id, to) if message_id else None
+
+
+def _body(message: EmailMessage) -> str:
+    """The texts, and what else is attached. Boundaries and encodings are chosen anew each time, and mean nothing."""
+    return "\n".join(_part(part) for part in message.walk() if not part.is_multipart())
+
+
+def _part(part: Any) -> str:
+    if part.get_content_maintype() == "text":
+        try:
+            return str(part.get_content()).strip()
+        except (LookupError, UnicodeError):
+            pass  # a charset that Python does not know
+    content = part.get_payload(decode=True) or b""
+    digest = hashlib.blake2b(content, digest_size=8).hexdigest()
+    return f"[{part.get_filename() or part.get_content_type()}, {len(content)} bytes, {digest}]"
+
+
+def _without_port(host: str) -> str:
+    return host.rpartition(":")[0] if host.count(":") == 1 else host
+
+
+def _failure() -> Exception:
+    return smtplib.SMTPServerDisconnected("Connection unexpectedly closed")

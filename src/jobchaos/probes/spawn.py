@@ -1,0 +1,72 @@
+"""SpawnProbe: notices threads and processes of the job's own, whose effects nobody controls."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from jobchaos.core.ports import Control
+from jobchaos.probes.audit import subscribe, unsubscribe
+from jobchaos.probes.base import BaseProbe, Patches
+from jobchaos.probes.bindings import Bindings
+
+_PROCESS_EVENTS = ("subprocess.Popen", "os.system", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.exec")
+_ADVICE = (
+    "its effects can be neither ordered nor killed with the job. Start it outside the job, or check what it does as a "
+    "job of its own"
+)
+
+
+class SpawnProbe(BaseProbe):
+    """Reports JC906 for every thread or process that a controlled worker starts.
+
+    Args:
+        bindings: Finds other names of `os.fork`.
+    """
+
+    def __init__(self, bindings: Bindings) -> None:
+        self._bindings = bindings
+        self._patches = Patches()
+        self._control: Control | None = None
+
+    def install(self, control: Control) -> None:
+        """See `Probe.install`."""
+        self._control = control
+        start = threading.Thread.start
+
+        def watched(thread: threading.Thread) -> None:
+            self._report("a thread")
+            start(thread)
+
+        self._patches.set(threading.Thread, "start", watched)  # no audit event before Python 3.12
+        if hasattr(os, "fork"):
+            genuine = self._patches.set(os, "fork", self._fork(os.fork))
+            self._bindings.replace(genuine, os.fork)
+        for event in _PROCESS_EVENTS:
+            subscribe(event, self._audit)
+
+    def remove(self) -> None:
+        """See `Probe.remove`."""
+        for event in _PROCESS_EVENTS:
+            unsubscribe(event, self._audit)
+        self._patches.undo()
+        self._control = None
+
+    def _audit(self, _event: str, _args: tuple[Any, ...]) -> None:
+        self._report("a process")
+
+    def _fork(self, genuine: Callable[[], int]) -> Callable[[], int]:
+        def fork() -> int:
+            process = genuine()
+            if not process and self._control is not None:
+                self._control.let_go()  # the child has a copy of the worker, and must not act in its place
+            return process
+
+        return fork
+
+    def _report(self, what: str) -> None:
+        worker = None if self._control is None else self._control.current()
+        if worker is not None:
+            worker.oddity("JC906", f"starts {what} of its own: {_ADVICE}")

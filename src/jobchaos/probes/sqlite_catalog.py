@@ -1,0 +1,197 @@
+"""Catalog: what each statement on one SQLite database reads and writes, asked of SQLite's own compiler."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import itertools
+import os
+import re
+import sqlite3
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from jobchaos.core.effect import Mode, Touch
+from jobchaos.core.sqlite_uri import is_in_memory, is_shared
+from jobchaos.probes.sqlite_tables import SQLiteTable, read_tables
+from jobchaos.probes.statement import Statement, first_word
+
+_connect: Callable[..., sqlite3.Connection] = sqlite3.connect  # the genuine one: while a check runs, it is replaced
+_CONTROLLING = ("BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE")
+_abandoned: list[sqlite3.Connection] = []
+_PLAIN = ("SELECT", "VALUES", "WITH", "INSERT", "UPDATE", "DELETE", "REPLACE")  # others touch more than tables
+_KEYED = ("SELECT", "INSERT", "UPDATE", "DELETE", "REPLACE")
+_WRITING = re.compile(r"\b(insert|update|delete|replace)\b", re.IGNORECASE)
+_WRITES = frozenset({sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE})
+
+
+News = tuple[tuple[object, ...], dict[str, Statement]]
+
+
+class Catalog:
+    """Compiles each distinct statement once, through a connection of its own.
+
+    That connection obeys foreign keys and fires triggers recursively, whatever the job's does: then SQLite also names
+    the tables that a statement reaches through these.
+
+    Args:
+        database: What `sqlite3.connect` takes.
+        uri: Whether it is a URI.
+        base: Resource path of the database: `sql:/tmp/app.db`.
+    """
+
+    def __init__(self, database: str, uri: bool, base: str) -> None:
+        self.database = database
+        self.uri = uri
+        self._base = base
+        # Connections that share a cache lock whole tables (https://www.sqlite.org/sharedcache.html), and so their rows.
+        self._keyed = not (uri and (is_shared(database) or is_in_memory(database)))
+        self._known: dict[str, Statement] = {}
+        self._told = 0
+        self._tables: dict[str, SQLiteTable] | None = None
+        self._connection: sqlite3.Connection | None = None
+        self._version: tuple[object, ...] = ()  # of the file and its schema, as of which all this is known
+        self._stale = True
+        self._touched: dict[Touch, None] = {}
+        self._numbers = itertools.count()
+
+    def statement(self, sql: str, parameters: Any) -> Statement:
+        """What `sql` does; one compilation for each distinct text."""
+        known = None if self._stale else self._known.get(sql)
+        if known is not None:
+            return known
+        with _without_collecting():
+            if not self._refresh() and self._stale:  # asked again as soon as it is free
+                word = first_word(sql)
+                return Statement(word, () if word in _CONTROLLING else self._guess(word, sql))
+            if sql not in self._known:
+                self._known[sql] = self._compile(sql, parameters)
+        return self._known[sql]
+
+    def expire(self) -> None:
+        """The schema may have changed."""
+        self._stale = True
+
+    def close(self) -> None:
+        """Let go of the database."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        self._version = ()
+        self._stale = True
+
+    def _refresh(self) -> bool:
+        """Forget what the schema's present version no longer says; False if somebody has locked it."""
+        file = _identity(self._base)
+        if self._connection is not None and self._version[:1] != (file,):  # somebody has replaced the file
+            self.close()
+        if self._connection is None:
+            self._connection = _connect(self.database, timeout=0, uri=self.uri, check_same_thread=False)
+            self._connection.execute("PRAGMA foreign_keys = ON").close()
+            self._connection.execute("PRAGMA recursive_triggers = ON").close()
+            self._connection.set_authorizer(self._authorize)
+        try:
+            # Any query makes SQLite read the schema again if it has changed; EXPLAIN alone would not notice.
+            self._connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").close()
+            (schema,) = self._connection.execute("PRAGMA schema_version").fetchone()
+        except sqlite3.OperationalError:
+            return False
+        version = (_identity(self._base), schema)
+        if version != self._version:
+            self._version, self._tables = version, None
+            self._known.clear()
+        self._stale = False
+        return True
+
+    def take_news(self) -> News:
+        """What was compiled since the last call, and for which version of the schema."""
+        news = {sql: self._known[sql] for sql in itertools.islice(self._known, self._told, None)}
+        self._told = len(self._known)
+        return self._version, news
+
+    def learn(self, news: News) -> None:
+        """Enter what another process has compiled."""
+        version, statements = news
+        if version != self._version:
+            self._known.clear()
+        self._version = version
+        self._known.update(statements)
+
+    def abandon(self) -> None:
+        """In a forked process: leave the connection to the other one, and never close it here.
+
+        (A connection must not be carried across a fork: https://www.sqlite.org/howtocorrupt.html, 2.6.)
+        """
+        if self._connection is not None:
+            _abandoned.append(self._connection)
+            self._connection = None
+
+    def _compile(self, sql: str, parameters: Any) -> Statement:
+        word = first_word(sql)
+        if word in _CONTROLLING:
+            return Statement(word, ())
+        if word not in _PLAIN:
+            return Statement(word, self._guess(word, sql))
+        assert self._connection is not None  # noqa: S101 - _refresh has made it
+        self._touched = {}
+        try:
+            # Never twice the same text: sqlite3 keeps compiled statements, and SQLite authorizes only when compiling.
+            self._connection.execute(f"EXPLAIN /* {next(self._numbers)} */ {sql}", parameters).close()
+            touches = dict(self._touched)
+            tables = self._known_tables()
+        except (sqlite3.Error, sqlite3.Warning):
+            return Statement(word, self._guess(word, sql))
+        for touch in list(touches):
+            touches |= dict.fromkeys(self._hidden(touch, tables))
+        if not self._keyed or word not in _KEYED:
+            return Statement(word, tuple(touches))
+        from jobchaos.probes.row_finder import find_row_keys
+
+        return Statement(word, tuple(touches), find_row_keys(sql, tables))
+
+    def _known_tables(self) -> dict[str, SQLiteTable]:
+        if self._tables is None:
+            assert self._connection is not None  # noqa: S101 - _refresh has made it
+            self._tables = read_tables(self._connection.execute)
+        return self._tables
+
+    def _hidden(self, touch: Touch, tables: dict[str, SQLiteTable]) -> list[Touch]:
+        """What SQLite does not tell: the tables behind a virtual one, and where AUTOINCREMENT counts."""
+        table = tables.get(touch.resource[len(self._base) + 1 :].lower(), SQLiteTable())
+        if table.virtual:
+            return [Touch(self._base, touch.mode)]
+        if table.sequence and touch.mode is Mode.WRITE:
+            return [Touch(f"{self._base}/sqlite_sequence", Mode.WRITE)]
+        return []
+
+    def _authorize(self, action: int, table: str | None, _column: str | None, *_: str | None) -> int:
+        if table and action in _WRITES:
+            self._touched[Touch(f"{self._base}/{table}", Mode.WRITE)] = None
+        elif table and action == sqlite3.SQLITE_READ:
+            self._touched[Touch(f"{self._base}/{table}", Mode.READ)] = None
+        return sqlite3.SQLITE_OK
+
+    def _guess(self, word: str, sql: str) -> tuple[Touch, ...]:
+        reads = word in ("SELECT", "VALUES", "EXPLAIN") or (word == "WITH" and not _WRITING.search(sql))
+        reads = reads or (word == "PRAGMA" and "=" not in sql and "(" not in sql)
+        return (Touch(self._base, Mode.READ if reads else Mode.WRITE),)
+
+
+@contextlib.contextmanager
+def _without_collecting() -> Iterator[None]:
+    """Keep connections alive: SQLite asks our authorizer with its locks held, and to close one may wait for these."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _identity(base: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(base.removeprefix("sql:"))
+    except OSError:  # it is in memory
+        return None
+    return status.st_dev, status.st_ino

@@ -1,0 +1,197 @@
+"""WaitProbe: a copy that waits for an event, a condition or a queue waits in the schedule, and in virtual time.
+
+Who would end the wait is parked, and a timeout would take its time. `Event`, `Semaphore`, `Barrier`, `Queue` and
+`Future` are Python code that does all its waiting in `Condition.wait`. So that method is the seam, together with
+`Condition.__enter__` (its lock may be held by a parked copy), `Thread.join`, and the clock that those modules measure
+what is left of a timeout with.
+"""
+
+# ruff: noqa: SLF001 - what `Condition.wait` does inside, done again
+
+from __future__ import annotations
+
+import queue
+import sys
+import threading
+from collections.abc import Callable, Iterable, MutableMapping
+from types import FrameType
+from typing import Any
+
+from jobchaos.core.ports import Control, Worker
+from jobchaos.probes.base import BaseProbe, Patches
+from jobchaos.probes.bystanders import Bystanders
+from jobchaos.probes.synchronizers import TASK_KINDS, Synchronizers
+
+_SECOND = 10**9
+_MOMENT = 0.01  # real seconds for which a thread that is not parked may hold the lock of a condition
+_START = threading.Thread.start.__code__
+_Condition: Any = threading.Condition
+
+
+class WaitProbe(BaseProbe):
+    """Replaces waiting for controlled workers.
+
+    A wait for something that runs in earnest (a future of an executor, a thread that is at work) is one in earnest.
+
+    Args:
+        places: Closures and objects' attributes, by name, to know what is waited for.
+    """
+
+    def __init__(self, places: Iterable[MutableMapping[str, Any]]) -> None:
+        self._places = tuple(places)
+        self._patches = Patches()
+        self._bystanders = Bystanders()
+        self._synchronizers: Synchronizers | None = None
+        self._control: Control | None = None
+        self._stale = False
+
+    def install(self, control: Control) -> None:
+        """See `Probe.install`."""
+        self._control = control
+        self._synchronizers = Synchronizers(self._places)
+        self._bystanders.exclude()
+        self._wait = self._patches.set(_Condition, "wait", self._replacing(_Condition.wait, self._wait_virtually))
+        self._enter = self._patches.set(_Condition, "__enter__", self._replacing(_Condition.__enter__, self._take))
+        self._join = self._patches.set(threading.Thread, "join", self._replacing(threading.Thread.join, self._join_it))
+        for module, name in ((threading, "_time"), (queue, "time")):
+            self._patches.set(module, name, self._clock(vars(module)[name]))
+
+    def remove(self) -> None:
+        """See `Probe.remove`."""
+        self._patches.undo()
+        self._bystanders.include()
+        self._control = self._synchronizers = None
+
+    def enter(self, worker: Worker) -> None:
+        """See `Probe.enter`."""
+        self._bystanders.exclude()
+        if self._synchronizers is not None:
+            self._synchronizers.unbind()
+
+    def leave(self, worker: Worker) -> None:
+        """See `Probe.leave`."""
+        self._bystanders.include()
+
+    def bury(self, worker: Worker) -> None:
+        """See `Probe.bury`: a new process knows nothing of the events of a dead one, nor of its event loop."""
+        if self._synchronizers is not None:
+            self._synchronizers.restore(threading.Event, *TASK_KINDS)
+
+    def settle(self) -> None:
+        """See `Probe.settle`. Not yet restored: a store may look at them."""
+        self._stale = True
+
+    def resume(self, worker: Worker) -> None:
+        """See `Probe.resume`: the first move of a run finds everything as it was in the beginning."""
+        if self._stale and self._synchronizers is not None:
+            self._synchronizers.restore()
+        self._stale = False
+
+    def _replacing(self, genuine: Callable[..., Any], virtual: Callable[..., Any]) -> Callable[..., Any]:
+        def method(owner: Any, *args: Any, **kwargs: Any) -> Any:
+            worker = None if self._control is None else self._control.current()
+            return genuine(owner, *args, **kwargs) if worker is None else virtual(worker, owner, *args, **kwargs)
+
+        return method
+
+    def _clock(self, genuine: Callable[[], float]) -> Callable[[], float]:
+        control = self._control
+        assert control is not None  # noqa: S101 - called by install
+        # Counted from now on: seconds since the epoch, as a float, lose the nanoseconds.
+        start = control.clock.now()
+
+        def monotonic() -> float:
+            return genuine() if control.current() is None else (control.clock.now() - start) / _SECOND
+
+        return monotonic
+
+    def _wait_virtually(self, worker: Worker, condition: Any, timeout: float | None = None) -> bool:
+        """As `Condition.wait`, but for the two places where that would block."""
+        if _is_for_a_thread():
+            return self._wait_in_earnest(condition, timeout)
+        if not condition._is_owned():
+            raise RuntimeError("cannot wait on un-acquired lock")
+        waiter = threading.Lock()
+        waiter.acquire()
+        condition._waiters.append(waiter)
+        saved = condition._release_save()
+        notified = False
+        try:
+            notified = self._until(worker, _taking(waiter), self._name(condition), self._deadline(timeout))
+            return notified
+        finally:
+            self._take(worker, condition)
+            condition._lock.release()  # nobody else moves, so it is free for what puts back its recursion level, too
+            condition._acquire_restore(saved)
+            if not notified and waiter in condition._waiters:
+                condition._waiters.remove(waiter)
+
+    def _wait_in_earnest(self, condition: Any, timeout: float | None) -> bool:
+        notified = bool(self._wait(condition, timeout))
+        if not notified and timeout is not None and self._control is not None:
+            self._control.clock.advance(round(max(timeout, 0) * _SECOND))
+        return notified
+
+    def _take(self, worker: Worker, condition: Any) -> bool:
+        taking = _taking(condition._lock)
+        if not (taking(0) or taking(_MOMENT)):
+            self._until(worker, taking, self._name(condition), None)
+        return True
+
+    def _join_it(self, worker: Worker, thread: threading.Thread, timeout: float | None = None) -> None:
+        if timeout is None:
+            self._join(thread)
+            return
+
+        def ended(seconds: float) -> bool:
+            self._join(thread, seconds)
+            return not thread.is_alive()
+
+        self._until(worker, ended, f"thread:{thread.name}", self._deadline(timeout), thread)
+
+    def _until(
+        self,
+        worker: Worker,
+        attempt: Callable[[float], bool],
+        resource: str,
+        deadline: int | None,
+        thread: threading.Thread | None = None,
+    ) -> bool:
+        """Wait until `attempt`, which is told how many real seconds it may take, succeeds; False at the deadline."""
+        others_moved = False
+        while not attempt(0):
+            if others_moved and not self._has_come(deadline) and self._bystanders.end(attempt, thread):
+                break
+            if not worker.wait(resource, deadline):
+                worker.unblock()
+                return False
+            others_moved = True
+        worker.unblock()
+        return True
+
+    def _has_come(self, deadline: int | None) -> bool:
+        return deadline is not None and self._control is not None and self._control.clock.now() >= deadline
+
+    def _deadline(self, timeout: float | None) -> int | None:
+        if timeout is None or self._control is None:
+            return None
+        return self._control.clock.now() + round(max(timeout, 0) * _SECOND)
+
+    def _name(self, condition: Any) -> str:
+        return "" if self._synchronizers is None else self._synchronizers.name(condition)
+
+
+def _taking(lock: Any) -> Callable[[float], bool]:
+    return lambda seconds: bool(lock.acquire(True, seconds) if seconds else lock.acquire(False))
+
+
+def _is_for_a_thread() -> bool:
+    """True if what is waited for is a future of an executor, or that a new thread has begun: both take real time."""
+    frame: FrameType | None = sys._getframe(3)  # the caller of Condition.wait
+    for _ in range(4):  # directly or through an event, and there may be two of these probes
+        if frame is None or frame.f_globals.get("__name__") == "concurrent.futures._base":
+            return frame is not None
+        if frame.f_code is _START:
+            return True
+        frame = frame.f_back
+    return False

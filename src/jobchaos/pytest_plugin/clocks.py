@@ -1,0 +1,48 @@
+"""The session's fake clock, which shows virtual time in a test's call phase only.
+
+A freeze that spans pytest's phases would end up in the durations that pytest measures.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+import pytest
+
+from jobchaos.pytest_plugin.options import settings_for
+
+if TYPE_CHECKING:
+    from jobchaos.core.settings import Settings
+    from jobchaos.fake_clock import FakeClock
+
+_CLOCK = pytest.StashKey["FakeClock"]()
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+def of(config: pytest.Config) -> FakeClock:
+    """The session's clock, which begins anew in every test."""
+    from jobchaos.fake_clock import FakeClock
+
+    return config.stash.setdefault(_CLOCK, FakeClock())
+
+
+def running(item: pytest.Item) -> contextlib.AbstractContextManager[None]:
+    """Virtual time, if the test asks for it. It begins at the marker's `now`, or at the real time."""
+    if not _uses_clock(item):
+        return contextlib.nullcontext()
+    now = settings_for(item).now
+    start = None if now is None else (now - _EPOCH) // timedelta(microseconds=1) * 1000
+    return of(item.config).running(start)
+
+
+def settings_at_present(item: pytest.Item) -> Settings:
+    """The settings for a check that begins now; with a fake clock, the marker's `now` was where that began."""
+    settings = settings_for(item)
+    return settings if not _uses_clock(item) else dataclasses.replace(settings, now=None)
+
+
+def _uses_clock(item: pytest.Item) -> bool:
+    return "fake_clock" in getattr(item, "fixturenames", ())

@@ -1,0 +1,39 @@
+"""Attributes: what an object keeps by name, in its `__dict__` and its slots."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_OURS = "jobchaos."
+
+
+def attributes_of(value: Any) -> dict[str, Any]:
+    """The attributes that an object keeps, by name; empty for values without any."""
+    if _is_ours(type(value)):
+        return {}
+    found = {name: getattr(value, name) for name in slots_of(type(value)) if hasattr(value, name)}
+    return found | dict(getattr(value, "__dict__", {}))
+
+
+def has_attributes(value: Any) -> bool:
+    """True if it can keep some, also if it keeps none now."""
+    return not _is_ours(type(value)) and (hasattr(value, "__dict__") or bool(slots_of(type(value))))
+
+
+def _is_ours(kind: type) -> bool:
+    """Connections and locks of ours that a job keeps lead to the whole engine, which is no part of its state."""
+    return any(base.__module__.startswith(_OURS) for base in kind.__mro__)
+
+
+def slots_of(kind: type) -> list[str]:
+    """The names of a class's slots, inherited ones included, as its instances know them."""
+    names: list[str] = []
+    for base in kind.__mro__:
+        slots = base.__dict__.get("__slots__", ())
+        names += [_mangled(name, base) for name in ([slots] if isinstance(slots, str) else slots)]
+    return [name for name in names if name not in ("__dict__", "__weakref__")]
+
+
+def _mangled(name: str, base: type) -> str:
+    owner = base.__name__.lstrip("_")
+    return f"_{owner}{name}" if owner and name.startswith("__") and not name.endswith("__") else name

@@ -1,0 +1,25 @@
+"""Automatic stores: which store a resource gets that none of the user's covers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from jobchaos.core.ports import Store
+from jobchaos.stores.ledger import EffectLedger
+from jobchaos.stores.sqlite import SQLiteStore
+from jobchaos.stores.touched_files import TouchedFiles
+
+
+def store_for(resource: str, allow: Sequence[str]) -> Store | None:
+    """A store for a resource; None if there is none for its kind.
+
+    Args:
+        resource: A path such as `sql:/tmp/app.db`.
+        allow: Paths that may be restored although they are not plainly test resources.
+    """
+    kind, _, rest = resource.partition(":")
+    if kind == "sql":
+        return SQLiteStore(rest, allow=allow)
+    if kind in ("mail", "http"):
+        return EffectLedger(kind)
+    return TouchedFiles(allow) if kind == "file" else None

@@ -1,0 +1,104 @@
+"""Graph: the mutable objects that can be reached from some others, and how to put them back as they were."""
+
+from __future__ import annotations
+
+import types
+from array import array
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from jobchaos.stores.attributes import attributes_of, has_attributes, slots_of
+
+_OPAQUE = (type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.MethodType, property)
+
+
+class Graph:
+    """What mutable objects held at one moment, each of them kept by identity.
+
+    Functions, classes, modules, and objects without attributes that Python can set (locks, sockets) are left alone.
+
+    Args:
+        roots: Where to start.
+    """
+
+    def __init__(self, roots: Iterable[object]) -> None:
+        self._put_back: dict[int, Callable[[], None]] = {}
+        waiting = list(roots)
+        while waiting:
+            thing = waiting.pop()
+            if id(thing) in self._put_back or isinstance(thing, _OPAQUE):
+                continue
+            waiting += self._keep(thing)
+
+    def restore(self) -> None:
+        """Put everything back, in place."""
+        for put_back in self._put_back.values():
+            put_back()
+
+    def _keep(self, thing: Any) -> Iterable[object]:
+        """Remember one object; return what it refers to."""
+        if isinstance(thing, tuple | frozenset):
+            return thing
+        inner, put_back = _contents(thing)
+        if put_back is None and not has_attributes(thing):
+            return inner
+        attributes = attributes_of(thing)
+
+        def both() -> None:
+            if put_back is not None:
+                put_back()
+            _set_attributes(thing, attributes)
+
+        self._put_back[id(thing)] = both  # which keeps the object, or another could get its id
+        return [*inner, *attributes.values()]
+
+
+def _contents(thing: Any) -> tuple[list[object], Callable[[], None] | None]:
+    """What a container holds, and what puts it back: by the base's methods, as a subclass may mean others by theirs."""
+    if isinstance(thing, dict):
+        mapping = OrderedDict if isinstance(thing, OrderedDict) else dict
+        pairs = dict.copy(thing)  # with the keys' hashes, which may depend on attributes that are not back yet
+
+        def refill() -> None:
+            mapping.clear(thing)
+            mapping.update(thing, pairs)
+
+        return [part for pair in pairs.items() for part in pair], refill
+    if isinstance(thing, list | deque | bytearray | array):
+        items = list(thing)
+        return [] if isinstance(thing, bytearray | array) else items, _refilling(thing, items)
+    if isinstance(thing, set):
+        members = set(thing)
+
+        def reunite() -> None:
+            set.clear(thing)
+            set.update(thing, members)
+
+        return list(members), reunite
+    return [], None
+
+
+def _refilling(thing: Any, items: list[Any]) -> Callable[[], None]:
+    base: Any = next(base for base in (list, deque, bytearray, array) if isinstance(thing, base))
+
+    def replace() -> None:
+        while len(thing) > len(items):
+            base.pop(thing)
+        for index in range(len(thing)):
+            base.__setitem__(thing, index, items[index])
+        base.extend(thing, items[len(thing) :])
+
+    return replace
+
+
+def _set_attributes(thing: Any, attributes: dict[str, object]) -> None:
+    own = getattr(thing, "__dict__", None)
+    if own is not None:
+        own.clear()
+        own.update({name: value for name, value in attributes.items() if name not in slots_of(type(thing))})
+    for name in slots_of(type(thing)):
+        if name in attributes and attributes[name] is not getattr(thing, name, attributes):
+            object.__setattr__(thing, name, attributes[name])
+        elif name not in attributes and hasattr(thing, name):
+            object.__delattr__(thing, name)

@@ -1,0 +1,112 @@
+"""Tree: files, directories and links as values, and how to put them back."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from jobchaos.core.snapshot import Cell
+from jobchaos.errors import UsageError
+from jobchaos.stores.sqlite_images import without_counters
+
+_LARGEST = 64 * 2**20
+_SQLITE = b"SQLite format 3\0"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One directory entry.
+
+    Attributes:
+        kind: `file`, `directory`, `link`, or `other` (a socket or pipe: neither compared nor put back).
+        content: A file's bytes, or a link's target.
+        mode: Permission bits.
+        inode: A file's number on its device, which other names and open files share. Not compared.
+    """
+
+    kind: str
+    content: bytes = b""
+    mode: int = 0o755
+    inode: int = field(default=0, compare=False)
+
+    @property
+    def cell(self) -> Cell:
+        """The content for people: text if it is one."""
+        if self.kind == "directory":
+            return None
+        if self.content.startswith(_SQLITE):  # a copy of a database that is restored over and over
+            return without_counters(self.content)
+        try:
+            return self.content.decode()
+        except UnicodeDecodeError:
+            return self.content
+
+
+def read(path: str) -> Entry | None:
+    """What is at `path`; None if nothing is.
+
+    Raises:
+        UsageError: If it is a file of more than 64 MiB.
+    """
+    try:
+        status = os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    mode = stat.S_IMODE(status.st_mode)
+    if stat.S_ISLNK(status.st_mode):
+        return Entry("link", os.fsencode(os.readlink(path)))
+    if stat.S_ISDIR(status.st_mode):
+        return Entry("directory", mode=mode)
+    if not stat.S_ISREG(status.st_mode):
+        return Entry("other")
+    if status.st_size > _LARGEST:
+        raise UsageError(
+            f"{path} has {status.st_size >> 20} MiB; a check keeps files in memory and restores them many times, so at "
+            f"most {_LARGEST >> 20} MiB are taken. Let the test prepare a smaller one."
+        )
+    return Entry("file", Path(path).read_bytes(), mode, status.st_ino)
+
+
+def below(path: str) -> Iterator[str]:
+    """All paths below a directory, each after the one that contains it; none if it is a link, or no directory."""
+    if os.path.islink(path):
+        return
+    for folder, folders, files in os.walk(path):
+        yield from (os.path.join(folder, name) for name in sorted((*folders, *files)))
+
+
+def put(path: str, entry: Entry) -> None:
+    """Make `path` be `entry`. What is in a directory stays; a file that is still the same one is written in place."""
+    present = read(path)
+    if present == entry or entry.kind == "other":
+        return
+    if present is not None and (entry.kind == "link" or (present.kind, present.inode) != (entry.kind, entry.inode)):
+        remove(path)
+    if entry.kind == "directory":
+        os.makedirs(path, exist_ok=True)
+    elif entry.kind == "link":
+        os.symlink(os.fsdecode(entry.content), path)
+    else:
+        _write(path, entry.content)
+    if entry.kind != "link":
+        os.chmod(path, entry.mode)
+
+
+def _write(path: str, content: bytes) -> None:
+    try:
+        Path(path).write_bytes(content)
+    except PermissionError:  # it is there, and read-only
+        os.chmod(path, stat.S_IRUSR | stat.S_IWUSR)
+        Path(path).write_bytes(content)
+
+
+def remove(path: str) -> None:
+    """Make `path` be nothing, with all below it."""
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path)
+    elif os.path.lexists(path):
+        os.unlink(path)

@@ -1,0 +1,62 @@
+"""Watching: the probes of one check."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+
+from jobchaos.clock.held import held_clocks
+from jobchaos.clock.loop import virtual_loop
+from jobchaos.clock.virtual import VirtualClock
+from jobchaos.core.job import Job
+from jobchaos.core.ports import Probe, Worker
+from jobchaos.probes.bindings import Bindings
+from jobchaos.probes.entropy import EntropyProbe
+from jobchaos.probes.event_loops import EventLoopProbe
+from jobchaos.probes.file_locks import FileLockProbe
+from jobchaos.probes.files import FileProbe
+from jobchaos.probes.held_clocks import HeldClockProbe
+from jobchaos.probes.http import HTTPProbe
+from jobchaos.probes.locks import LockProbe
+from jobchaos.probes.sleep import SleepProbe
+from jobchaos.probes.smtp import SMTPProbe
+from jobchaos.probes.spawn import SpawnProbe
+from jobchaos.probes.sqlalchemy import SQLAlchemyProbe
+from jobchaos.probes.sqlite import SQLiteProbe
+from jobchaos.probes.waits import WaitProbe
+from jobchaos.stores.reachable import places
+
+
+def probes_for(
+    jobs: Sequence[Job],
+    clock: VirtualClock,
+    current: Callable[[], Worker | None],
+    bindings: Bindings,
+    entropy: EntropyProbe,
+) -> list[Probe]:
+    """All probes but those for lines, in the order in which they are to be installed.
+
+    Args:
+        jobs: Whose locks and clocks to look for.
+        clock: Virtual time.
+        current: Gives the worker of the calling thread.
+        bindings: Finds other names of what the probes replace.
+        entropy: Hands out random values.
+    """
+    named = [place for job in jobs for place in places(job.function)]
+    return [
+        SQLiteProbe(bindings),
+        SQLAlchemyProbe(),
+        SMTPProbe(),
+        HTTPProbe(),
+        FileProbe(bindings),
+        SleepProbe(bindings),
+        LockProbe(named),
+        WaitProbe(named),
+        FileLockProbe(),
+        EventLoopProbe(bindings, functools.partial(virtual_loop, clock, current)),
+        HeldClockProbe(named, held_clocks),
+        SpawnProbe(bindings),
+        entropy,
+        bindings,
+    ]

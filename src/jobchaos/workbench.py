@@ -1,0 +1,136 @@
+"""Workbench: clock, world, probes and runner of one check, chosen and put together."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import string
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from typing import Any
+
+from jobchaos.clock.freeze import Frozen
+from jobchaos.clock.loop import run_coroutine
+from jobchaos.clock.shared_loop import SharedLoop
+from jobchaos.clock.virtual import VirtualClock
+from jobchaos.conditions import RunConditions, start_time
+from jobchaos.core.job import Job
+from jobchaos.core.ports import Probe, Store
+from jobchaos.core.project import is_project_file
+from jobchaos.core.settings import Settings
+from jobchaos.engine.delivery import Delivery
+from jobchaos.engine.fork import Forks
+from jobchaos.engine.runner import Runner
+from jobchaos.engine.stage import Stage
+from jobchaos.engine.tasks import Tasks
+from jobchaos.engine.worker import Hire, ThreadWorker
+from jobchaos.engine.world import World
+from jobchaos.probes.bindings import Bindings
+from jobchaos.probes.entropy import EntropyProbe
+from jobchaos.probes.lines import LineProbe
+from jobchaos.stores.automatic import store_for
+from jobchaos.stores.memory import MemoryStore
+from jobchaos.stores.reachable import reachable
+from jobchaos.watching import probes_for
+
+
+class Workbench:
+    """Where the jobs of one check are run.
+
+    Args:
+        jobs: One job, of which all copies are copies; or several, of which copy A is the first, B the second.
+        stores: The user's stores.
+        settings: The check's settings.
+
+    Attributes:
+        world: All stores.
+        lines: True if lines are steps.
+    """
+
+    def __init__(self, jobs: Sequence[Job], stores: Sequence[Store], settings: Settings) -> None:
+        self.world = World(functools.partial(store_for, allow=settings.allow))
+        self.lines = settings.granularity == "line"
+        self._jobs = jobs
+        self._explicit = stores
+        self._settings = settings
+        self._clock = VirtualClock(start_time(settings))
+        self._stage = Stage(self._clock, self.world, settings.allow)
+        self._bindings = Bindings()
+        self._entropy = EntropyProbe(self._bindings)
+        self._conditions = RunConditions(self._clock, self._entropy, self._clock.now(), settings.seed)
+        self._forks = Forks(self._conditions)
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[None]:
+        """Bind the stores and install the probes. After an error, the world is as it was."""
+        try:
+            for store in self._explicit:
+                self.world.add(store)
+            for store in reachable(*(job.function for job in self._jobs)):
+                self.world.remember(store)
+            frozen = Frozen(self._clock, self._stage.current)
+            with self._forks, frozen, self._stage.watching(self._probes()):
+                yield
+        except BaseException:
+            self.world.restore()
+            raise
+        finally:
+            self.world.close()
+
+    def runner(self) -> Runner:
+        """What explores: in threads, or in processes if the settings say so."""
+        if self._settings.granularity == "await":
+            return self._runner(Tasks(functools.partial(SharedLoop, self._clock)), _as_it_is)
+        return self._runner(self._forks if self._settings.isolation == "process" else ThreadWorker)
+
+    def real_runner(self) -> Runner:
+        """One whose workers are processes that really die."""
+        return self._runner(self._forks)
+
+    @property
+    def granularity(self) -> str:
+        """What the steps are: `effect`, `line` or `await`."""
+        if self._settings.granularity == "await":
+            return "await"
+        return "line" if self.lines else "effect"
+
+    def look_closer(self, at_memory: bool) -> bool:
+        """Make lines steps from now on, unless awaits are.
+
+        Args:
+            at_memory: Whether the process's memory becomes part of the state, too.
+
+        Returns:
+            True if lines are steps now.
+        """
+        if not self.lines and self._settings.granularity != "await":
+            self.lines = True
+            self._stage.add(LineProbe(is_project_file))
+        if at_memory:
+            self.world.promote_memory()
+        return self.lines
+
+    def _runner(self, hire: Hire, run: RunsCoroutine | None = None) -> Runner:
+        shared = [target for store in self._explicit if isinstance(store, MemoryStore) for target in store.targets]
+        in_a_loop_of_its_own = functools.partial(run_coroutine, clock=self._clock, current=self._stage.current)
+        bodies = [Delivery(job, shared, run or in_a_loop_of_its_own).run for job in self._jobs]
+        by_letter = dict(zip(string.ascii_uppercase, bodies, strict=False)) if len(bodies) > 1 else {}
+        return Runner(
+            self._stage,
+            lambda letter: by_letter.get(letter, bodies[0]),
+            self._conditions,
+            self._settings.attempts,
+            self._settings.guard,
+            hire,
+        )
+
+    def _probes(self) -> list[Probe]:
+        probes = probes_for(self._jobs, self._clock, self._stage.current, self._bindings, self._entropy)
+        return [*probes, LineProbe(is_project_file)] if self.lines else probes
+
+
+RunsCoroutine = Callable[[Coroutine[Any, Any, Any]], object]
+
+
+def _as_it_is(coroutine: Coroutine[Any, Any, Any]) -> object:
+    """For who runs it in a loop that others live in, too."""
+    return coroutine

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import pytest
+
+from jobchaos.core.compare import Fresh, volatile_columns
+from jobchaos.core.snapshot import Cell, Row, Snapshot, State, Table
+from tests.core.states import S, T, compared, kinds, mail, state, users
+
+STAMPED = ("id", "at", "code")
+
+
+def stamped(*rows: Row) -> State:
+    return state(orders=Table(STAMPED, rows, key=("id",)))
+
+
+def test_values_of_volatile_columns_may_differ_if_they_are_there() -> None:
+    expected = stamped((1, "2024-01-01 10:00", None))
+    volatile = ("orders.at", "orders.code")
+    assert not compared(expected, stamped((1, "2024-01-02 11:00", None)), volatile=volatile).diff
+    assert kinds(compared(expected, stamped((1, None, None)), volatile=volatile)) == [("orders", "changed")]
+    assert kinds(compared(expected, stamped((1, "2024-01-02", "x")), volatile=volatile)) == [("orders", "changed")]
+    assert kinds(compared(expected, stamped((1, 1704103200, None)), volatile=volatile)) == [("orders", "changed")]
+
+
+@pytest.mark.parametrize(
+    ("one", "later", "twice"),
+    [
+        ("2024-01-01 10:00 sent\n", "2024-01-01 10:05 sent\n", "2024-01-01 10:00 sent\n2024-01-01 10:05 sent\n"),
+        ("1704103200,7", "1704103230,7", "1704103200,7\n1704103230,7"),
+        ('[{"at": 1704103200.5}]', '[{"at": 1704103230.5}]', '[{"at": 1704103200.5}, {"at": 1704103230.5}]'),
+    ],
+)
+def test_a_text_with_a_time_keeps_its_outline(one: str, later: str, twice: str) -> None:
+    expected = stamped((1, one, None))
+    assert not compared(expected, stamped((1, later, None)), volatile=("orders.at",)).diff
+    assert kinds(compared(expected, stamped((1, twice, None)), volatile=("orders.at",))) == [("orders", "changed")]
+
+
+def test_a_volatile_value_that_was_not_updated_is_a_difference() -> None:
+    initial, expected = stamped((1, 1000.5, None)), stamped((1, 2000.5, None))
+    assert not compared(expected, stamped((1, 3000.5, None)), initial=initial, volatile=("orders.at",)).diff
+    assert compared(expected, initial, initial=initial, volatile=("orders.at",)).diff
+    assert compared(initial, expected, initial=initial, volatile=("orders.at",)).diff
+
+
+def test_without_a_key_a_value_that_was_there_before_was_not_updated() -> None:
+    before, updated, later = (state(log=Table(("at",), ((at,),))) for at in (10.5, 20.5, 30.5))
+    assert not compared(updated, later, initial=before, volatile=("log.at",)).diff
+    assert compared(updated, before, initial=before, volatile=("log.at",)).diff
+
+
+def test_a_volatile_code_must_be_the_same_wherever_it_was_the_same() -> None:
+    def coded(stored: str, sent: str) -> State:
+        return state(users=users((1, stored)), sms=Table(("code",), ((sent,),)))
+
+    volatile = ("users.token", "sms.code")
+    assert not compared(coded("k3y-one", "k3y-one"), coded("k3y-two", "k3y-two"), volatile=volatile).diff
+    assert kinds(compared(coded("k3y-one", "k3y-one"), coded("k3y-two", "k3y-one"), volatile=volatile)) != []
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("2024-01-01 10:00", "2024-01-01 10:05"),
+        (1704103200.25, 1704103230.25),
+        (1704103200, 1704103230),
+        ("Mon, 01 Jan 2024 10:00:00 GMT", "Mon, 01 Jan 2024 10:05:00 GMT"),
+        (3, 5),
+    ],
+)
+def test_times_and_small_numbers_that_were_equal_need_not_be(one: Cell, other: Cell) -> None:
+    volatile = ("orders.at", "orders.code")
+    assert not compared(stamped((1, one, one)), stamped((1, one, other)), volatile=volatile).diff
+
+
+def test_in_a_volatile_column_a_random_value_keeps_its_identity_but_not_the_text_around_it() -> None:
+    def told(stored: bytes, sent: bytes, at: str) -> State:
+        return state(users=users((1, stored.hex())), mail=mail(("ann", f"{at}: {sent.hex()}")))
+
+    assert not compared(told(S, S, "10:00"), told(T, T, "10:05"), volatile=("mail.body", "users.token")).diff
+    assert compared(told(S, S, "10:00"), told(T, S, "10:05"), volatile=("mail.body", "users.token")).diff
+
+
+def test_random_keys_are_renamed_along_foreign_keys() -> None:
+    def shop(first: int, second: int) -> State:
+        return state(
+            carts=Table(("id", "text"), ((first, "a"), (second, "b")), key=("id",)),
+            items=Table(("cart", "text"), ((first, "a"), (second, "b")), references={"cart": ("carts", "id")}),
+        )
+
+    volatile = ("carts.id", "items.cart")
+    assert not compared(shop(3, 4), shop(6, 5), volatile=volatile).diff
+    wrong = {"app.db": Snapshot({**shop(6, 5)["app.db"].tables, "items": shop(5, 6)["app.db"].tables["items"]})}
+    assert compared(shop(3, 4), wrong, volatile=volatile).diff
+
+
+def test_columns_are_volatile_if_new_values_of_two_clean_runs_differ() -> None:
+    initial = stamped((1, "old", "x"), (2, "old", "x"))
+    first = stamped((1, "10:00", "x"), (2, "old", "y"), (3, "10:00", "z"))
+    second = stamped((2, "old", "y"), (3, "10:05", "z"), (1, "10:05", "x"))
+    assert volatile_columns(first, second, initial) == {("app.db", "orders", "at")}
+    assert volatile_columns(first, first, initial) == frozenset()
+
+
+def test_values_that_move_to_another_row_are_not_volatile() -> None:
+    assert volatile_columns(stamped((1, "a", "b")), stamped((2, "a", "b")), {}) == {("app.db", "orders", "id")}
+
+
+def test_columns_of_tables_and_stores_that_only_one_run_has_are_volatile_if_they_hold_anything() -> None:
+    assert volatile_columns(state(a=users((1, "x"))), state(b=users()), {}) == {
+        ("app.db", "a", "id"),
+        ("app.db", "a", "token"),
+    }
+
+
+def test_a_column_that_differs_in_random_values_alone_is_not_volatile_if_these_are_known() -> None:
+    def told(chunk: bytes, price: int) -> State:
+        return state(mail=mail(("ann", f"{price}: {chunk.hex()}")))
+
+    fresh = Fresh((S,)), Fresh((T,))
+    assert volatile_columns(told(S, 5), told(T, 5), {}, fresh) == frozenset()
+    assert volatile_columns(told(S, 5), told(T, 6), {}, fresh) == {("app.db", "mail", "body")}
+    assert volatile_columns(told(S, 5), told(T, 5), {}) == {("app.db", "mail", "body")}

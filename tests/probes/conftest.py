@@ -1,0 +1,109 @@
+"""Runs a job under a schedule with real probes, without stores: what was seen is the result."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from jobchaos.clock.virtual import VirtualClock
+from jobchaos.core.compare import Fresh
+from jobchaos.core.effect import Effect, Foreign
+from jobchaos.core.ports import Probe
+from jobchaos.core.result import RunResult
+from jobchaos.core.schedule import Schedule
+from jobchaos.core.snapshot import Snapshot, Table
+from jobchaos.core.trace import Happening
+from jobchaos.engine.runner import Runner
+from jobchaos.engine.stage import Stage
+from jobchaos.engine.world import World
+from jobchaos.probes.bindings import Bindings
+
+
+@dataclass
+class Recorder:
+    """A ledger for everything, which forgets nothing but at a restore."""
+
+    name: str = "everything"
+    records: list[Foreign] = field(default_factory=list)
+
+    def covers(self, resource: str) -> bool:
+        return True
+
+    def announce(self, resource: str) -> None:
+        pass
+
+    def capture(self) -> None:
+        pass
+
+    def restore(self) -> None:
+        self.records.clear()
+
+    def snapshot(self) -> Snapshot:
+        return Snapshot({"records": Table(("values",), tuple((repr(item.values),) for item in self.records))})
+
+    def close(self) -> None:
+        pass
+
+    def record(self, foreign: Foreign) -> None:
+        self.records.append(foreign)
+
+
+class SameConditions:
+    """Nothing changes between runs."""
+
+    read_clock = False
+    used_random = False
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self._clock = clock
+
+    def begin(self, *, perturbed: bool) -> None:
+        self._clock.reset(0)
+
+    def fresh(self) -> Fresh:
+        return Fresh(())
+
+    def hand_over(self) -> None:
+        pass
+
+    def take_over(self, news: None) -> None:
+        pass
+
+
+@dataclass
+class Watch:
+    """`watch(job, token)` with the probes that the test asks for."""
+
+    clock: VirtualClock = field(default_factory=lambda: VirtualClock(0))
+    recorder: Recorder = field(default_factory=Recorder)
+    bindings: Bindings = field(default_factory=Bindings)
+    hosts: tuple[str, ...] = ()
+
+    def __call__(self, job: Callable[[], object], token: str, *probes: Probe) -> RunResult:
+        stage = Stage(self.clock, World(lambda _: self.recorder), self.hosts)
+        with stage.watching([*probes, self.bindings]):
+            runner = Runner(stage, lambda _letter: job, SameConditions(self.clock), attempts=4, guard=20.0)
+            return runner.run(Schedule.parse(token))
+
+
+def seen(run: RunResult) -> list[str]:
+    """Labels of the effects that were tried, with how each ended."""
+    return [
+        f"{event.effect.label} {event.detail}".strip()
+        for event in run.trace.events
+        if event.happening is Happening.EFFECT and event.effect is not None
+    ]
+
+
+def effects(run: RunResult) -> Sequence[Effect]:
+    """The effects themselves."""
+    return run.trace.effects()
+
+
+@pytest.fixture
+def watch() -> Iterator[Watch]:
+    yield Watch()
+    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("jobchaos")] == []

@@ -1,0 +1,229 @@
+"""Files: what creates, writes, renames and removes is a step; what is no state is none."""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from os import rename as early_rename
+from pathlib import Path
+
+import pytest
+
+from jobchaos.core.effect import Mode
+from jobchaos.probes.entropy import EntropyProbe
+from jobchaos.probes.files import FileProbe
+from jobchaos.probes.sleep import SleepProbe
+from tests.probes.conftest import Watch, effects, seen
+
+early_open = open
+
+
+def watched(watch: Watch, job: Callable[[], object], folder: Path, token: str = "A") -> list[str]:
+    run = watch(job, token, FileProbe(watch.bindings), EntropyProbe(watch.bindings))
+    return [text.replace(f"{os.path.realpath(folder)}/", "") for text in seen(run)]
+
+
+def test_writing_a_new_file_creates_it_and_then_writes(watch: Watch, tmp_path: Path) -> None:
+    assert watched(watch, lambda: (tmp_path / "a").write_text("hello"), tmp_path) == ["create a", "write a 5 bytes"]
+    assert (tmp_path / "a").read_text() == "hello"
+
+
+def test_writing_an_old_file_empties_it_first(watch: Watch, tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("old")
+    assert watched(watch, lambda: (tmp_path / "a").write_bytes(b"new"), tmp_path) == ["truncate a", "write a 3 bytes"]
+
+
+def test_appending_is_an_append(watch: Watch, tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("1")
+
+    def job() -> None:
+        with early_open(tmp_path / "a", "a") as file:
+            file.write("2")
+
+    run = watch(job, "A", FileProbe(watch.bindings))
+    assert [effect.touches[0].mode for effect in effects(run)] == [Mode.APPEND]
+    assert (tmp_path / "a").read_text() == "12"
+
+
+@pytest.mark.parametrize("name", ["a", "b"])
+@pytest.mark.parametrize("mode", ["w", "wb", "x", "a", "w+", "r+", "rb+", "w+b"])
+@pytest.mark.parametrize("buffering", [-1, 0, 1, 4096])
+def test_open_behaves_as_python_s_own(watch: Watch, tmp_path: Path, name: str, mode: str, buffering: int) -> None:
+    data: str | bytes = b"one\ntwo\n" if "b" in mode else "one\ntwo\n"
+
+    def job(folder: Path) -> object:
+        folder.mkdir(exist_ok=True)
+        (folder / "b").write_bytes(b"12345678901234567890")
+        with open(folder / name, mode, 4096 if buffering == 1 and "b" in mode else buffering) as file:
+            written = file.write(data)
+            position = file.tell()
+            kind = type(file).__name__.replace("WrittenFile", "FileIO")
+            return written, position, file.mode, kind, file.name == str(folder / name), file.readable()
+
+    def attempt(folder: Path) -> object:
+        try:
+            return job(folder), (folder / name).read_bytes()
+        except (OSError, ValueError) as error:
+            return type(error), str(error).replace(str(folder), "")
+
+    expected = attempt(tmp_path / "genuine")
+    found: list[object] = []
+    watch(lambda: found.append(attempt(tmp_path / "watched")), "A", FileProbe(watch.bindings))
+    assert found == [expected]
+
+
+def test_files_are_moved_and_removed_under_every_name(watch: Watch, tmp_path: Path) -> None:
+    for name in "abcd":
+        (tmp_path / name).write_text(name)
+
+    def job() -> None:
+        early_rename(tmp_path / "a", tmp_path / "a2")
+        os.replace(tmp_path / "a2", tmp_path / "a3")
+        (tmp_path / "b").rename(tmp_path / "b2")
+        shutil.move(tmp_path / "c", tmp_path / "c2")
+        os.unlink(tmp_path / "d")
+        (tmp_path / "b2").unlink()
+        os.link(tmp_path / "c2", tmp_path / "hard")
+        os.symlink("c2", tmp_path / "soft")
+        os.truncate(tmp_path / "c2", 0)
+
+    assert watched(watch, job, tmp_path) == [
+        "rename a -> a2",
+        "rename a2 -> a3",
+        "rename b -> b2",
+        "rename c -> c2",
+        "remove d",
+        "remove b2",
+        "link hard",
+        "link soft",
+        "truncate c2",
+    ]
+
+
+def test_directories_are_made_and_removed(watch: Watch, tmp_path: Path) -> None:
+    def job() -> None:
+        (tmp_path / "x" / "y").mkdir(parents=True)
+        (tmp_path / "x" / "y" / "f").touch()
+        shutil.rmtree(tmp_path / "x")
+
+    seen_steps = watched(watch, job, tmp_path)
+    assert [step for step in seen_steps if "FileNotFoundError" not in step] == [
+        "mkdir x",
+        "mkdir x/y",
+        "create x/y/f",
+        "remove x/y/f",
+        "rmdir x/y",
+        "rmdir x",
+    ]
+
+
+def test_writing_to_descriptors_is_seen(watch: Watch, tmp_path: Path) -> None:
+    (tmp_path / "source").write_bytes(b"x" * 100)
+
+    def job() -> None:
+        descriptor = os.open(tmp_path / "a", os.O_CREAT | os.O_WRONLY)
+        os.write(descriptor, b"hello")
+        with os.fdopen(descriptor, "w") as file:
+            file.write(" world")
+        shutil.copyfile(tmp_path / "source", tmp_path / "copy")
+
+    steps = watched(watch, job, tmp_path)
+    assert steps[:3] == ["create a", "write a 5 bytes", "write a 6 bytes"]
+    assert steps[3] == "create copy"
+    assert steps[4].startswith("write copy")
+    assert (tmp_path / "a").read_text() == "hello world"
+    assert (tmp_path / "copy").read_bytes() == b"x" * 100
+
+
+def test_temporary_files_have_the_same_names_in_every_run(watch: Watch, tmp_path: Path) -> None:
+    def job() -> None:
+        with tempfile.NamedTemporaryFile("w", dir=tmp_path, delete=False) as file:
+            file.write("hello")
+        os.replace(file.name, tmp_path / "a")
+
+    first = watched(watch, job, tmp_path)
+    (tmp_path / "a").unlink()
+    assert watched(watch, job, tmp_path) == first
+    assert [step.split()[0] for step in first] == ["create", "write", "rename"]
+
+
+def test_what_is_no_state_is_not_seen(watch: Watch, tmp_path: Path) -> None:
+    def job() -> None:
+        Path(os.devnull).write_text("gone")
+        (tmp_path / "__pycache__").mkdir()
+        with tempfile.TemporaryFile() as file:
+            file.write(b"private")
+        reader, writer = os.pipe()
+        os.write(writer, b"x")
+        os.close(reader)
+        os.close(writer)
+
+    tempfile.gettempdir()  # once a process, it tries whether it can write there
+    assert [step for step in watched(watch, job, tmp_path) if not step.startswith(("create /", "remove /"))] == []
+
+
+def test_a_failing_call_is_a_step_that_changed_nothing(watch: Watch, tmp_path: Path) -> None:
+    def job() -> None:
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(tmp_path / "missing")
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(tmp_path / "missing", tmp_path / "a")
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(tmp_path)
+
+    run = watch(job, "A", FileProbe(watch.bindings))
+    assert [event.applied for event in run.trace.events[1:-1]] == [False] * 3
+    assert not any(effect.durable for effect in effects(run))
+
+
+def test_a_lock_file_is_waited_for_and_not_mistaken_for_progress(watch: Watch, tmp_path: Path) -> None:
+    (tmp_path / "lock").touch()
+
+    def job() -> None:
+        while True:
+            with contextlib.suppress(FileExistsError):
+                os.close(os.open(tmp_path / "lock", os.O_CREAT | os.O_EXCL))
+                return
+            time.sleep(1)
+
+    run = watch(job, "A", FileProbe(watch.bindings), SleepProbe(watch.bindings))
+    assert run.copies["A"].error.startswith("waits for ever")
+
+
+def test_a_dead_workers_buffers_are_lost(watch: Watch, tmp_path: Path) -> None:
+    def job() -> None:
+        with open(tmp_path / "a", "w") as file:
+            file.write("half")
+            os.mkdir(tmp_path / "made")
+            file.write("whole")
+
+    steps = watched(watch, job, tmp_path, "A1!kill")
+    assert steps[0] == "create a"
+    assert (tmp_path / "a").read_text() == "halfwhole"
+    assert steps.count("write a 9 bytes") == 1
+
+
+def test_everything_is_back_afterwards(watch: Watch, tmp_path: Path) -> None:
+    before = open, os.write, early_open, early_rename
+    watch(lambda: (tmp_path / "a").touch(), "A", FileProbe(watch.bindings))
+    assert (open, os.write, early_open, early_rename) == before
+
+
+def test_a_file_mapped_for_writing_is_an_effect(watch: Watch, tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"abc")
+
+    def job() -> None:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 3, access=mmap.ACCESS_READ):
+            pass
+        with path.open("r+b") as writable, mmap.mmap(writable.fileno(), 3) as memory:
+            memory[0] = 65
+        mmap.mmap(-1, 8).close()
+
+    assert watched(watch, job, tmp_path) == ["map a.bin"]
+    assert path.read_bytes() == b"Abc"

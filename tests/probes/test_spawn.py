@@ -1,0 +1,57 @@
+"""Threads and processes of a job's own are named."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import warnings
+
+import pytest
+
+from jobchaos.probes.spawn import SpawnProbe
+from tests.probes.conftest import Watch
+
+
+def test_a_thread_is_reported(watch: Watch) -> None:
+    def job() -> None:
+        thread = threading.Thread(target=int)
+        thread.start()
+        thread.join()
+
+    ((code, message),) = watch(job, "A", SpawnProbe(watch.bindings)).oddities
+    assert code == "JC906"
+    assert message.startswith("starts a thread of its own")
+
+
+def test_a_process_is_reported_once(watch: Watch) -> None:
+    def job() -> None:
+        for _ in range(2):
+            subprocess.run([sys.executable, "-c", ""], check=True)
+
+    ((code, message),) = watch(job, "A", SpawnProbe(watch.bindings)).oddities
+    assert code == "JC906"
+    assert message.startswith("starts a process of its own")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_a_copy_of_the_worker_in_a_forked_process_is_not_controlled(watch: Watch) -> None:
+    spawn = SpawnProbe(watch.bindings)
+
+    def job() -> None:
+        child = os.fork()
+        if not child:
+            control = spawn._control
+            os._exit(control is None or control.current() is not None)
+        assert os.waitpid(child, 0) == (child, 0)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads, from Python 3.12 on
+        run = watch(job, "A", spawn)
+    assert run.completed
+    assert [code for code, _ in run.oddities] == ["JC906"]
+
+
+def test_a_job_without_either_is_not_reported(watch: Watch) -> None:
+    assert watch(lambda: None, "A", SpawnProbe(watch.bindings)).oddities == ()

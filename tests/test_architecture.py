@@ -1,0 +1,123 @@
+"""The structure of the package: which way imports point, how large things are, and who may know whom."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import jobchaos
+
+ROOT = Path(jobchaos.__file__).parent
+MODULES = sorted(ROOT.rglob("*.py"))
+
+SIBLINGS = {"explore", "engine", "oracle", "probes", "stores", "clock", "adapters", "report"}
+"""Packages in the middle: they know `core`, and not each other."""
+COMPOSITION = {
+    *("audit", "baseline", "campaign", "claim", "conditions", "confirm", "checking", "crashes", "deadline", "failures"),
+    *("fake_clock", "findings", "overlaps", "serial_orders", "tester", "trials", "watching", "workbench"),
+}
+"""Modules that put the middle together, without pytest."""
+LONGEST_MODULE = 300
+LONGEST_FUNCTION = 40
+
+TEMPLATE = ROOT / "conftest_template.py"  # not a module of ours: what `--jobchaos-init` writes
+
+
+def part(module: Path) -> str:
+    """The package or module right under `jobchaos` that a file belongs to."""
+    return module.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def imports(module: Path) -> Iterator[tuple[str, bool]]:
+    """Every imported module's full name, and whether it is only for type checkers."""
+    tree = ast.parse(module.read_text(encoding="utf-8"))
+    for_types = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, id(node) in for_types) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module.name} has a relative import"
+            yield from ((f"{node.module}.{alias.name}", id(node) in for_types) for alias in node.names)
+
+
+def allowed(importer: str) -> set[str]:
+    """The parts of jobchaos that a part may import."""
+    if importer == "errors":
+        return {"core"}
+    if importer == "core":
+        return {"core", "errors"}
+    if importer in SIBLINGS:
+        return {"core", "errors", importer}
+    if importer in COMPOSITION:
+        return {"core", "errors", *SIBLINGS, *COMPOSITION}
+    return {"core", "errors", "report", *COMPOSITION, importer}
+
+
+def named(modules: list[Path]) -> list[str]:
+    return [str(module.relative_to(ROOT)) for module in modules]
+
+
+@pytest.mark.parametrize("module", MODULES, ids=named(MODULES))
+def test_imports_point_one_way(module: Path) -> None:
+    importer = part(module)
+    if importer == "__init__":
+        return  # gives every public name, lazily
+    for name, _ in imports(module):
+        if name.startswith("jobchaos."):
+            assert name.split(".")[1] in allowed(importer), f"{importer} imports {name}"
+
+
+def test_every_part_has_its_place() -> None:
+    known = {"__init__", "errors", "core", "pytest_plugin", *SIBLINGS, *COMPOSITION}
+    assert {part(module) for module in MODULES if module != TEMPLATE} <= known
+
+
+@pytest.mark.parametrize("module", MODULES, ids=named(MODULES))
+def test_frameworks_are_known_in_one_place_each(module: Path) -> None:
+    homes = {"pytest": "pytest_plugin/", "_pytest": "pytest_plugin/", "hypothesis": "explore/strategies.py"}
+    homes |= {"freezegun": "clock/", "jinja2": "report/html_report.py", "sqlalchemy": "probes/sqlalchemy.py"}
+    if module == TEMPLATE:
+        return
+    path = module.relative_to(ROOT).as_posix()
+    for name, _ in imports(module):
+        home = homes.get(name.partition(".")[0])
+        assert home is None or path.startswith(home), f"{path} imports {name}"
+
+
+@pytest.mark.parametrize("module", MODULES, ids=named(MODULES))
+def test_modules_and_functions_are_short(module: Path) -> None:
+    text = module.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= LONGEST_MODULE
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert node.end_lineno is not None
+            length = node.end_lineno - node.lineno + 1
+            assert length <= LONGEST_FUNCTION, f"{node.name} has {length} lines"
+
+
+@pytest.mark.parametrize("module", MODULES, ids=named(MODULES))
+def test_public_things_say_what_they_are(module: Path) -> None:
+    tree = ast.parse(module.read_text(encoding="utf-8"))
+    assert ast.get_docstring(tree), "the module has no docstring"
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            assert ast.get_docstring(node), f"{node.name} has no docstring"
+
+
+def test_core_is_pure() -> None:
+    effectful = {"os", "io", "pathlib", "socket", "sqlite3", "subprocess", "threading", "time", "random", "logging"}
+    for module in sorted((ROOT / "core").glob("*.py")):
+        used = {name.partition(".")[0] for name, for_types in imports(module) if not for_types}
+        assert not used & effectful, f"{module.name} imports {used & effectful}"
+
+
+def test_nothing_is_called_utils() -> None:
+    assert not [module for module in MODULES if module.stem in ("utils", "helpers", "misc", "common")]

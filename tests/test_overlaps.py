@@ -1,0 +1,117 @@
+"""Overlaps: complete within the bound, inconclusive beyond the budget, and audited."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from jobchaos import Settings, Verdict, check, overlaps
+from jobchaos.core.events import Event, ScheduleRun
+from tests.database import Sql
+
+
+@pytest.fixture
+def sql(sql: Sql) -> Sql:
+    """With a second, empty table."""
+    sql("CREATE TABLE seen (id INTEGER PRIMARY KEY)")
+    return sql
+
+
+def overlapped(job: Callable[[], object], **options: object) -> Verdict:
+    settings = Settings().override({"profile": "quick", **options}, "the test")
+    return check(job, faults=["concurrent"], settings=settings)
+
+
+@pytest.fixture
+def check_then_add(sql: Sql) -> Callable[[], None]:
+    def job() -> None:
+        if sql("SELECT points FROM users") == [(0,)]:
+            sql("UPDATE users SET points = points + 10")
+
+    return job
+
+
+def sets(sql: Sql) -> None:
+    sql("INSERT OR IGNORE INTO seen VALUES (7)")
+    sql("UPDATE users SET points = 5")
+    sql("SELECT points FROM users")
+
+
+@pytest.mark.parametrize(
+    ("options", "claim"),
+    [
+        ({}, "<= 2 copies with <= 1 preemption ("),
+        ({"preemptions": 2, "kills": 1}, "<= 2 copies with <= 2 preemptions, <= 1 kill ("),
+        ({"copies": 3}, "<= 3 copies with <= 1 preemption ("),
+    ],
+)
+def test_the_claim_states_the_bound(sql: Sql, options: dict[str, int], claim: str) -> None:
+    verdict = overlapped(lambda: sets(sql), **options)
+    assert verdict.status == "holds"
+    assert claim in verdict.claim
+    (result,) = verdict.families
+    assert result.run + result.pruned == result.planned
+
+
+def test_more_than_the_budget_is_inconclusive_and_says_what_would_fit(sql: Sql) -> None:
+    verdict = overlapped(lambda: sets(sql), budget=1)
+    assert (verdict.status, [finding.code for finding in verdict.findings]) == ("inconclusive", ["JC907"])
+    (result,) = verdict.families
+    assert result.run == 1
+    assert f"{result.planned - 1 - result.pruned} of {result.planned} concurrent" in verdict.findings[0].message
+    assert "Raise budget=, lower copies=, preemptions= or kills=" in verdict.findings[0].message
+
+
+def test_a_pause_that_matters_is_found(check_then_add: Callable[[], None]) -> None:
+    verdict = overlapped(check_then_add)
+    assert [(finding.code, str(finding.schedule)) for finding in verdict.findings] == [("JC203", "A1 B A")]
+
+
+def test_a_job_that_fails_after_a_crash_alone_is_not_told_to_fail_when_copies_overlap(sql: Sql) -> None:
+    def job() -> None:
+        if sql("INSERT OR IGNORE INTO users VALUES (2, 0) RETURNING id"):
+            sql("UPDATE users SET points = 10 WHERE id = 1")
+
+    verdict = overlapped(job, kills=1)
+    assert verdict.status == "holds"
+    assert "no kills (one crash without any overlap is too much already)" in verdict.claim
+
+
+def test_the_same_check_runs_the_same_schedules(sql: Sql) -> None:
+    def schedules() -> list[str]:
+        heard: list[Event] = []
+        check(
+            lambda: sets(sql),
+            faults=["concurrent"],
+            settings=Settings(preemptions=2, kills=1, audit=0.5),
+            listener=heard.append,
+        )
+        return [str(event.schedule) for event in heard if isinstance(event, ScheduleRun)]
+
+    assert schedules() == schedules()
+
+
+def test_an_audit_names_the_two_effects_that_were_wrongly_taken_for_independent(
+    sql: Sql, check_then_add: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(overlaps, "dependent", lambda _one, _other: False)
+    verdict = overlapped(check_then_add, audit=1.0)
+    assert (verdict.status, [finding.code for finding in verdict.findings]) == ("inconclusive", ["JC920"])
+    (finding,) = verdict.findings
+    assert "B's SELECT FROM users (database.py:" in finding.message
+    assert "A's UPDATE users (database.py:" in finding.message
+    # Both can be run, and show the difference.
+    statuses = []
+    for schedule in (finding.schedule, finding.nearest):
+        assert schedule is not None
+        sql("UPDATE users SET points = 0")
+        statuses.append(check(check_then_add, schedule=schedule, settings=Settings(profile="quick")).status)
+    assert sorted(statuses) == ["fails", "holds"]
+
+
+def test_without_an_audit_a_wrong_independence_goes_unnoticed(
+    check_then_add: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(overlaps, "dependent", lambda _one, _other: False)
+    assert overlapped(check_then_add, audit=0).status == "holds"
