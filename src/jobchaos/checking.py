@@ -23,7 +23,7 @@ from jobchaos.core.settings import Settings
 from jobchaos.core.verdict import Verdict
 from jobchaos.engine.runner import Runner
 from jobchaos.errors import UsageError
-from jobchaos.explore.plan import FAMILIES, family_of
+from jobchaos.families import chosen_families, refuse_unsuitable
 from jobchaos.findings import Family, Findings
 from jobchaos.oracle.judge import Judge
 from jobchaos.oracle.serial import SerialJudge
@@ -61,7 +61,7 @@ def check(
         UsageError: If the job, its arguments, the schedule, a store or an option is refused.
     """
     checked = [Job.of(job, (), {}) for job in jobs]
-    families = _families(faults, checked)
+    families = chosen_families(faults, checked)
     only = Schedule.parse(schedule) if isinstance(schedule, str) else schedule
     return Check(checked, stores or (), settings or Settings(), listener or _nobody, key).run(families, only)
 
@@ -92,7 +92,7 @@ class Check:
     def run(self, families: Sequence[str], only: Schedule | None) -> Verdict:
         """Check, and leave the world in the state of one clean run; after an error, in the initial one."""
         if only is not None and len(self._labels) > 1:
-            _suits(only, tuple(self._labels))
+            refuse_unsuitable(only, tuple(self._labels))
         if self._settings.copies == 1 and only is None and len(self._labels) == 1:
             families = [family for family in families if family != "concurrent"]
             if not families:
@@ -239,50 +239,9 @@ class Check:
         return findings
 
 
-_MOST_JOBS = 4
 _DRAWN = 100  # indices of one plan that Hypothesis draws; the rest is run in order
 
 _NO_STORE = "Its state can be neither compared nor restored. Give one: FunctionStore(snapshot=..., reset=...)."
-
-
-def _families(faults: Sequence[str] | None, jobs: Sequence[Job]) -> tuple[str, ...]:
-    """The families of schedules to run.
-
-    Raises:
-        UsageError: If there are none, or unknown ones; if there is no job, or too many of them; or if the families are
-            of one job only.
-    """
-    if not 1 <= len(jobs) <= _MOST_JOBS:
-        raise UsageError(
-            f"check() takes one job, or up to {_MOST_JOBS} different ones that overlap, got {len(jobs)}; "
-            "write check(Job(send_invoice, 42))"
-        )
-    several = len(jobs) > 1
-    families = tuple(faults if faults is not None else ("concurrent",) if several else FAMILIES)
-    unknown = [family for family in families if family not in FAMILIES]
-    if unknown or not families:
-        raise UsageError(f"faults must name some of {', '.join(FAMILIES)}; got {list(families)!r}")
-    if several and families != ("concurrent",):
-        names = " with ".join(job.label for job in jobs)
-        raise UsageError(
-            f"{names}: different jobs are checked under concurrent schedules only, got faults {', '.join(families)}. "
-            "Use run_concurrently(Job(a, 1), Job(b, 2)), or check(Job(a, 1), Job(b, 2)) without faults=; check each "
-            "job by itself under the other faults."
-        )
-    return families
-
-
-def _suits(schedule: Schedule, letters: tuple[str, ...]) -> None:
-    """Refuse a schedule that is none of these different jobs.
-
-    Raises:
-        UsageError: If it does not name each of them, or if a call fails in it.
-    """
-    if schedule.copies != letters or family_of(schedule) != "concurrent":
-        raise UsageError(
-            f"'{schedule}' is no schedule of {len(letters)} different jobs: it must run each of {', '.join(letters)}, "
-            f"and no call may fail, as in '{letters[0]}1 {' '.join(letters[1:])} {letters[0]}'"
-        )
 
 
 def _advice_once(findings: Iterable[Finding]) -> list[Finding]:
