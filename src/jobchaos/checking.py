@@ -7,6 +7,7 @@ import string
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from jobchaos.adapted import job_of
 from jobchaos.baseline import Baseline, NoBaselineError, establish
 from jobchaos.campaign import Campaign
 from jobchaos.claim import claim
@@ -44,8 +45,9 @@ def check(
     """Check that a job's state, after duplicates, overlaps and crashes, is the state that one clean run leaves.
 
     Args:
-        *jobs: The job, as a `Job` or as a callable without arguments. Two to four are different jobs that overlap: the
-            state must be that of some serial order of them.
+        *jobs: The job, as a `Job`, as a callable without arguments, or as an object of a job system (a signature, an
+            enqueued job). Two to four are different jobs that overlap: the state must be that of some serial order of
+            them.
         stores: State that is not found by itself, or that should be captured in another way.
         faults: Which of `duplicate`, `concurrent`, `crash` and `retry` to try; None tries all, for different jobs
             `concurrent`.
@@ -60,7 +62,7 @@ def check(
     Raises:
         UsageError: If the job, its arguments, the schedule, a store or an option is refused.
     """
-    checked = [Job.of(job, (), {}) for job in jobs]
+    checked = [job_of(job, (), {}) for job in jobs]
     families = chosen_families(faults, checked)
     only = Schedule.parse(schedule) if isinstance(schedule, str) else schedule
     return Check(checked, stores or (), settings or Settings(), listener or _nobody, key).run(families, only)

@@ -43,7 +43,7 @@ def probes_for(
         bindings: Finds other names of what the probes replace.
         entropy: Hands out random values.
     """
-    named = [place for job in jobs for place in places(job.function)]
+    named = [place for job in jobs for place in places(job.body)]
     return [
         SQLiteProbe(bindings),
         SQLAlchemyProbe(),

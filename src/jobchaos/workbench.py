@@ -62,10 +62,18 @@ class Workbench:
     @contextlib.contextmanager
     def opened(self) -> Iterator[None]:
         """Bind the stores and install the probes. After an error, the world is as it was."""
+        with contextlib.ExitStack() as during:
+            for job in self._jobs:
+                during.enter_context(job.during())
+            with self._opened():
+                yield
+
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[None]:
         try:
             for store in self._explicit:
                 self.world.add(store)
-            for store in reachable(*(job.function for job in self._jobs)):
+            for store in reachable(*(job.body for job in self._jobs)):
                 self.world.remember(store)
             frozen = Frozen(self._clock, self._stage.current)
             with self._forks, frozen, self._stage.watching(self._probes()):

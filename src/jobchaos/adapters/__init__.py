@@ -1,1 +1,29 @@
-"""One file per job system."""
+"""Adapters: one file per job system; here is found which of them an object belongs to.
+
+A system that the user's program has not imported can own none of its objects, so that nothing is ever imported here
+which is not there already.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator
+
+from jobchaos.core.adapter import Adapter
+
+_HOMES = {"celery": "celery:CeleryAdapter"}
+"""Import name of a system to where its adapter is: module of this package, and class."""
+
+
+def present() -> Iterator[Adapter]:
+    """The adapters of all systems that this program has imported."""
+    for system, home in _HOMES.items():
+        if system in sys.modules:
+            module, _, name = home.partition(":")
+            yield getattr(importlib.import_module(f"{__name__}.{module}"), name)()
+
+
+def adapter_of(thing: object) -> Adapter | None:
+    """The adapter of the system that an object belongs to; None if it belongs to none."""
+    return next((adapter for adapter in present() if adapter.recognises(thing)), None)

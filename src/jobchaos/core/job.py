@@ -1,4 +1,4 @@
-"""Job: a callable with its arguments and a name."""
+"""Job: a callable with its arguments and a name; and, of a job system's, the terms on which that delivers it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import functools
 import inspect
 import re
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+from jobchaos.core.terms import Terms
 from jobchaos.errors import UsageError
 
 _SHORT = 60
@@ -26,7 +28,7 @@ class Job:
         UsageError: If `function` cannot be called, or not with these arguments.
     """
 
-    __slots__ = ("args", "function", "kwargs")
+    __slots__ = ("_name", "args", "during", "function", "kwargs", "terms")
 
     def __init__(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
         if isinstance(function, Job):
@@ -44,6 +46,9 @@ class Job:
         self.function = function
         self.args: tuple[Any, ...] = args
         self.kwargs: Mapping[str, Any] = kwargs
+        self.terms: Terms | None = None
+        self.during: Callable[[], AbstractContextManager[None]] = nullcontext
+        self._name = ""
         self._bind()
 
     @classmethod
@@ -57,10 +62,41 @@ class Job:
             return job
         return cls(job, *args, **kwargs)
 
+    @classmethod
+    def delivered(
+        cls,
+        deliver: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        *,
+        name: str,
+        terms: Terms,
+        during: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> Job:
+        """A job of a job system.
+
+        Args:
+            deliver: Delivers it once, called with its arguments. Its `__wrapped__` is the user's function.
+            args: Positional arguments.
+            kwargs: Keyword arguments.
+            name: What to call it in reports.
+            terms: What its system does with it.
+            during: Opened while it is checked.
+        """
+        job = cls(deliver, *args, **kwargs)
+        job._name, job.terms, job.during = name, terms, during
+        return job
+
     @property
     def name(self) -> str:
         """The callable's qualified name, without `<locals>` parts and arguments."""
-        return _name(self.function)
+        return self._name or _name(self.function)
+
+    @property
+    def body(self) -> Callable[..., Any]:
+        """The user's own function: of a job system's job, without what delivers it."""
+        wrapped: Callable[..., Any] = getattr(self.function, "__wrapped__", self.function)
+        return self.function if self.terms is None else wrapped
 
     @property
     def label(self) -> str:

@@ -90,7 +90,9 @@ def _jobs(job: Callable[..., Any] | Job, args: tuple[Any, ...], kwargs: dict[str
                 f"{name} follows a Job; different jobs must all be of that type, to tell them from arguments: "
                 f"run_concurrently(Job(...), Job({name}, ...))"
             )
-    return [Job.of(job, args, kwargs)]
+    from jobchaos.adapted import job_of
+
+    return [job_of(job, args, kwargs)]
 
 
 def _replay_line(item: pytest.Item, schedule: Schedule) -> str:

@@ -1,0 +1,28 @@
+"""Adapted: jobs from whatever a test hands over: a function, a `Job`, or an object of a job system."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from jobchaos.adapters import adapter_of
+from jobchaos.core.job import Job
+
+
+def job_of(thing: Callable[..., Any] | Job | Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Job:
+    """The job that `thing` stands for, as its job system would run it if it belongs to one.
+
+    Args:
+        thing: A callable, a `Job`, or a task, signature, enqueued job or message of a job system.
+        args: Positional arguments.
+        kwargs: Keyword arguments.
+
+    Raises:
+        UsageError: If that is no job, or not with these arguments.
+    """
+    if isinstance(thing, Job):
+        job = Job.of(thing, args, kwargs)
+        adapter = None if job.terms else adapter_of(job.function)
+        return job if adapter is None else adapter.job(job.function, job.args, job.kwargs)
+    adapter = adapter_of(thing)
+    return Job.of(thing, args, kwargs) if adapter is None else adapter.job(thing, args, kwargs)

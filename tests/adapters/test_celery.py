@@ -1,0 +1,65 @@
+"""Celery: tasks and signatures as jobs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from jobchaos import Settings, Verdict, check
+from jobchaos.adapted import job_of
+from jobchaos.adapters import adapter_of
+from jobchaos.core.adapter import Execution
+from tests.database import Sql
+
+celery = pytest.importorskip("celery")
+QUICK = Settings(profile="quick")
+
+
+@pytest.fixture
+def app() -> Any:
+    """An app whose broker and backend must never be contacted."""
+    app = celery.Celery("shop", broker="amqp://broker.example.com//", backend="redis://results.example.com/0")
+    app.set_current()
+    return app
+
+
+def codes(verdict: Verdict) -> list[str]:
+    return [finding.code for finding in verdict.findings]
+
+
+def test_a_task_that_adds_twice_is_found_and_one_that_sets_is_not(app: Any, sql: Sql) -> None:
+    @app.task
+    def add(points: int) -> None:
+        sql(f"UPDATE users SET points = points + {points}")
+
+    @app.task
+    def set_to(points: int) -> None:
+        sql(f"UPDATE users SET points = {points}")
+
+    found = check(job_of(add, (5,), {}), faults=["duplicate"], settings=QUICK)
+    assert codes(found) == ["JC103"]
+    assert found.findings[0].message.startswith("add(5) leaves users.points = 10")
+    sql("UPDATE users SET points = 0")
+    assert codes(check(set_to.s(5), faults=["duplicate"], settings=QUICK)) == []
+
+
+def test_executions_are_handed_over(app: Any) -> None:
+    app.conf.task_always_eager = True
+    seen: list[tuple[str, bool]] = []
+
+    @app.task
+    def double(number: int) -> int:
+        return 2 * number
+
+    def around(execution: Execution) -> Any:
+        seen.append((execution.task.rpartition(".")[2], bool(execution.id)))
+        return execution.run()
+
+    adapter = adapter_of(double)
+    assert adapter is not None
+    with adapter.executions(around):
+        assert double.delay(2).get() == 4
+        assert double(3) == 6
+    assert double(4) == 8
+    assert seen == [("double", True), ("double", False)]
