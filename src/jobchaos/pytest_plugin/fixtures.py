@@ -6,6 +6,7 @@ in `@given` tests.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -55,6 +56,15 @@ def jobchaos(pytestconfig: pytest.Config) -> Checker:
 def fake_clock(pytestconfig: pytest.Config) -> FakeClock:
     """`fake_clock.now()`, `.advance(seconds)`, `.sleeps`: time in the test function moves only when told to."""
     return clocks.of(pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def jobchaos_postgres() -> Iterator[str]:
+    """DSN of an empty database on a PostgreSQL server that lives as long as the session."""
+    from jobchaos.servers import postgres
+
+    with postgres() as dsn:
+        yield dsn
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from jobchaos.pytest_plugin import clocks, options, rows
 from jobchaos.pytest_plugin.fixtures import (
     fake_clock,
     jobchaos,
+    jobchaos_postgres,
     jobchaos_stores,
     run_concurrently,
     run_crashing,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "fake_clock",
     "jobchaos",
+    "jobchaos_postgres",
     "jobchaos_stores",
     "run_concurrently",
     "run_crashing",
