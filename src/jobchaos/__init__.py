@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from jobchaos.core.attempts import attempt
     from jobchaos.core.finding import Finding
     from jobchaos.core.job import Job
+    from jobchaos.core.leases import lease
     from jobchaos.core.schedule import Schedule
     from jobchaos.core.settings import Settings
     from jobchaos.core.verdict import Verdict
@@ -40,6 +41,7 @@ __all__ = [
     "Verdict",
     "attempt",
     "check",
+    "lease",
     "strategies",
 ]
 
@@ -59,6 +61,7 @@ _HOMES = {
     "Verdict": "jobchaos.core.verdict",
     "attempt": "jobchaos.core.attempts",
     "check": "jobchaos.checking",
+    "lease": "jobchaos.core.leases",
 }
 
 

@@ -46,6 +46,11 @@ def test_nothing_happened_in_an_empty_trace() -> None:
         (befell(Happening.RAISED, "ValueError: no user 1"), "raises ValueError: no user 1"),
         (befell(Happening.TIME, "61 s", copy=""), "61 s pass"),
         (befell(Happening.TIMED_OUT, "sql:/tmp/app.db/"), "gives up waiting for app.db"),
+        (
+            TraceEvent(Happening.LEASED, "A", 1, None, "lease:invoice:42", 0, until=60 * 10**9),
+            "holds invoice:42 for 60 s",
+        ),
+        (befell(Happening.RELEASED, "lease:invoice:42"), "frees invoice:42"),
         (befell(Happening.BLOCKED, "sql:/tmp/app.db/users", effect=_UPDATE), "waits for users"),
         (befell(Happening.BLOCKED, "the flag to be set"), "waits for the flag to be set"),
         (befell(Happening.TERMINATED, effect=_COMMIT), "x terminated before COMMIT, and cleans up"),

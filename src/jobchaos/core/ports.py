@@ -111,6 +111,20 @@ class Worker(Protocol):
     def let_go(self, resource: str) -> None:
         """Say that the worker has freed a lock; as often as `hold`."""
 
+    def lease(self, name: str, ttl: int) -> None:
+        """Say that the worker has got, or renewed, a lock that frees itself: it may be taken by others after `ttl`.
+
+        Call it after the effect that has got it. Schedules then let time pass just beyond, and reports tell who goes on
+        without it. It is nothing that `wait` waits for, and no step.
+
+        Args:
+            name: Resource path of the lock, the same for all who compete for it: `lease:redis/0/lock:invoice:42`.
+            ttl: Nanoseconds of virtual time from now.
+        """
+
+    def release(self, name: str) -> None:
+        """Say that the worker has given a lease back. Nothing happens if it holds none of that name."""
+
     def record(self, foreign: Foreign) -> None:
         """A foreign effect whose content was not yet known at `begin` has been applied."""
 

@@ -17,6 +17,8 @@ class Happening(enum.Enum):
     PAUSED = "paused"
     BLOCKED = "blocked"
     TIMED_OUT = "timed out"
+    LEASED = "leased"
+    RELEASED = "released"
     KILLED = "killed"
     TERMINATED = "terminated"
     RAISED = "raised"
@@ -32,9 +34,10 @@ class TraceEvent(NamedTuple):
         copy: The copy's letter; empty for the passing of time.
         attempt: Which execution of that copy, from 1.
         effect: The effect, for `EFFECT` and for `KILLED`/`TERMINATED`/`PAUSED`/`BLOCKED` (the next one, not applied).
-        detail: The effect's outcome (`-> 0`, `250`), the exception's text, or how much time passed.
+        detail: The effect's outcome (`-> 0`, `250`), the exception's text, how much time passed, or a lease's name.
         at: Virtual time, in nanoseconds since the epoch.
         applied: For `EFFECT`: False if the far side refused it (`detail` tells why) or a fault kept it from happening.
+        until: For `LEASED`: when it runs out, in nanoseconds since the epoch.
     """
 
     happening: Happening
@@ -44,10 +47,11 @@ class TraceEvent(NamedTuple):
     detail: str
     at: int
     applied: bool = True
+    until: int = 0
 
     def amended(self, detail: str) -> TraceEvent:
         """The same event with another detail."""
-        return TraceEvent(self.happening, self.copy, self.attempt, self.effect, detail, self.at, self.applied)
+        return TraceEvent(*self[:4], detail, *self[5:])
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,13 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from types import FrameType
-from typing import Protocol, TypeVar
+from typing import NoReturn, Protocol, TypeVar
 
 from jobchaos.core.attempts import answer
 from jobchaos.core.effect import Effect, Foreign
+from jobchaos.core.leases import held_by
 from jobchaos.core.schedule import Fault
-from jobchaos.core.trace import Happening
+from jobchaos.core.trace import Happening, TraceEvent
 from jobchaos.engine.death import CheckStopped, WorkerKilled, bury, strike_later
 from jobchaos.engine.outcome import Failure, Outcome, describe
 from jobchaos.engine.pending import PendingEffect
@@ -55,6 +56,7 @@ class Attempt:
         self._vessel = vessel
         self._locks: list[str] = []
         self._met_locks: dict[str, None] = {}  # those that it has kept at any time since its last effect
+        self._leases: set[str] = set()
         self._idle = 0
         self._after_death = 0
 
@@ -69,6 +71,7 @@ class Attempt:
         """From the attempt's beginning to its end, in whatever way it ends; then `outcome` tells which."""
         self._stage.enter(self)
         answer(self._tell)
+        held_by(self)
         try:
             yield
             if self.dead:
@@ -102,9 +105,13 @@ class Attempt:
             return
         try:
             self._stage.announce(resource)
-        except Exception as error:
-            self._stage.stop(error)
-            raise CheckStopped from error
+        except Exception as error:  # noqa: BLE001 - whatever it is, the check ends with it
+            self.refuse(error)
+
+    def refuse(self, error: Exception) -> NoReturn:
+        """End the check with an error."""
+        self._stage.stop(error)
+        raise CheckStopped from error
 
     def begin(self, effect: Effect, failure: Callable[[], Exception]) -> PendingEffect:
         """See `Worker.begin`."""
@@ -177,6 +184,20 @@ class Attempt:
         """See `Worker.let_go`."""
         if resource in self._locks:
             self._locks.remove(resource)
+
+    def lease(self, name: str, ttl: int) -> None:
+        """See `Worker.lease`."""
+        if not self.dead:
+            self._leases.add(name)
+            now = self._stage.clock.now()
+            event = TraceEvent(Happening.LEASED, self.copy, self.attempt, None, name, now, until=now + ttl)
+            self._stage.append(event)
+
+    def release(self, name: str) -> None:
+        """See `Worker.release`."""
+        if not self.dead and name in self._leases:
+            self._leases.remove(name)
+            self.note(Happening.RELEASED, None, name)
 
     def record(self, foreign: Foreign) -> None:
         """See `Worker.record`."""
