@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from jobchaos.core.finding import Finding
     from jobchaos.core.job import Job
     from jobchaos.core.leases import lease
+    from jobchaos.core.retry_policy import RetryPolicy
     from jobchaos.core.schedule import Schedule
     from jobchaos.core.settings import Settings
     from jobchaos.core.verdict import Verdict
@@ -34,6 +35,7 @@ __all__ = [
     "Job",
     "JobChaosError",
     "MemoryStore",
+    "RetryPolicy",
     "SQLiteStore",
     "Schedule",
     "Settings",
@@ -54,6 +56,7 @@ _HOMES = {
     "Job": "jobchaos.core.job",
     "JobChaosError": "jobchaos.errors",
     "MemoryStore": "jobchaos.stores.memory",
+    "RetryPolicy": "jobchaos.core.retry_policy",
     "SQLiteStore": "jobchaos.stores.sqlite",
     "Schedule": "jobchaos.core.schedule",
     "Settings": "jobchaos.core.settings",

@@ -23,6 +23,8 @@ def job_of(thing: Callable[..., Any] | Job | Any, args: tuple[Any, ...], kwargs:
     if isinstance(thing, Job):
         job = Job.of(thing, args, kwargs)
         adapter = None if job.terms else adapter_of(job.function)
-        return job if adapter is None else adapter.job(job.function, job.args, job.kwargs)
+        if adapter is None:
+            return job
+        return adapter.job(job.function, job.args, job.kwargs).with_policy(*job.policies.values())
     adapter = adapter_of(thing)
     return Job.of(thing, args, kwargs) if adapter is None else adapter.job(thing, args, kwargs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
 import re
@@ -9,6 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+from jobchaos.core.retry_policy import RetryPolicy
 from jobchaos.core.terms import Terms
 from jobchaos.errors import UsageError
 
@@ -24,11 +26,14 @@ class Job:
         *args: Its positional arguments.
         **kwargs: Its keyword arguments, also those whose names a fixture would take for itself.
 
+    Attributes:
+        policies: How it is retried, by who retries: `queue` or `job`. Empty if nobody has said so.
+
     Raises:
         UsageError: If `function` cannot be called, or not with these arguments.
     """
 
-    __slots__ = ("_name", "args", "during", "function", "kwargs", "terms")
+    __slots__ = ("_name", "args", "during", "function", "kwargs", "policies", "terms")
 
     def __init__(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
         if isinstance(function, Job):
@@ -49,6 +54,7 @@ class Job:
         self.terms: Terms | None = None
         self.during: Callable[[], AbstractContextManager[None]] = nullcontext
         self._name = ""
+        self.policies: Mapping[str, RetryPolicy] = {}
         self._bind()
 
     @classmethod
@@ -85,6 +91,22 @@ class Job:
         """
         job = cls(deliver, *args, **kwargs)
         job._name, job.terms, job.during = name, terms, during
+        return job
+
+    def with_policy(self, *policies: RetryPolicy) -> Job:
+        """The same job, retried as `policies` say; each replaces an earlier one of its level.
+
+        Raises:
+            UsageError: If one is no `RetryPolicy`.
+        """
+        job = copy.copy(self)
+        for policy in policies:
+            if not isinstance(policy, RetryPolicy):
+                raise UsageError(
+                    f"the policy of {self.name} is {policy!r}, of type {type(policy).__name__}, which cannot be read. "
+                    "Give a RetryPolicy: RetryPolicy(delays=[1, 5, 30])"
+                )
+            job.policies = {**job.policies, policy.level: policy}
         return job
 
     @property
