@@ -133,14 +133,17 @@ class Lab:
     guard: float = 20.0
     hire: Hire = ThreadWorker
 
-    def run(self, job: Callable[[], object], token: str, *memory: Store) -> RunResult:
+    def survey(self, job: Callable[[], object]) -> RunResult:
+        return self.run(job, "A", survey=True)
+
+    def run(self, job: Callable[[], object], token: str, *memory: Store, survey: bool = False) -> RunResult:
         world = World(lambda resource: ListStore(self.steps))
         for store in memory:
             world.remember(store)
         stage = Stage(self.clock, world)
         with stage.watching([self.steps]):
             runner = Runner(stage, lambda _letter: job, StillConditions(), self.attempts, self.guard, self.hire)
-            return runner.run(Schedule.parse(token))
+            return runner.run(Schedule.parse(token), survey=survey)
 
 
 @pytest.fixture

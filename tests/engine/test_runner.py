@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jobchaos.core.trace import Happening
-from jobchaos.errors import UsageError
 from jobchaos.stores.memory import MemoryStore
 
 if TYPE_CHECKING:
@@ -232,11 +231,6 @@ def test_time_passes_between_segments(lab: Lab) -> None:
 
     lab.run(job, "A1 +61s B A")
     assert seen == [62, 62]  # B is delivered a second after A has waited
-
-
-def test_a_hang_is_refused_clearly(lab: Lab) -> None:
-    with pytest.raises(UsageError, match="!hang"):
-        lab.run(three(lab), "A1!hang A")
 
 
 def test_an_interrupt_in_the_controller_ends_all_workers(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,8 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from jobchaos.core.compare import Fresh
 from jobchaos.core.effect import Effect, Foreign
+from jobchaos.core.hang import Hang
+from jobchaos.core.schedule import Fault
 from jobchaos.core.snapshot import Snapshot
 
 T = TypeVar("T")
@@ -32,8 +34,13 @@ class Pending(Protocol):
     def done(self, outcome: str = "") -> None:
         """It is applied. `outcome` is what the far side answered: `-> 0`, `250`."""
 
-    def failed(self, error: BaseException) -> None:
-        """It was refused by the far side, or its reply was lost."""
+    def failed(self, error: BaseException) -> bool:
+        """It was refused by the far side, or its reply was lost.
+
+        Returns:
+            True if it has been applied all the same: the schedule let its answer come too late. What the effect leaves
+            with others, unless the effect itself says so (`Effect.foreign`), is then to be recorded.
+        """
 
     def add(self, outcome: str) -> None:
         """After `done`: more of the answer has become known (a row was fetched)."""
@@ -65,12 +72,21 @@ class Worker(Protocol):
             BaseException: If the resource must not be restored; the check ends.
         """
 
-    def begin(self, effect: Effect, failure: Callable[[], Exception]) -> Pending:
+    def begin(
+        self, effect: Effect, failure: Callable[[], Exception], hang: Callable[[], Hang] | None = None
+    ) -> Pending:
         """Arrive at the step before `effect`: wait for the baton, then return, die, or raise `failure()`.
+
+        A probe of a driver that waits in C, or in a lock of its own, gives `hang`, and that is all: under `!hang` the
+        time of its timeout passes and its error is raised here (or the call never returns); under `!late` that happens
+        in `done`. A driver that waits in Python's sockets needs nothing: the probe of sockets asks there. A coroutine
+        cannot wait here: see `ask`.
 
         Args:
             effect: What is about to happen; the site is filled in when missing.
             failure: Makes the driver's own error for an injected failure.
+            hang: Tells, when it matters, what becomes of the call if nobody answers; None if somebody always does, or
+                if the waiting is done elsewhere.
         """
 
     def perform(
@@ -80,8 +96,23 @@ class Worker(Protocol):
         *,
         failure: Callable[[], Exception],
         outcome: Callable[[T], str] = ...,
+        hang: Callable[[], Hang] | None = None,
     ) -> T:
         """`begin`, then `call()`, then `done(outcome(result))`, or `failed` with what `call` raised."""
+
+    def ask(self, hang: Callable[[], Hang]) -> Fault | None:
+        """Ask what becomes of a wait that is no step of its own, or is waited for in another way than `begin` knows.
+
+        Called once for each wait, before anything is sent. It never blocks, so a coroutine can call it, too, and then
+        await a future that never comes, for as long as the driver would.
+
+        Returns:
+            None if it is answered. `HANG`: send nothing, and let the timeout pass (`time_out`). `LATE`: send, take the
+            answer, and let the timeout pass. `SLOW`: let the timeout pass (`Clock.advance`), and take the answer.
+        """
+
+    def time_out(self, hang: Hang) -> None:
+        """Let the timeout pass in virtual time, then raise the driver's error; without a timeout, never return."""
 
     def wait(self, resource: str, deadline: int | None) -> bool:
         """Say that the far side makes us wait (a lock held by another worker), and park.

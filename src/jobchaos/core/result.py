@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from jobchaos.core.compare import Fresh
+from jobchaos.core.hang import HangPoint
 from jobchaos.core.schedule import Schedule
 from jobchaos.core.snapshot import State
 from jobchaos.core.trace import Trace
@@ -19,11 +20,15 @@ class CopyResult:
         completed: True if one of its attempts finished.
         attempts: How many executions it had.
         error: The text of its last attempt's exception, if the copy was given up; `waits for ever for X` if stuck.
+        hung: The wait that the schedule has struck, if it has.
+        points: All waits that could be struck, if they were looked for.
     """
 
     completed: bool
     attempts: int
     error: str
+    hung: HangPoint | None = None
+    points: tuple[HangPoint, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,17 +11,25 @@ from jobchaos.errors import TokenError, UsageError
 
 _NANOSECONDS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
 _RUN = re.compile(r"([A-Z])([0-9]+)?(?:!(\w*))?")
+_NUMBERED = re.compile(r"(hang|late)([0-9]+)")
 _TIME = re.compile(r"\+([0-9]+)(?:\.([0-9]+))?")
 
 
 class Fault(enum.Enum):
-    """What befalls a copy at the step where its segment ends."""
+    """What befalls a copy at the step where its segment ends.
+
+    The last three are about time. `HANG`: from there on until the attempt ends, nobody answers at the far side that it
+    waits for. `LATE`: the call is applied, and its answer comes after the caller's timeout. `SLOW`: from there on each
+    answer comes at the last moment.
+    """
 
     KILL = "kill"
     TERMINATE = "terminate"
     FAIL = "fail"
     LOST = "lost"
     HANG = "hang"
+    LATE = "late"
+    SLOW = "slow"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +40,14 @@ class Run:
         copy: The copy's letter, `A` to `Z`.
         steps: How many effects it may apply; None lets it run to its end.
         fault: What happens at the step after those effects; needs `steps`.
+        wait: Of `HANG` and `LATE`: which wait it is that is not answered, counted from 1 since those effects ended. A
+            step may have several (connecting, then an answer), and there are waits between steps.
     """
 
     copy: str
     steps: int | None = None
     fault: Fault | None = None
+    wait: int = 1
 
     def __post_init__(self) -> None:
         if not (len(self.copy) == 1 and "A" <= self.copy <= "Z"):
@@ -45,11 +56,13 @@ class Run:
             raise UsageError(f"a copy cannot run {self.steps} steps; give 0 or more")
         if self.fault is not None and self.steps is None:
             raise UsageError(f"!{self.fault.value} needs the number of steps before it, as in A3!{self.fault.value}")
+        if self.wait != 1 and (self.wait < 1 or self.fault not in (Fault.HANG, Fault.LATE)):
+            raise UsageError(f"the waits that !hang and !late strike are counted from 1, got {self.wait}")
 
     def __str__(self) -> str:
         steps = "" if self.steps is None else str(self.steps)
         fault = "" if self.fault is None else f"!{self.fault.value}"
-        return f"{self.copy}{steps}{fault}"
+        return f"{self.copy}{steps}{fault}{self.wait if self.wait > 1 else ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +134,7 @@ class Schedule:
         """
         faults = sum(run.fault is not None for run in self.runs)
         soft = sum(run.fault is Fault.TERMINATE for run in self.runs)
-        positions = tuple(-1 if run.steps is None else run.steps for run in self.runs)
+        positions = tuple(part for run in self.runs for part in (-1 if run.steps is None else run.steps, run.wait))
         return len(self.copies), faults, soft, self.preemptions, len(self.segments), positions, str(self)
 
     @classmethod
@@ -146,12 +159,16 @@ def _segment(token: str, start: int, text: str) -> Run | Wait:
     if match.end() != len(text):
         raise TokenError(token, start + match.end(), f"{text[match.end()]!r} does not continue {match.group()!r}")
     copy, steps, fault = match.groups()
+    numbered = None if fault is None else _NUMBERED.fullmatch(fault)
+    fault, wait = (numbered.group(1), int(numbered.group(2))) if numbered is not None else (fault, 1)
     if fault is not None and fault not in (known.value for known in Fault):
         known = ", ".join(known.value for known in Fault)
         raise TokenError(token, start + match.start(3), f"unknown fault {fault!r}; known are {known}")
     if fault is not None and steps is None:
         raise TokenError(token, start + 1, f"!{fault} needs the number of steps before it, as in {copy}3!{fault}")
-    return Run(copy, None if steps is None else int(steps), None if fault is None else Fault(fault))
+    if not wait:
+        raise TokenError(token, start + match.start(3), f"the waits that !{fault} strikes are counted from 1")
+    return Run(copy, None if steps is None else int(steps), None if fault is None else Fault(fault), wait)
 
 
 def _wait(token: str, start: int, text: str) -> Wait:

@@ -6,10 +6,11 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from types import FrameType
-from typing import NoReturn, Protocol, TypeVar
+from typing import NoReturn, TypeVar
 
 from jobchaos.core.attempts import answer
 from jobchaos.core.effect import Effect, Foreign
+from jobchaos.core.hang import Hang
 from jobchaos.core.leases import held_by
 from jobchaos.core.schedule import Fault
 from jobchaos.core.trace import Happening, TraceEvent
@@ -19,22 +20,14 @@ from jobchaos.engine.pending import PendingEffect
 from jobchaos.engine.sites import call_site
 from jobchaos.engine.stage import Stage
 from jobchaos.engine.standing import Standing
+from jobchaos.engine.vessel import Vessel
+from jobchaos.engine.waits import TIMED, Waits
 
 T = TypeVar("T")
 
 _STUBBORN = 50  # steps after death until we stop believing that this is clean-up code
 _IDLE = 20  # sleeps without a write until a worker counts as waiting for somebody else
 _ENDLESS = 20_000  # steps of one attempt until it counts as an endless loop
-
-
-class Vessel(Protocol):
-    """What an attempt runs in: a thread or a process."""
-
-    def park(self) -> None:
-        """Give the baton back, and wait until it is lent again."""
-
-    def die(self) -> None:
-        """End the attempt here and now: raise `WorkerKilled`, or never return."""
 
 
 class Attempt:
@@ -52,6 +45,7 @@ class Attempt:
         self.attempt = attempt
         self.standing = Standing()
         self.outcome = Outcome("killed")
+        self.waits = Waits(self, stage.clock)
         self._stage = stage
         self._vessel = vessel
         self._locks: list[str] = []
@@ -113,7 +107,9 @@ class Attempt:
         self._stage.stop(error)
         raise CheckStopped from error
 
-    def begin(self, effect: Effect, failure: Callable[[], Exception]) -> PendingEffect:
+    def begin(
+        self, effect: Effect, failure: Callable[[], Exception], hang: Callable[[], Hang] | None = None
+    ) -> PendingEffect:
         """See `Worker.begin`."""
         if self.dead:
             self._refuse_to_die()
@@ -129,7 +125,8 @@ class Attempt:
         standing.writes += effect.writes and effect.kind != "sleep"
         if standing.steps > _ENDLESS:
             self._die(effect, f"takes more than {_ENDLESS} steps: an endless loop?")
-        return PendingEffect(self, effect, failure if lost else None)
+        late = self.waits.begun(effect, hang)
+        return PendingEffect(self, effect, failure if lost else None, late)
 
     def perform(
         self,
@@ -138,9 +135,10 @@ class Attempt:
         *,
         failure: Callable[[], Exception],
         outcome: Callable[[T], str] = lambda _: "",
+        hang: Callable[[], Hang] | None = None,
     ) -> T:
         """See `Worker.perform`."""
-        pending = self.begin(effect, failure)
+        pending = self.begin(effect, failure, hang)
         try:
             result = call()
         except Exception as error:
@@ -148,6 +146,14 @@ class Attempt:
             raise
         pending.done(outcome(result))
         return result
+
+    def ask(self, hang: Callable[[], Hang]) -> Fault | None:
+        """See `Worker.ask`."""
+        return None if self.dead else self.waits.ask(hang)
+
+    def time_out(self, hang: Hang) -> None:
+        """See `Worker.time_out`."""
+        self.waits.time_out(hang)
 
     def wait(self, resource: str, deadline: int | None) -> bool:
         """See `Worker.wait`."""
@@ -230,7 +236,9 @@ class Attempt:
         """Use up one credit, or meet the fault, or park; return True if the reply to this effect gets lost."""
         standing = self.standing
         while standing.credit == 0:
-            fault, standing.fault = standing.fault, None
+            if standing.fault in TIMED and self.waits.let_in():
+                return False
+            fault, standing.fault = standing.fault, standing.fault if self.waits.is_missed else None
             if fault is Fault.KILL:
                 self._die(effect, "")
             if fault is Fault.TERMINATE:

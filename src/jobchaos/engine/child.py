@@ -110,7 +110,8 @@ class Child:
 
     def _receive(self) -> None:
         go: Go = self._hear()
-        self._attempt.standing.credit, self._attempt.standing.fault = go.credit, go.fault
+        standing = self._attempt.standing
+        standing.credit, standing.fault, standing.wait, standing.survey = go.credit, go.fault, go.wait, go.survey
         self._stage.clock.advance(go.now - self._stage.clock.now())
 
     def _report(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from jobchaos.core.hang import HangPoint
 from jobchaos.core.result import CopyResult
 from jobchaos.engine.worker import HiredWorker
 
@@ -22,6 +23,8 @@ class CopyState:
         overran: True if it has ended while another copy moved, as it could not be paused where it should have been.
         completed: True once an attempt has finished.
         error: Why the latest attempt did not.
+        hung: The wait of an attempt that the schedule has struck.
+        points: The waits of the latest attempt, if they were to be noted.
     """
 
     letter: str
@@ -31,6 +34,8 @@ class CopyState:
     overran: bool = False
     completed: bool = False
     error: str = ""
+    hung: HangPoint | None = None
+    points: tuple[HangPoint, ...] = ()
 
     def is_open(self, budget: int) -> bool:
         """True if it is running, or has to be delivered again and may be (at most `budget` redeliveries)."""
@@ -46,4 +51,4 @@ class CopyState:
 
     def result(self) -> CopyResult:
         """The value to report."""
-        return CopyResult(self.completed, self.attempts, self.error)
+        return CopyResult(self.completed, self.attempts, self.error, self.hung, self.points)

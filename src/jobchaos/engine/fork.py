@@ -89,7 +89,9 @@ class ForkWorker:
         """
         channel = self._channel or self._fork()
         try:
-            channel.send(Go(self.standing.credit, self.standing.fault, self._stage.clock.now()))
+            standing = self.standing
+            now = self._stage.clock.now()
+            channel.send(Go(standing.credit, standing.fault, standing.wait, standing.survey, now))
             while isinstance(message := channel.receive(guard), Announce):
                 channel.send(self._announced(message.resource))
         except TimeoutError:

@@ -21,11 +21,15 @@ class Go(NamedTuple):
     Attributes:
         credit: See `Standing.credit`.
         fault: See `Standing.fault`.
+        wait: See `Standing.wait`.
+        survey: See `Standing.survey`.
         now: Virtual time, in nanoseconds since the epoch.
     """
 
     credit: int | None
     fault: Fault | None
+    wait: int
+    survey: bool
     now: int
 
 

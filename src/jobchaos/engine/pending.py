@@ -6,11 +6,15 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from jobchaos.core.effect import Effect
+from jobchaos.core.hang import Hang
 from jobchaos.core.trace import Happening
 from jobchaos.engine.outcome import describe
 
 if TYPE_CHECKING:
     from jobchaos.engine.attempt import Attempt
+
+
+_TOO_LATE = "(the answer comes too late)"
 
 
 class PendingEffect:
@@ -20,32 +24,45 @@ class PendingEffect:
         worker: Who caused it.
         effect: What it is.
         lost: Makes the driver's error if the effect is applied but its reply gets lost; None if the reply arrives.
+        late: How the call ends if it is applied and its answer comes after the timeout; None if it comes in time.
     """
 
-    __slots__ = ("_amend", "_effect", "_lost", "_worker")
+    __slots__ = ("_amend", "_effect", "_late", "_lost", "_worker")
 
-    def __init__(self, worker: Attempt, effect: Effect, lost: Callable[[], Exception] | None) -> None:
+    def __init__(
+        self, worker: Attempt, effect: Effect, lost: Callable[[], Exception] | None, late: Hang | None = None
+    ) -> None:
         self._worker = worker
         self._effect = effect
         self._lost = lost
+        self._late = late
         self._amend: Callable[[str], None] | None = None
 
     def done(self, outcome: str = "") -> None:
         """See `Pending.done`."""
         worker, effect = self._worker, self._effect
         worker.unblock()
+        worker.waits.ended()
         if effect.foreign is not None:
             worker.record(effect.foreign)
+        if self._late is not None:
+            worker.note(Happening.EFFECT, effect, f"{outcome} {_TOO_LATE}".lstrip())
+            worker.time_out(self._late)
         if self._lost is not None:
             error = self._lost()
             worker.note(Happening.EFFECT, effect, f"{outcome} (reply lost: {describe(error)})")
             raise error
         self._amend = worker.note(Happening.EFFECT, effect, outcome)
 
-    def failed(self, error: BaseException) -> None:
+    def failed(self, error: BaseException) -> bool:
         """See `Pending.failed`."""
-        self._worker.unblock()
-        self._worker.note(Happening.EFFECT, self._effect, describe(error), applied=False)
+        worker, effect, is_late = self._worker, self._effect, self._worker.waits.is_late
+        worker.unblock()
+        worker.waits.ended()
+        if is_late and effect.foreign is not None:
+            worker.record(effect.foreign)
+        worker.note(Happening.EFFECT, effect, _TOO_LATE if is_late else describe(error), applied=is_late)
+        return is_late
 
     def add(self, outcome: str) -> None:
         """See `Pending.add`."""

@@ -13,9 +13,9 @@ from jobchaos.core.trace import Happening
 from jobchaos.engine.copies import CopyState
 from jobchaos.engine.outcome import Failure
 from jobchaos.engine.stage import Stage
+from jobchaos.engine.waits import TIMED
 from jobchaos.engine.worker import Hire, HiredWorker, ThreadWorker
 from jobchaos.engine.world import Saved
-from jobchaos.errors import UsageError
 
 Look = Callable[[int, Effect], None]
 _REDELIVERY = 10**9  # ns: a broker takes a moment, and time-derived names of two deliveries must not coincide
@@ -52,6 +52,7 @@ class Runner:
         self._stuck = ""
         self._missed = False
         self._read_attempt = False
+        self._survey = False
         self.last_failure: Failure | None = None
         """What the last attempt that raised has raised."""
 
@@ -60,20 +61,20 @@ class Runner:
         """The random values that the present run was handed so far."""
         return self._conditions.fresh()
 
-    def run(self, schedule: Schedule, *, perturbed: bool = False) -> RunResult:
+    def run(self, schedule: Schedule, *, perturbed: bool = False, survey: bool = False) -> RunResult:
         """Restore the initial state and run `schedule`.
 
         Args:
             schedule: Who runs how many steps, with which faults.
             perturbed: Start at another time and with other random values, to see what depends on them.
+            survey: Note all waits that a fault could strike.
 
         Raises:
             UsageError: If a store, a host or the schedule itself is refused.
         """
-        if any(run.fault is Fault.HANG for run in schedule.runs):
-            raise UsageError(f"'{schedule}': !hang needs a model of every driver's timeouts, which is not there yet")
         self._stage.world.restore()
         self._begin(schedule, perturbed=perturbed)
+        self._survey = survey
         try:
             self._perform(schedule.segments)
             self._finish()
@@ -137,6 +138,7 @@ class Runner:
         self._conditions.begin(perturbed=perturbed)
         self._copies = {letter: CopyState(letter) for letter in schedule.copies}
         self._stuck, self._missed, self._read_attempt, self.last_failure = "", False, False, None
+        self._survey = False
 
     def _perform(self, segments: Iterable[Run | Wait]) -> None:
         for segment in segments:
@@ -153,9 +155,11 @@ class Runner:
             copy.overran = False
             return
         worker = copy.worker or self._deliver(copy)
+        worker.standing.wait = segment.wait
         self._drive(copy, worker, segment.steps, segment.fault)
         standing = worker.standing
-        if standing.outcome is not None and (standing.fault is not None or standing.credit):
+        has_ended = standing.outcome is not None
+        if (has_ended and (standing.fault is not None or standing.credit)) or standing.fault in TIMED:
             self._missed = True
         standing.fault = None
 
@@ -177,8 +181,10 @@ class Runner:
                 return
 
     def _drive(self, copy: CopyState, worker: HiredWorker, credit: int | None, fault: Fault | None) -> None:
-        worker.standing.credit, worker.standing.fault = credit, fault
+        worker.standing.credit, worker.standing.fault, worker.standing.survey = credit, fault, self._survey
         in_time = worker.move(self._guard)
+        copy.hung = copy.hung or worker.standing.hung
+        copy.points = tuple(worker.standing.points)
         if self._stage.error is not None:
             return self._fail()
         if not in_time:

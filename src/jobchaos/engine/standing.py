@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from jobchaos.core.effect import Effect
+from jobchaos.core.hang import HangPoint
 from jobchaos.core.schedule import Fault
 from jobchaos.engine.outcome import Outcome
 
@@ -16,6 +17,8 @@ class Standing:
     Attributes:
         credit: Steps it may still take before it parks; None for no limit.
         fault: What befalls it when the credit is used up.
+        wait: Which wait since then the fault strikes, from 1, if it strikes a wait.
+        survey: Whether to note all waits that could be struck.
         waiting_at: The effect it is parked before.
         blocked_on: The locked resource it waits for; empty if it does not.
         deadline: Virtual time at which a blocked worker gives up.
@@ -26,11 +29,15 @@ class Standing:
         dead: True once it was killed.
         cause_of_death: Why it was killed although the schedule did not ask for it.
         terminated: True once it was told to stop, and began to clean up.
+        hung: The wait that was struck.
+        points: All waits, if they were to be noted.
         outcome: How it ended; None while it goes on.
     """
 
     credit: int | None = 0
     fault: Fault | None = None
+    wait: int = 1
+    survey: bool = False
     waiting_at: Effect | None = None
     blocked_on: str = ""
     deadline: int | None = None
@@ -41,6 +48,8 @@ class Standing:
     dead: bool = False
     cause_of_death: str = ""
     terminated: bool = False
+    hung: HangPoint | None = None
+    points: list[HangPoint] = field(default_factory=list)
     outcome: Outcome | None = None
 
     @property

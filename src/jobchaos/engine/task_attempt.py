@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from jobchaos.core.effect import Effect
+from jobchaos.core.hang import Hang
 from jobchaos.engine.attempt import Attempt, Vessel
 from jobchaos.engine.pending import PendingEffect
 from jobchaos.engine.stage import Stage
@@ -23,10 +24,12 @@ class TaskAttempt(Attempt):
         """Where it awaited last."""
         self._awaited: list[PendingEffect] = []
 
-    def begin(self, effect: Effect, failure: Callable[[], Exception]) -> PendingEffect:
+    def begin(
+        self, effect: Effect, failure: Callable[[], Exception], hang: Callable[[], Hang] | None = None
+    ) -> PendingEffect:
         """See `Worker.begin`."""
         self.go_on()
-        return super().begin(effect, failure)
+        return super().begin(effect, failure, hang)
 
     @property
     def is_polling(self) -> bool:

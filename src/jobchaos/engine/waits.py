@@ -1,0 +1,137 @@
+"""Waits: which of an attempt's waits for others is not answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from jobchaos.core.effect import Effect
+from jobchaos.core.hang import Hang, HangPoint
+from jobchaos.core.ports import Clock
+from jobchaos.core.schedule import Fault
+from jobchaos.core.trace import Happening
+from jobchaos.engine.sites import call_site
+
+if TYPE_CHECKING:
+    from jobchaos.engine.attempt import Attempt
+
+TIMED = (Fault.HANG, Fault.LATE, Fault.SLOW)
+"""Faults that strike a wait: in the step at which the credit is used up, or before it."""
+
+
+class Waits:
+    """The waits of one attempt, counted since the last step that has ended.
+
+    Args:
+        attempt: Whose they are.
+        clock: Virtual time.
+    """
+
+    def __init__(self, attempt: Attempt, clock: Clock) -> None:
+        self._attempt = attempt
+        self._clock = clock
+        self._standing = attempt.standing
+        self._silent: set[str] = set()
+        self._number = 0
+        self._open: Effect | None = None
+        self._is_in_last = False
+        self._is_slow = False
+        self.is_late = False
+        """True if the answer to the step that is underway comes too late."""
+
+    def let_in(self) -> bool:
+        """Whether a step begins although the credit is used up, since the fault is for a wait within it."""
+        standing = self._standing
+        if standing.fault is Fault.SLOW:
+            self._strike(None)
+        elif standing.fault in TIMED and not self._is_in_last:
+            self._is_in_last = True
+            return True
+        return False
+
+    @property
+    def is_missed(self) -> bool:
+        """True if the step in which the fault was to strike is over, and had no such wait."""
+        return self._standing.fault in TIMED
+
+    def begun(self, effect: Effect, hang: Callable[[], Hang] | None) -> Hang | None:
+        """A step begins; if it is a wait as a whole, go through it.
+
+        Returns:
+            How the step ends, if it is applied, and its answer comes too late.
+        """
+        self._open = effect
+        fault = None if hang is None else self.ask(hang)
+        if hang is None or fault is None:
+            return None
+        if fault is Fault.HANG:
+            self._attempt.note(Happening.EFFECT, effect, "never answers (not applied)", applied=False)
+            self.ended()
+            self.time_out(hang())
+        if fault is Fault.SLOW:
+            self._clock.advance(hang().nanoseconds or 0)
+        return hang() if fault is Fault.LATE else None
+
+    def time_out(self, hang: Hang) -> None:
+        """See `Worker.time_out`."""
+        timeout = hang.nanoseconds
+        if timeout is None:
+            while True:
+                self._attempt.wait(f"an answer of {hang.far}", None)
+        self._clock.advance(timeout)
+        self._attempt.note(Happening.TIMED_OUT, None, f"{hang.far}, after {hang.timeout:g} s")
+        if hang.failure is not None:
+            raise hang.failure()
+
+    def ended(self) -> None:
+        """The step that was underway is over."""
+        self._open = None
+        self._number = 0
+        self.is_late = False
+
+    def ask(self, hang: Callable[[], Hang]) -> Fault | None:
+        """See `Worker.ask`."""
+        standing = self._standing
+        self._number += 1
+        if standing.survey:
+            standing.points.append(self._point(hang()))
+        if not (self._silent or self._is_slow or standing.fault in TIMED):
+            return None
+        expected = hang()
+        if expected.far in self._silent:
+            return Fault.HANG
+        fault = self._strike(expected) if self._is_struck() else None
+        if fault is Fault.HANG:
+            self._silent.add(expected.far)
+        self.is_late = self.is_late or fault is Fault.LATE
+        slow = self._is_slow and bool(expected.timeout) and expected.waits_for != "lock"
+        return fault or (Fault.SLOW if slow else None)
+
+    def _is_struck(self) -> bool:
+        standing = self._standing
+        if standing.credit != 0 or standing.fault not in TIMED or not (self._is_in_last or self._open is None):
+            return False
+        return standing.fault is Fault.SLOW or self._number == standing.wait
+
+    def _strike(self, expected: Hang | None) -> Fault | None:
+        standing = self._standing
+        fault, standing.fault = standing.fault, None
+        if fault is Fault.SLOW:
+            self._is_slow = True
+            return None
+        standing.hung = None if expected is None else self._point(expected)
+        return fault
+
+    def _point(self, expected: Hang) -> HangPoint:
+        effect = self._open
+        return HangPoint(
+            steps=self._standing.steps - (effect is not None),
+            number=self._number,
+            call="" if effect is None else effect.label,
+            writes=effect is None or effect.writes,
+            site=call_site() if effect is None else effect.site,
+            far=expected.far,
+            timeout=expected.nanoseconds,
+            advice=expected.advice,
+            waits_for=expected.waits_for,
+        )
