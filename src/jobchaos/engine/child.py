@@ -12,8 +12,9 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any, NoReturn
 
+from jobchaos.core.conditions import Conditions
 from jobchaos.core.effect import Foreign
-from jobchaos.core.ports import Conditions, Probe
+from jobchaos.core.ports import Probe
 from jobchaos.engine.attempt import Attempt
 from jobchaos.engine.channel import Channel
 from jobchaos.engine.death import CheckStopped

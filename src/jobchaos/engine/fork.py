@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from jobchaos.core.conditions import Conditions
 from jobchaos.core.effect import Site
-from jobchaos.core.ports import Conditions, Probe
+from jobchaos.core.ports import Probe
 from jobchaos.core.trace import Happening
 from jobchaos.engine.channel import Channel
 from jobchaos.engine.child import LOCATE, Child

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from jobchaos.core.compare import Fresh
+from jobchaos.core.conditions import Conditions
 from jobchaos.core.effect import Effect
-from jobchaos.core.ports import Conditions
 from jobchaos.core.result import RunResult
 from jobchaos.core.schedule import Fault, Run, Schedule, Wait
 from jobchaos.core.trace import Happening

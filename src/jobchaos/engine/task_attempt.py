@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 from jobchaos.core.effect import Effect
 from jobchaos.core.hang import Hang
-from jobchaos.engine.attempt import Attempt, Vessel
+from jobchaos.engine.attempt import Attempt
 from jobchaos.engine.pending import PendingEffect
 from jobchaos.engine.stage import Stage
+from jobchaos.engine.vessel import Vessel
 
 _POLLS = 20  # awaits without any other effect until a copy counts as waiting for another one
 _ENDLESS = 500  # likewise, until it counts as an endless loop
