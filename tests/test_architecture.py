@@ -81,6 +81,8 @@ def test_every_part_has_its_place() -> None:
 def test_frameworks_are_known_in_one_place_each(module: Path) -> None:
     homes = {"pytest": "pytest_plugin/", "_pytest": "pytest_plugin/", "hypothesis": "explore/strategies.py"}
     homes |= {"freezegun": "clock/", "jinja2": "report/html_report.py", "sqlalchemy": "probes/sqlalchemy.py"}
+    homes |= {"httpx": "probes/httpx.py", "httpcore": "probes/httpx.py", "aiohttp": "probes/aiohttp.py"}
+    homes |= {"requests": "probes/requests.py", "requests_mock": "probes/requests.py"}
     if module == TEMPLATE:
         return
     path = module.relative_to(ROOT).as_posix()

@@ -10,6 +10,7 @@ from jobchaos.clock.loop import virtual_loop
 from jobchaos.clock.virtual import VirtualClock
 from jobchaos.core.job import Job
 from jobchaos.core.ports import Probe, Worker
+from jobchaos.probes.aiohttp import AiohttpProbe
 from jobchaos.probes.bindings import Bindings
 from jobchaos.probes.entropy import EntropyProbe
 from jobchaos.probes.event_loops import EventLoopProbe
@@ -17,7 +18,9 @@ from jobchaos.probes.file_locks import FileLockProbe
 from jobchaos.probes.files import FileProbe
 from jobchaos.probes.held_clocks import HeldClockProbe
 from jobchaos.probes.http import HTTPProbe
+from jobchaos.probes.httpx import HTTPXProbe
 from jobchaos.probes.locks import LockProbe
+from jobchaos.probes.requests import RequestsMockProbe, RequestsProbe
 from jobchaos.probes.sleep import SleepProbe
 from jobchaos.probes.smtp import SMTPProbe
 from jobchaos.probes.spawn import SpawnProbe
@@ -49,6 +52,10 @@ def probes_for(
         SQLAlchemyProbe(),
         SMTPProbe(),
         HTTPProbe(),
+        RequestsProbe(),
+        RequestsMockProbe(),
+        HTTPXProbe(),
+        AiohttpProbe(),
         FileProbe(bindings),
         SleepProbe(bindings),
         LockProbe(named),

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from sqlite3 import connect as early_bound
 from typing import Any
 
+import aiohttp
+import httpx
 import requests
 import sqlalchemy as sa
 import urllib3
@@ -177,6 +179,22 @@ def posts_through_urllib() -> None:
 def posts_through_urllib3() -> None:
     with urllib3.PoolManager() as pool:
         pool.request("POST", f"http://127.0.0.1:{site.http_port}/charges", body=b"{}").data  # noqa: B018 - reads it
+
+
+def posts_through_httpx() -> None:
+    httpx.post(f"http://127.0.0.1:{site.http_port}/charges", json={"cents": 42}, verify=False)
+
+
+async def posts_through_httpx_from_a_coroutine() -> None:
+    async with httpx.AsyncClient(verify=False) as client:
+        await client.post(f"http://127.0.0.1:{site.http_port}/charges", json={"cents": 42})
+
+
+async def posts_through_aiohttp() -> None:
+    async with aiohttp.ClientSession() as session:
+        url = f"http://127.0.0.1:{site.http_port}/charges"
+        async with session.post(url, data=b"{}", headers={"Idempotency-Key": str(uuid.uuid4())}) as answer:
+            answer.raise_for_status()
 
 
 def charges_then_records() -> None:
@@ -379,6 +397,9 @@ BROKEN = [
     Broken(posts_through_requests, {"JC101": "A A"}),
     Broken(posts_through_urllib, {"JC101": "A A"}),
     Broken(posts_through_urllib3, {"JC101": "A A"}),
+    Broken(posts_through_httpx, {"JC101": "A A"}),
+    Broken(posts_through_httpx_from_a_coroutine, {"JC101": "A A"}),
+    Broken(posts_through_aiohttp, {"JC101": "A A"}),
     Broken(charges_then_records, {"JC201": "A1 B A", "JC301": "A2!kill A"}),
     Broken(appends_to_a_file, {"JC103": "A A"}),
     Broken(appends_the_time_to_a_file, {"JC103": "A A"}),

@@ -26,6 +26,8 @@ class Answering(http.server.BaseHTTPRequestHandler):
         self.rfile.read(int(self.headers["Content-Length"]))
         self._answer(201)
 
+    do_PUT = do_POST  # noqa: N815
+
     def do_GET(self) -> None:
         self._answer(200)
 

@@ -15,6 +15,8 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+import aiohttp
+import httpx
 import sqlalchemy as sa
 
 from tests.corpus import site
@@ -134,6 +136,17 @@ def mails_with_a_derived_message_id() -> None:
 
 def posts_with_a_derived_key() -> None:
     site.post("/charges", key="order-7")
+
+
+def posts_with_a_derived_key_through_httpx() -> None:
+    url = f"http://127.0.0.1:{site.http_port}/charges"
+    httpx.post(url, json={"cents": 42}, headers={"Idempotency-Key": "order-7"}, verify=False).raise_for_status()
+
+
+async def puts_through_aiohttp() -> None:
+    url = f"http://127.0.0.1:{site.http_port}/orders/7"
+    async with aiohttp.ClientSession() as session, session.put(url, json={"paid": True}) as answer:
+        answer.raise_for_status()
 
 
 def only_gets() -> None:
@@ -286,6 +299,8 @@ SOUND: list[Callable[[], Any]] = [
     uses_up_generated_keys,
     mails_with_a_derived_message_id,
     posts_with_a_derived_key,
+    posts_with_a_derived_key_through_httpx,
+    puts_through_aiohttp,
     only_gets,
     replaces_a_file,
     makes_a_directory_if_needed,

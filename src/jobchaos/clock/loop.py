@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import selectors
+import socket
 from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -121,6 +122,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._executing += 1
         future.add_done_callback(self._executed)
         return future
+
+    async def getaddrinfo(self, *args: Any, **kwargs: Any) -> Any:
+        # Without the thread that asyncio has for it: only this machine may be reached, whose names are known at once.
+        return socket.getaddrinfo(*args, **kwargs)
 
     async def shutdown_default_executor(self, *args: Any) -> None:
         self._executing += 1  # a thread does it
