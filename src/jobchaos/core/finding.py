@@ -27,6 +27,8 @@ CODES = {
     "JC303": "crash: the stored state differs from a single run's after a crash and redelivery",
     "JC304": "crash: the redelivered job never completes",
     "JC305": "crash: the stored state grows with every crash and redelivery, without end",
+    "JC306": "crash: the job system loses the job with its worker, and it never completes",
+    "JC307": "crash: the job stays marked as running after its worker's death, and never completes",
     "JC501": "retry: a foreign effect happens again after a failed or unanswered call",
     "JC502": "retry: a foreign effect is missing after a failed or unanswered call",
     "JC503": "retry: the stored state differs from a single run's after a failed or unanswered call",

@@ -9,6 +9,7 @@ from jobchaos.core.compare import Fresh
 from jobchaos.core.hang import HangPoint
 from jobchaos.core.schedule import Schedule
 from jobchaos.core.snapshot import State
+from jobchaos.core.terms import AfterKill
 from jobchaos.core.trace import Trace
 
 
@@ -22,6 +23,7 @@ class CopyResult:
         error: The text of its last attempt's exception, if the copy was given up; `waits for ever for X` if stuck.
         hung: The wait that the schedule has struck, if it has.
         points: All waits that could be struck, if they were looked for.
+        after_kill: What has become of its message with the worker that was killed last.
     """
 
     completed: bool
@@ -29,6 +31,7 @@ class CopyResult:
     error: str
     hung: HangPoint | None = None
     points: tuple[HangPoint, ...] = ()
+    after_kill: AfterKill = AfterKill.REDELIVERED
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from jobchaos.core.leases import held_by
 from jobchaos.core.schedule import Fault
 from jobchaos.core.trace import Happening, TraceEvent
 from jobchaos.engine.death import CheckStopped, WorkerKilled, bury, strike_later
-from jobchaos.engine.outcome import Failure, Outcome, describe
+from jobchaos.engine.outcome import Outcome, describe
 from jobchaos.engine.pending import PendingEffect
 from jobchaos.engine.sites import call_site
 from jobchaos.engine.stage import Stage
@@ -84,7 +84,7 @@ class Attempt:
         if self.dead or isinstance(error, WorkerKilled | CheckStopped):
             bury(error)
             return Outcome("killed")
-        return Outcome("raised", Failure.of(error))
+        return Outcome.raised(error)
 
     # --- the probes' side --------------------------------------------------------------------------------------------
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from jobchaos.core.hang import HangPoint
+from jobchaos.core.redelivery import carry
 from jobchaos.core.result import CopyResult
+from jobchaos.core.terms import AfterKill
+from jobchaos.engine.outcome import Outcome
 from jobchaos.engine.worker import HiredWorker
 
+_MOST_ASKED = 100  # redeliveries that a job system has decided on until that counts as never coming to an end
 _PING_PONG = 1000  # waits without a write until two copies that only wake each other count as getting nowhere
 
 
@@ -25,6 +30,12 @@ class CopyState:
         error: Why the latest attempt did not.
         hung: The wait of an attempt that the schedule has struck.
         points: The waits of the latest attempt, if they were to be noted.
+        after_kill: What becomes of its message if its worker is killed.
+        is_over: True if its message is never delivered again, unless the schedule says so.
+        is_killed: True if its latest worker was killed.
+        asked: Redeliveries that its job system has decided on.
+        due: Virtual time before which it is not delivered again, in nanoseconds since the epoch.
+        message: What its message carries since then.
     """
 
     letter: str
@@ -36,10 +47,44 @@ class CopyState:
     error: str = ""
     hung: HangPoint | None = None
     points: tuple[HangPoint, ...] = ()
+    after_kill: AfterKill = AfterKill.REDELIVERED
+    is_over: bool = False
+    is_killed: bool = False
+    asked: int = 0
+    due: int = 0
+    message: object = None
 
     def is_open(self, budget: int) -> bool:
         """True if it is running, or has to be delivered again and may be (at most `budget` redeliveries)."""
-        return self.worker is not None or (not self.completed and self.redeliveries < budget)
+        if self.worker is not None:
+            return True
+        return not (self.completed or self.is_over) and self.redeliveries - self.asked < budget
+
+    def delivered(self, body: Callable[[], object]) -> Callable[[], object]:
+        """It is delivered once more; return what runs its job, with what its message carries by now."""
+        self.attempts += 1
+        self.is_over = self.is_killed = False
+        message = self.message
+        if message is None:
+            return body
+
+        def run() -> object:
+            carry(message)
+            return body()
+
+        return run
+
+    def killed(self) -> None:
+        """Its worker was killed."""
+        self.is_killed = True
+        self.is_over = self.after_kill is not AfterKill.REDELIVERED
+
+    def raised(self, outcome: Outcome, now: int) -> None:
+        """Its attempt has raised, at a virtual time."""
+        self.is_over = outcome.is_final or self.asked >= _MOST_ASKED
+        if outcome.due is not None:
+            self.asked += 1
+            self.due, self.message = now + outcome.due, outcome.message
 
     @property
     def progress(self) -> tuple[int, bool, int, int]:
@@ -51,4 +96,5 @@ class CopyState:
 
     def result(self) -> CopyResult:
         """The value to report."""
-        return CopyResult(self.completed, self.attempts, self.error, self.hung, self.points)
+        after_kill = self.after_kill if self.is_killed else AfterKill.REDELIVERED
+        return CopyResult(self.completed, self.attempts, self.error, self.hung, self.points, after_kill)

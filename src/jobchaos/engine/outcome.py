@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jobchaos.core.project import is_ours
+from jobchaos.core.redelivery import GivenUp, Redelivery
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +52,29 @@ class Outcome:
     Attributes:
         kind: `finished`, `raised` or `killed`.
         failure: What it raised, for `raised`.
+        is_final: True if its job system never delivers the message again.
+        due: Nanoseconds until the message is delivered again, if its job system has said when.
+        message: What that delivery carries.
     """
 
     kind: str
     failure: Failure | None = None
+    is_final: bool = False
+    due: int | None = None
+    message: object = None
+
+    @classmethod
+    def raised(cls, error: BaseException) -> Outcome:
+        """An attempt has ended in an exception: the job's own, or what its job system makes of that."""
+        if isinstance(error, GivenUp):
+            return cls("raised", Failure.of(error.error), is_final=True)
+        if isinstance(error, Redelivery):
+            return cls("raised", Failure(str(error), error), due=error.after, message=error.message)
+        return cls("raised", Failure.of(error))
 
     def portable(self) -> Outcome:
         """See `Failure.portable`."""
-        return self if self.failure is None else Outcome(self.kind, self.failure.portable())
+        return self if self.failure is None else replace(self, failure=self.failure.portable())
 
 
 def describe(error: BaseException) -> str:

@@ -9,6 +9,7 @@ from jobchaos.core.conditions import Conditions
 from jobchaos.core.effect import Effect
 from jobchaos.core.result import RunResult
 from jobchaos.core.schedule import Fault, Run, Schedule, Wait
+from jobchaos.core.terms import AfterKill
 from jobchaos.core.trace import Happening
 from jobchaos.engine.copies import CopyState
 from jobchaos.engine.outcome import Failure
@@ -31,6 +32,7 @@ class Runner:
         attempts: Executions of a copy, the first included, until it is given up.
         guard: Real seconds that a worker may take to its next step.
         hire: Makes the workers: in threads, or in processes that really die.
+        after_kill: Takes a copy's letter: what becomes of its message if its worker is killed.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class Runner:
         attempts: int,
         guard: float,
         hire: Hire = ThreadWorker,
+        after_kill: Callable[[str], AfterKill] = lambda _: AfterKill.REDELIVERED,
     ) -> None:
         self._stage = stage
         self._body_of = body_of
@@ -48,6 +51,7 @@ class Runner:
         self._budget = attempts - 1
         self._guard = guard
         self._hire = hire
+        self._after_kill = after_kill
         self._copies: dict[str, CopyState] = {}
         self._stuck = ""
         self._missed = False
@@ -136,7 +140,7 @@ class Runner:
     def _begin(self, schedule: Schedule, *, perturbed: bool) -> None:
         self._stage.take_trace()
         self._conditions.begin(perturbed=perturbed)
-        self._copies = {letter: CopyState(letter) for letter in schedule.copies}
+        self._copies = {letter: CopyState(letter, after_kill=self._after_kill(letter)) for letter in schedule.copies}
         self._stuck, self._missed, self._read_attempt, self.last_failure = "", False, False, None
         self._survey = False
 
@@ -170,7 +174,7 @@ class Runner:
             if not unfinished:
                 return
             moved = False
-            for copy in unfinished:
+            for copy in sorted(unfinished, key=lambda copy: copy.due):
                 before = copy.progress
                 copy.redeliveries += copy.worker is None
                 self._drive(copy, copy.worker or self._deliver(copy), None, None)
@@ -201,19 +205,25 @@ class Runner:
 
     def _ended(self, copy: CopyState, worker: HiredWorker) -> None:
         standing = worker.standing
-        failure = None if standing.outcome is None else standing.outcome.failure
+        outcome = standing.outcome
         copy.worker = None
         self._read_attempt = self._read_attempt or standing.read_attempt
-        if failure is not None:
-            self._note(Happening.RAISED, worker, failure.text)
-            copy.error = failure.text
-            failure.forget_frames()
-            self.last_failure = failure
+        if outcome is not None and outcome.failure is not None:
+            self._note(Happening.RAISED, worker, outcome.failure.text)
+            copy.error = outcome.failure.text
+            if standing.terminated:
+                copy.killed()
+            else:
+                copy.raised(outcome, self._stage.clock.now())
+            outcome.failure.forget_frames()
+            self.last_failure = outcome.failure
         elif standing.dead:
             copy.error = standing.cause_of_death
+            copy.killed()
             worker.bury()
         elif standing.fault is Fault.KILL and standing.credit == 0:
             standing.fault = None
+            copy.killed()
             self._note(Happening.KILLED, worker, "after its last effect, before it was acknowledged")
         else:
             self._note(Happening.FINISHED, worker, "")
@@ -222,8 +232,9 @@ class Runner:
     def _deliver(self, copy: CopyState) -> HiredWorker:
         if any(other.attempts for other in self._copies.values()):
             self._stage.clock.advance(_REDELIVERY)
-        copy.attempts += 1
-        copy.worker = self._hire(copy.letter, copy.attempts, self._body_of(copy.letter), self._stage)
+        self._pass_time(max(0, copy.due - self._stage.clock.now()))
+        body = copy.delivered(self._body_of(copy.letter))
+        copy.worker = self._hire(copy.letter, copy.attempts, body, self._stage)
         self._note(Happening.DELIVERED, copy.worker, "")
         return copy.worker
 

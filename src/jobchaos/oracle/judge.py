@@ -8,9 +8,11 @@ from jobchaos.core.compare import Comparison, Fresh, Ignore, compare
 from jobchaos.core.diff import Change
 from jobchaos.core.result import RunResult
 from jobchaos.core.snapshot import State
+from jobchaos.core.terms import AfterKill
 from jobchaos.oracle.anomaly import anomaly_of
 
 _MISSING, _OTHER, _SWALLOWED = 2, 3, 5
+_GONE = {AfterKill.LOST: "JC306", AfterKill.STUCK: "JC307"}
 _FAMILY_DIGIT = {"duplicate": 1, "concurrent": 2, "crash": 3, "retry": 5}
 
 
@@ -66,7 +68,13 @@ class Judge:
     def judge(self, run: RunResult, family: str) -> Judgement:
         """Judge one run of a schedule of `family`."""
         comparison = self.compare(run.state, run.fresh)
-        unfinished = tuple(letter for letter, copy in run.copies.items() if not copy.completed)
+        # Another copy may do what a lost one has not, so that a loss alone is no fault of overlaps.
+        lost = [copy.after_kill for copy in run.copies.values() if not copy.completed and copy.after_kill in _GONE]
+        unfinished = tuple(
+            letter for letter, copy in run.copies.items() if not copy.completed and copy.after_kill not in _GONE
+        )
+        if lost and family == "crash" and comparison.diff:
+            return Judgement(_GONE[lost[0]], comparison, tuple(run.copies), ())
         if not comparison.diff:
             stuck = tuple(letter for letter in unfinished if _hangs(run.copies[letter].error))
             advice = tuple(("JC701", run.copies[letter].error) for letter in unfinished if letter not in stuck)

@@ -35,6 +35,8 @@ FIXES = {
 }
 """By the last digit of the code."""
 
+_GONE = {"JC306": "is lost", "JC307": "stays marked as running, and is never finished,"}
+
 _ONE_TRANSACTION = (
     "read and write in one transaction that takes its lock before it reads (BEGIN IMMEDIATE, SELECT ... FOR UPDATE)"
 )
@@ -46,6 +48,9 @@ FIXES_BY_CODE = {
     "JC208": "make all writes of a job in one transaction, or let all jobs take the same lock first",
     "JC209": "let the jobs that exclude each other take the same lock first",
     "JC305": "let a redelivery find and reuse, or remove, what a dead attempt has left: name it after the arguments",
+    "JC306": "let the message be acknowledged after the work, so that it is delivered again; or mark the test with "
+    'delivery="at-most-once" if a loss does no harm',
+    "JC307": "let something find jobs whose worker is gone, and put them back",
     "JC505": "let the error go on to the queue, which redelivers the job, or undo what belongs to the failed call",
 }
 """By the whole code, where the last digit does not tell enough."""
@@ -95,6 +100,8 @@ def _request(method: str, url: str = "") -> str:
 
 def _consequence(run: RunResult, judgement: Judgement, ledgers: frozenset[str]) -> str:
     change = first_change(judgement.comparison, ledgers)
+    if judgement.code in _GONE:
+        return _GONE[judgement.code]
     if change is None and not judgement.unfinished:
         return "completes where one of the jobs should fail"
     if judgement.code.endswith("4") or change is None:
