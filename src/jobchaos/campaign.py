@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from jobchaos.baseline import Baseline
 from jobchaos.core.schedule import Fault, Run, Schedule
 from jobchaos.core.settings import Settings
+from jobchaos.core.terms import AfterKill
 from jobchaos.crashes import Crashes
 from jobchaos.engine.world import World
 from jobchaos.explore.footprints import Ambient
@@ -18,6 +19,8 @@ from jobchaos.findings import Family, Findings
 from jobchaos.overlaps import Overlaps, Reach
 from jobchaos.trials import Covered, Trials, run_plan
 
+_LOSS = Schedule((Run("A", 0, Fault.KILL),))
+"""A kill with nothing after it: if the message goes with the worker, this is all that ever happens."""
 _DELIVERIES = {"quick": 2, "full": 3}
 
 
@@ -34,6 +37,7 @@ class Campaign:
         families: What is tried in all, one call of `cover` each.
         key: What failing samples are remembered under.
         copies: Letters of different jobs; empty if all copies are of one.
+        after_kill: What becomes of the job's message when its worker is killed.
     """
 
     trials: Trials
@@ -44,6 +48,7 @@ class Campaign:
     families: tuple[str, ...]
     key: bytes
     copies: tuple[str, ...] = ()
+    after_kill: AfterKill = AfterKill.REDELIVERED
 
     def cover(self, family: str) -> Family:
         """Cover one family within its bound and its budget."""
@@ -65,7 +70,13 @@ class Campaign:
         return run_plan(self.trials, "duplicate", duplicates(most), f"<= {most} deliveries of one message")
 
     def _crashes(self) -> Covered:
-        return Crashes(self.trials, self.world).cover()
+        if self.settings.delivery == "at-most-once":
+            return Covered("crash", "a kill loses the job, and that is accepted")
+        covered = Crashes(self.trials, self.world).cover()
+        if self.after_kill is not AfterKill.REDELIVERED:
+            covered.trials.append(self.trials.run("crash", _LOSS))
+            covered.planned += 1
+        return covered
 
     def _failures(self) -> Covered:
         failures = Failures(self.trials, crashes="crash" in self.families)

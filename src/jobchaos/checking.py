@@ -21,6 +21,7 @@ from jobchaos.core.ports import Store
 from jobchaos.core.result import RunResult
 from jobchaos.core.schedule import Schedule
 from jobchaos.core.settings import Settings
+from jobchaos.core.terms import after_kill
 from jobchaos.core.verdict import Verdict
 from jobchaos.engine.runner import Runner
 from jobchaos.errors import UsageError
@@ -87,7 +88,8 @@ class Check:
         self._settings = settings
         self._listener = listener
         self._memory_key = f"jobchaos/{key or self._label}/{self._label}/".encode()
-        self._remarks: list[str] = []
+        self._terms = jobs[0].terms if len(jobs) == 1 else None
+        self._remarks = list(dict.fromkeys(line for job in jobs if job.terms for line in job.terms.told()))
         self._bench = Workbench(jobs, stores, settings)
         self._world = self._bench.world
 
@@ -155,10 +157,13 @@ class Check:
 
     def _campaign(self, trials: Trials, baseline: Baseline, families: Sequence[str]) -> Campaign:
         several = len(self._labels) > 1
-        telling = Findings(trials, self._world.ledgers, self._settings.replays, identical=not several)
+        telling = Findings(
+            trials, self._world.ledgers, self._settings.replays, identical=not several, terms=self._terms
+        )
         copies = tuple(self._labels) if several else ()
+        fate = after_kill(self._terms, self._settings.delivery)
         return Campaign(
-            trials, telling, self._world, baseline, self._settings, tuple(families), self._memory_key, copies
+            trials, telling, self._world, baseline, self._settings, tuple(families), self._memory_key, copies, fate
         )
 
     def _confirmer(self, runner: Runner, judge: Judge | SerialJudge, baseline: Baseline) -> Confirmer | None:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jobchaos.core.finding import CODES, Finding
-from jobchaos.core.schedule import Schedule
+from jobchaos.core.schedule import Fault, Schedule
+from jobchaos.core.terms import Terms
 from jobchaos.core.verdict import FamilyResult
 from jobchaos.explore.minimise import minimise
 from jobchaos.explore.plan import nearest
@@ -35,13 +36,17 @@ class Findings:
         ledgers: Names of the stores that hold foreign effects.
         replays: How often a failing schedule must fail again.
         identical: True if copies are the same message.
+        terms: Those of the job's system, if it has one.
     """
 
-    def __init__(self, trials: Trials, ledgers: frozenset[str], replays: int, *, identical: bool) -> None:
+    def __init__(
+        self, trials: Trials, ledgers: frozenset[str], replays: int, *, identical: bool, terms: Terms | None = None
+    ) -> None:
         self._trials = trials
         self._ledgers = ledgers
         self._replays = replays
         self._identical = identical
+        self._terms = terms
 
     def conclude(self, covered: Covered, *, shrink: bool) -> Family:
         """One finding a code, of its simplest schedule; then advice, once each; then what cannot be claimed.
@@ -91,9 +96,17 @@ class Findings:
             nearest=nearest(trial.schedule, passing),
             against=trial.judgement.against,
             fix=wording.fix(code),
-            detail=trial.judgement.detail,
+            detail="\n".join(filter(None, (trial.judgement.detail, self._real(code, trial.schedule)))),
             replays=(sum(again), self._replays),
         )
+
+    def _real(self, code: str, schedule: Schedule) -> str:
+        """What makes it happen in production, if its system tells."""
+        faults = {run.fault for run in schedule.runs}
+        if self._terms is None or faults & {Fault.FAIL, Fault.LOST, Fault.HANG}:
+            return ""
+        killed = bool(faults & {Fault.KILL, Fault.TERMINATE})
+        return f"{self._terms.system}: {self._terms.makes_real(killed=killed, code=code)}"
 
     def _minimal(self, family: str, simplest: Trial, passing: list[Schedule]) -> Trial:
         """The minimal schedule, run in full: what was run may have been just its last attempt."""

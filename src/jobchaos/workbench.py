@@ -17,6 +17,7 @@ from jobchaos.core.job import Job
 from jobchaos.core.ports import Probe, Store
 from jobchaos.core.project import is_project_file
 from jobchaos.core.settings import Settings
+from jobchaos.core.terms import after_kill
 from jobchaos.engine.delivery import Delivery
 from jobchaos.engine.fork import Forks
 from jobchaos.engine.runner import Runner
@@ -122,6 +123,8 @@ class Workbench:
         in_a_loop_of_its_own = functools.partial(run_coroutine, clock=self._clock, current=self._stage.current)
         bodies = [Delivery(job, shared, run or in_a_loop_of_its_own).run for job in self._jobs]
         by_letter = dict(zip(string.ascii_uppercase, bodies, strict=False)) if len(bodies) > 1 else {}
+        fates = [after_kill(job.terms, self._settings.delivery) for job in self._jobs]
+        fate_of = dict(zip(string.ascii_uppercase, fates, strict=False)) if len(bodies) > 1 else {}
         return Runner(
             self._stage,
             lambda letter: by_letter.get(letter, bodies[0]),
@@ -129,6 +132,7 @@ class Workbench:
             self._settings.attempts,
             self._settings.guard,
             hire,
+            lambda letter: fate_of.get(letter, fates[0]),
         )
 
     def _probes(self) -> list[Probe]:

@@ -29,11 +29,11 @@ def codes(verdict: Verdict) -> list[str]:
 
 
 def test_a_task_that_adds_twice_is_found_and_one_that_sets_is_not(app: Any, sql: Sql) -> None:
-    @app.task
+    @app.task(shared=False)
     def add(points: int) -> None:
         sql(f"UPDATE users SET points = points + {points}")
 
-    @app.task
+    @app.task(shared=False)
     def set_to(points: int) -> None:
         sql(f"UPDATE users SET points = {points}")
 
@@ -48,7 +48,7 @@ def test_executions_are_handed_over(app: Any) -> None:
     app.conf.task_always_eager = True
     seen: list[tuple[str, bool]] = []
 
-    @app.task
+    @app.task(shared=False)
     def double(number: int) -> int:
         return 2 * number
 
@@ -63,3 +63,34 @@ def test_executions_are_handed_over(app: Any) -> None:
         assert double(3) == 6
     assert double(4) == 8
     assert seen == [("double", True), ("double", False)]
+
+
+def test_early_acknowledgement_loses_the_task_and_a_late_one_repeats_it(app: Any, sql: Sql) -> None:
+    @app.task(shared=False)
+    def add(points: int) -> None:
+        sql(f"UPDATE users SET points = points + {points}")
+
+    lost, crash = check(job_of(add, (5,), {}), faults=["crash"], settings=QUICK).findings[::-1]
+    assert (lost.code, str(lost.schedule), lost.confirmed) == ("JC306", "A0!kill", "with a real SIGKILL")
+    assert "is lost when its worker dies before UPDATE users" in lost.message
+    assert crash.code == "JC303"
+    assert "real with acks_late=True" in crash.detail
+    assert "Today a kill loses the job" in crash.detail
+    add.acks_late = add.reject_on_worker_lost = True
+    sql("UPDATE users SET points = 0")
+    late = check(job_of(add, (5,), {}), faults=["crash"], settings=QUICK)
+    assert codes(late) == ["JC303"]
+    assert "real today: acks_late is on" in late.findings[0].detail
+
+
+def test_the_users_word_on_delivery_is_stronger_than_the_configuration(app: Any, sql: Sql) -> None:
+    @app.task(shared=False)
+    def set_to(points: int) -> None:
+        sql(f"UPDATE users SET points = {points}")
+
+    job = job_of(set_to, (5,), {})
+    assert codes(check(job, faults=["crash"], settings=QUICK)) == ["JC306"]
+    for delivery in ("at-least-once", "at-most-once"):
+        sql("UPDATE users SET points = 0")
+        verdict = check(job, faults=["crash"], settings=Settings(profile="quick", delivery=delivery))
+        assert verdict.status == "holds"

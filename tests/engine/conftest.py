@@ -15,6 +15,7 @@ from jobchaos.core.ports import Control, Store, Worker
 from jobchaos.core.result import RunResult
 from jobchaos.core.schedule import Schedule
 from jobchaos.core.snapshot import Snapshot, Table
+from jobchaos.core.terms import AfterKill
 from jobchaos.engine.runner import Runner
 from jobchaos.engine.stage import Stage
 from jobchaos.engine.worker import Hire, ThreadWorker
@@ -136,13 +137,28 @@ class Lab:
     def survey(self, job: Callable[[], object]) -> RunResult:
         return self.run(job, "A", survey=True)
 
-    def run(self, job: Callable[[], object], token: str, *memory: Store, survey: bool = False) -> RunResult:
+    def run(
+        self,
+        job: Callable[[], object],
+        token: str,
+        *memory: Store,
+        survey: bool = False,
+        after_kill: AfterKill = AfterKill.REDELIVERED,
+    ) -> RunResult:
         world = World(lambda resource: ListStore(self.steps))
         for store in memory:
             world.remember(store)
         stage = Stage(self.clock, world)
         with stage.watching([self.steps]):
-            runner = Runner(stage, lambda _letter: job, StillConditions(), self.attempts, self.guard, self.hire)
+            runner = Runner(
+                stage,
+                lambda _letter: job,
+                StillConditions(),
+                self.attempts,
+                self.guard,
+                self.hire,
+                lambda _letter: after_kill,
+            )
             return runner.run(Schedule.parse(token), survey=survey)
 
 

@@ -24,6 +24,10 @@ from jobchaos.core.terms import AfterKill, Terms
 from jobchaos.errors import UsageError
 
 _LATE = "acks_late=True and reject_on_worker_lost=True"
+_TWICE = (
+    "a visibility timeout (Redis, SQS) shorter than the task or its countdown, a connection lost before the "
+    "acknowledgement, or a caller that sends it again"
+)
 _CHILD = (
     "if only the pool's child is killed (out of memory), not the whole worker, the task is lost: reject_on_worker_lost "
     "is off"
@@ -157,6 +161,7 @@ def _terms(task: celery.Task, options: Mapping[str, Any]) -> Terms:
         after_kill=AfterKill.REDELIVERED if late else AfterKill.LOST,
         because="acks_late is on" if late else "acks_late is off, so that it is acknowledged before it runs",
         setting=_LATE,
+        duplicates=_TWICE,
         soft_limit=options.get("soft_time_limit") or task.soft_time_limit,
         hard_limit=options.get("time_limit") or task.time_limit,
         timeout=SoftTimeLimitExceeded,

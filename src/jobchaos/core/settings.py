@@ -21,6 +21,7 @@ _UNSET = {"replays": 0, "preemptions": -1}
 _PROFILES = ("quick", "full")
 GRANULARITIES = ("auto", "effect", "line", "await")
 ISOLATIONS = ("auto", "process", "thread")
+DELIVERIES = ("auto", "at-least-once", "at-most-once")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +38,9 @@ class Settings:
             as tasks of one event loop, and pauses them where they await, kills them there and before effects.
         isolation: `process` runs every attempt in a process of its own, which dies by SIGKILL; `thread` runs all in
             this one, and simulates death; `auto` explores in threads, and confirms with SIGKILL.
+        delivery: What becomes of the message of a killed worker. `auto` does what the job's system is configured for
+            (a job without one is delivered again), `at-least-once` always delivers again, as after a planned change,
+            `at-most-once` accepts that a kill loses the job.
         ignore: `table.column`, `table` or `store.table.column` names to leave out of comparisons.
         seed: Seed of everything random, Hypothesis included.
         budget: What a family may spend, as `Budget.parse` reads it: `2000` schedules, `"30s"` of real time, or
@@ -56,6 +60,7 @@ class Settings:
     kills: int = -1
     granularity: str = "auto"
     isolation: str = "auto"
+    delivery: str = "auto"
     ignore: tuple[str, ...] = ()
     seed: int = 0
     budget: int | str = 0
@@ -70,6 +75,7 @@ class Settings:
         _one_of("profile", self.profile, _PROFILES)
         _one_of("granularity", self.granularity, GRANULARITIES)
         _one_of("isolation", self.isolation, ISOLATIONS)
+        _one_of("delivery", self.delivery, DELIVERIES)
         if self.granularity == "await" and self.isolation == "process":
             raise UsageError(
                 'granularity="await" runs all copies in the event loop of one process, and isolation="process" runs '

@@ -25,6 +25,7 @@ class Terms:
         after_kill: What becomes of the message when its worker is killed.
         because: The configuration that makes it so: `acks_late is off, so that the message is acknowledged first`.
         setting: What makes a kill be followed by a redelivery: `acks_late=True and reject_on_worker_lost=True`.
+        duplicates: What makes it be delivered twice although nobody dies: `a visibility timeout shorter than the task`.
         soft_limit: Seconds after which the job gets `timeout` raised inside; None for never.
         hard_limit: Seconds after which its worker is killed; None for never.
         timeout: What the system raises inside a job whose time is over; None if it raises nothing.
@@ -37,13 +38,55 @@ class Terms:
     after_kill: AfterKill
     because: str
     setting: str
+    duplicates: str
     soft_limit: float | None = None
     hard_limit: float | None = None
     timeout: type[BaseException] | None = None
     dead_letter: str = ""
     remarks: tuple[str, ...] = ()
 
-    @property
-    def redelivers(self) -> bool:
-        """True if the message of a killed worker is delivered again."""
-        return self.after_kill is AfterKill.REDELIVERED
+    def told(self) -> tuple[str, ...]:
+        """What a reader must know to judge what was found, one sentence each."""
+        replayed = _LEVELS[self.level]
+        known = (
+            f"{self.system}: each attempt repeats {replayed}",
+            f"{self.system}: when a worker is killed, its message {self.after_kill.value} ({self.because})",
+            f"{self.system}: a message whose retries are spent ends {self.dead_letter}" if self.dead_letter else "",
+            *(f"{self.system}: {remark}" for remark in self.remarks),
+        )
+        return tuple(sentence for sentence in known if sentence)
+
+    def makes_real(self, *, killed: bool, code: str) -> str:
+        """Which setting makes a finding happen in production.
+
+        Args:
+            killed: Whether a worker dies in its schedule.
+            code: The finding's code.
+        """
+        if not killed:
+            return f"real with {self.duplicates}"
+        if code in ("JC306", "JC307"):
+            return f"real today: {self.because}. It is delivered again with {self.setting}"
+        if self.after_kill is AfterKill.REDELIVERED:
+            return f"real today: {self.because}"
+        return f"real with {self.setting}. Today a kill loses the job: {self.because}"
+
+
+_LEVELS = {
+    "delivery": "a whole delivery (same id and retry count, callbacks, result)",
+    "body": "the job's function, without what the system does around it",
+}
+
+
+def after_kill(terms: Terms | None, delivery: str) -> AfterKill:
+    """What becomes of a message whose worker is killed.
+
+    Args:
+        terms: Of its job system; None if it has none, and is taken to be delivered at least once.
+        delivery: See `Settings.delivery`.
+    """
+    if delivery == "at-least-once":
+        return AfterKill.REDELIVERED
+    if delivery == "at-most-once":
+        return AfterKill.LOST
+    return AfterKill.REDELIVERED if terms is None else terms.after_kill

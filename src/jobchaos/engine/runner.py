@@ -230,9 +230,10 @@ class Runner:
             copy.completed, copy.error = True, ""
 
     def _deliver(self, copy: CopyState) -> HiredWorker:
-        if any(other.attempts for other in self._copies.values()):
+        if copy.due > self._stage.clock.now():
+            self._pass_time(copy.due - self._stage.clock.now())
+        elif any(other.attempts for other in self._copies.values()):
             self._stage.clock.advance(_REDELIVERY)
-        self._pass_time(max(0, copy.due - self._stage.clock.now()))
         body = copy.delivered(self._body_of(copy.letter))
         copy.worker = self._hire(copy.letter, copy.attempts, body, self._stage)
         self._note(Happening.DELIVERED, copy.worker, "")

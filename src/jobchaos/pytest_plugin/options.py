@@ -57,6 +57,7 @@ def add(parser: pytest.Parser) -> None:
     parser.addini("jobchaos_budget", "what a family may spend: 2000 (schedules), 30s (of real time) or both: 2000, 30s")
     parser.addini("jobchaos_granularity", "where jobs are paused and killed: auto, effect, line or await")
     parser.addini("jobchaos_isolation", "what attempts run in: auto, process or thread")
+    parser.addini("jobchaos_delivery", "what a kill does to the message: auto, at-least-once or at-most-once")
     parser.addini("jobchaos_profile", "quick or full; --jobchaos means full")
 
 
@@ -116,7 +117,7 @@ def _ini(config: pytest.Config) -> dict[str, Any]:
     from jobchaos.errors import UsageError
 
     found: dict[str, Any] = {name: config.getini(f"jobchaos_{name}") for name in _LISTS}
-    for name in ("budget", "granularity", "isolation"):
+    for name in ("budget", "granularity", "isolation", "delivery"):
         found[name] = config.getini(f"jobchaos_{name}")
     for name in (*_NUMBERS, *_REALS):
         text = config.getini(f"jobchaos_{name}")
