@@ -19,9 +19,10 @@ CREATE TABLE mails (order_id INTEGER PRIMARY KEY, text TEXT);
 
 
 def prepare(folder: Path) -> None:
-    """Create the database, six tables with ten rows each."""
+    """Create the database anew, six tables with ten rows each."""
     global database
     database = folder / "test-reference.db"
+    database.unlink(missing_ok=True)
     with contextlib.closing(sqlite3.connect(database)) as db:
         db.executescript(SCHEMA)
         for number in range(10):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import sqlite3
 import statistics
 import subprocess
@@ -55,6 +56,7 @@ def per_schedule(isolation: str = "thread") -> tuple[float, int]:
             last.clear()
 
     for _ in range(ROUNDS):
+        reference.prepare(reference.database.parent)
         check(reference.job, settings=Settings(profile="quick", isolation=isolation), listener=listen)
     return statistics.median(gaps), len(gaps)
 
@@ -123,7 +125,10 @@ def run_twice() -> tuple[float, float, float]:
 
 
 def start_up() -> float:
-    """How much longer an empty pytest run takes with jobchaos installed and unused; paired runs."""
+    """How much more processor time an empty pytest run takes with jobchaos installed and unused; paired runs.
+
+    Not real time, whose noise is larger than the difference; and the two by turns in the one order and in the other.
+    """
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "test_empty.py").write_text("def test_empty(): pass\n")
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", folder]
@@ -134,15 +139,29 @@ def start_up() -> float:
         def run(*options: str) -> None:
             subprocess.run([*command, *options], check=True, capture_output=True, cwd=folder, env=environment)
 
+        def spent(*options: str) -> float:
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            run(*options)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            return 1000 * (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+
         run()
         run("-p", "no:jobchaos")
-        differences = [milliseconds(run, 1) - milliseconds(lambda: run("-p", "no:jobchaos"), 1) for _ in range(ROUNDS)]
+        differences = []
+        for _ in range(ROUNDS):
+            first, second = spent(), spent("-p", "no:jobchaos")
+            third, fourth = spent("-p", "no:jobchaos"), spent()
+            differences.append((first + fourth - second - third) / 2)
         return statistics.median(differences)
 
 
 def whole(profile: str) -> float:
-    """Median time of a check of the reference job, everything included, in milliseconds."""
-    return milliseconds(lambda: check(reference.job, settings=Settings(profile=profile)), 3)
+    """Median time of a check of the reference job, everything included, in milliseconds; each on a new database."""
+    times = []
+    for _ in range(3):
+        reference.prepare(reference.database.parent)
+        times.append(milliseconds(lambda: check(reference.job, settings=Settings(profile=profile)), 1))
+    return statistics.median(times)
 
 
 def rows() -> list[Row]:

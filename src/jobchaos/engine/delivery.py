@@ -44,7 +44,7 @@ class Delivery:
         return result
 
     def _copied(self, value: Any) -> Any:
-        return copy.deepcopy(value, {id(shared): shared for shared in self._shared})
+        return copy.deepcopy(value, {id(shared): shared for shared in self._shared}) if value else value
 
     def _check(self, name: str, value: object) -> None:
         try:

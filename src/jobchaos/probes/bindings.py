@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import types
 from collections.abc import Iterable
 from typing import Any
 
 from jobchaos.core.ports import Control
+from jobchaos.core.project import is_project_file
 from jobchaos.probes.base import BaseProbe
 
 _SKIPPED = frozenset({"jobchaos", *sys.stdlib_module_names}) - {"__main__"}
@@ -36,10 +38,16 @@ class Bindings(BaseProbe):
     def install(self, control: Control) -> None:
         """See `Probe.install`."""
         self._searched = set(sys.modules)
-        originals = {_identity(original) for original, _ in self._replacements.values()}
-        for namespace in _namespaces(self._searched):
-            if originals.isdisjoint(map(_identity, namespace.values())):
-                continue  # nearly always, and ten times faster than to look at each
+        originals = frozenset(_identity(original) for original, _ in self._replacements.values())
+        barren = _barren(originals)
+        for module, namespace in _namespaces(self._searched):
+            key = module, id(namespace), len(namespace)
+            if key in barren:
+                continue
+            if originals.isdisjoint(map(_identity, namespace.values())):  # ten times faster than to look at each
+                if not is_project_file(namespace.get("__file__") or "<built-in>"):
+                    barren.add(key)
+                continue
             for name, value in list(namespace.items()):
                 if id(value) in self._replacements:
                     original, replacement = self._replacements[id(value)]
@@ -49,7 +57,7 @@ class Bindings(BaseProbe):
     def remove(self) -> None:
         """See `Probe.remove`: also for modules that were first imported by the job."""
         originals = {id(replacement): original for original, replacement in self._replacements.values()}
-        for namespace in _namespaces(set(sys.modules) - self._searched):
+        for _, namespace in _namespaces(set(sys.modules) - self._searched):
             self._places += [
                 (namespace, name, originals[id(value)]) for name, value in namespace.items() if id(value) in originals
             ]
@@ -60,7 +68,16 @@ class Bindings(BaseProbe):
         self._replacements.clear()
 
 
-def _namespaces(names: Iterable[str]) -> list[dict[str, Any]]:
-    modules = (sys.modules.get(name) for name in names if name.partition(".")[0] not in _SKIPPED)
+@functools.lru_cache(maxsize=4)
+def _barren(_originals: frozenset[int]) -> set[tuple[str, int, int]]:
+    """Installed modules that were found to have none of the originals: nobody binds their globals anew.
+
+    By name, place and size of their namespaces. There are hundreds, and to search them takes as long as several runs.
+    """
+    return set()
+
+
+def _namespaces(names: Iterable[str]) -> list[tuple[str, dict[str, Any]]]:
+    modules = ((name, sys.modules.get(name)) for name in names if name.partition(".")[0] not in _SKIPPED)
     # Through __dict__, not getattr: a lazy module must not load because we look at it.
-    return [module.__dict__ for module in modules if isinstance(module, types.ModuleType)]
+    return [(name, module.__dict__) for name, module in modules if isinstance(module, types.ModuleType)]

@@ -94,8 +94,10 @@ class SQLiteProbe(BaseProbe):
         """See `Probe.settle`: what nobody has committed by now never will be."""
         for connection in list(self._connections):
             connection.sever()
+            if connection.is_closed:
+                self._connections.discard(connection)
         for database in self._databases.values():  # restoring them may bring back another schema
-            database.catalog.expire()
+            database.catalog.reconsider()
 
     def _open(self, database: Any, *args: Any, **kwargs: Any) -> sqlite3.Connection:
         control = self._control

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import itertools
 import os
 import re
 import sqlite3
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from jobchaos.core.effect import Mode, Touch
 from jobchaos.core.sqlite_uri import is_in_memory, is_shared
+from jobchaos.probes.row_keys import RowKeys
 from jobchaos.probes.sqlite_tables import SQLiteTable, read_tables
 from jobchaos.probes.statement import Statement, first_word
 
@@ -48,10 +51,12 @@ class Catalog:
         self._keyed = not (uri and (is_shared(database) or is_in_memory(database)))
         self._known: dict[str, Statement] = {}
         self._told = 0
-        self._tables: dict[str, SQLiteTable] | None = None
+        self._schema = _Schema()
         self._connection: sqlite3.Connection | None = None
-        self._version: tuple[object, ...] = ()  # of the file and its schema, as of which all this is known
+        self._file: tuple[int, int] | None = None  # the one that the connection is open on
+        self._version: tuple[object, ...] = ()  # the schema, as of which all this is known
         self._stale = True
+        self._may_change = False  # True once the schema has changed during the check
         self._touched: dict[Touch, None] = {}
         self._numbers = itertools.count()
 
@@ -69,8 +74,12 @@ class Catalog:
         return self._known[sql]
 
     def expire(self) -> None:
-        """The schema may have changed."""
-        self._stale = True
+        """The schema may have changed; from now on it may at any time, as restoring brings the former one back."""
+        self._stale = self._may_change = True
+
+    def reconsider(self) -> None:
+        """The database was restored, or connected to anew: nothing is sure of a schema that has changed before."""
+        self._stale = self._stale or self._may_change
 
     def close(self) -> None:
         """Let go of the database."""
@@ -83,23 +92,24 @@ class Catalog:
     def _refresh(self) -> bool:
         """Forget what the schema's present version no longer says; False if somebody has locked it."""
         file = _identity(self._base)
-        if self._connection is not None and self._version[:1] != (file,):  # somebody has replaced the file
+        if self._connection is not None and self._file != file:  # somebody has replaced it
             self.close()
         if self._connection is None:
+            self._file = file
             self._connection = _connect(self.database, timeout=0, uri=self.uri, check_same_thread=False)
             self._connection.execute("PRAGMA foreign_keys = ON").close()
             self._connection.execute("PRAGMA recursive_triggers = ON").close()
             self._connection.set_authorizer(self._authorize)
         try:
-            # Any query makes SQLite read the schema again if it has changed; EXPLAIN alone would not notice.
-            self._connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").close()
-            (schema,) = self._connection.execute("PRAGMA schema_version").fetchone()
+            # By content: SQLite's own number of the schema grows with each restore (backup() counts it up). And any
+            # query makes SQLite read the schema again if it has changed; EXPLAIN alone would not notice.
+            version = tuple(self._connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master"))
         except sqlite3.OperationalError:
             return False
-        version = (_identity(self._base), schema)
         if version != self._version:
-            self._version, self._tables = version, None
+            self._version, self._schema = version, _schema_of(version)
             self._known.clear()
+            self._told = 0
         self._stale = False
         return True
 
@@ -114,6 +124,7 @@ class Catalog:
         version, statements = news
         if version != self._version:
             self._known.clear()
+            self.expire()
         self._version = version
         self._known.update(statements)
 
@@ -145,15 +156,17 @@ class Catalog:
             touches |= dict.fromkeys(self._hidden(touch, tables))
         if not self._keyed or word not in _KEYED:
             return Statement(word, tuple(touches))
-        from jobchaos.probes.row_finder import find_row_keys
+        if sql not in self._schema.rows:
+            from jobchaos.probes.row_finder import find_row_keys
 
-        return Statement(word, tuple(touches), find_row_keys(sql, tables))
+            self._schema.rows[sql] = find_row_keys(sql, tables)
+        return Statement(word, tuple(touches), self._schema.rows[sql])
 
     def _known_tables(self) -> dict[str, SQLiteTable]:
-        if self._tables is None:
+        if self._schema.tables is None:
             assert self._connection is not None  # noqa: S101 - _refresh has made it
-            self._tables = read_tables(self._connection.execute)
-        return self._tables
+            self._schema.tables = read_tables(self._connection.execute)
+        return self._schema.tables
 
     def _hidden(self, touch: Touch, tables: dict[str, SQLiteTable]) -> list[Touch]:
         """What SQLite does not tell: the tables behind a virtual one, and where AUTOINCREMENT counts."""
@@ -175,6 +188,24 @@ class Catalog:
         reads = word in ("SELECT", "VALUES", "EXPLAIN") or (word == "WITH" and not _WRITING.search(sql))
         reads = reads or (word == "PRAGMA" and "=" not in sql and "(" not in sql)
         return (Touch(self._base, Mode.READ if reads else Mode.WRITE),)
+
+
+@dataclass(slots=True)
+class _Schema:
+    """What a schema alone tells. Each test has a database of its own, and most have the same schema.
+
+    Attributes:
+        tables: By name in small letters; None until they are asked for.
+        rows: Statement to the rows that it names.
+    """
+
+    tables: dict[str, SQLiteTable] | None = None
+    rows: dict[str, RowKeys | None] = field(default_factory=dict)
+
+
+@functools.lru_cache(maxsize=16)
+def _schema_of(_version: tuple[object, ...]) -> _Schema:
+    return _Schema()
 
 
 @contextlib.contextmanager

@@ -41,6 +41,7 @@ class ProbedConnection(sqlite3.Connection):
     statement: Statement | None = None
     attached: tuple[str, ...] = ()
     is_inherited = False
+    is_closed = False
 
     def attach(self, database: Database, timeout: float, same_thread: bool, *, keeps_journal: bool) -> None:
         """Make it a controlled connection.
@@ -59,7 +60,7 @@ class ProbedConnection(sqlite3.Connection):
         self.kept = KeptLocks(database.locks)
         self.last_worker = database.control.current()
         self.hurry = Hurry(self._unseen, keeps_journal=keeps_journal)
-        database.catalog.expire()
+        database.catalog.reconsider()
 
     def __del__(self) -> None:
         # From 3.13 on, sqlite3's own finalizer warns of a connection that nobody has closed. The dead cannot.
@@ -70,25 +71,22 @@ class ProbedConnection(sqlite3.Connection):
 
     def sever(self) -> None:
         """Drop everything that holds a lock."""
-        try:
-            for cursor in filter(None, [reference() for reference in self.cursors]):
-                cursor.close()
-                self.kept.exhausted(cursor)
-            self.cursors.clear()
-            if self.in_transaction:
-                super().rollback()
-        except sqlite3.ProgrammingError:
-            pass  # it is closed already
+        if self.is_closed:
+            return
+        for cursor in filter(None, [reference() for reference in self.cursors]):
+            cursor.close()
+            self.kept.exhausted(cursor)
+        self.cursors.clear()
+        if self.in_transaction:
+            super().rollback()
         self._transaction_over()
 
     def release(self) -> None:
         """The check is over: wait for locks in real time again."""
         self.database = None
-        try:
+        if not self.is_closed:
             self._unseen(f"PRAGMA busy_timeout = {int(self.timeout * 1000)}")
             self.hurry.end()
-        except sqlite3.ProgrammingError:
-            pass  # it is closed already
 
     def worker(self) -> Worker | None:
         """The controlled worker of the calling thread."""
@@ -213,6 +211,7 @@ class ProbedConnection(sqlite3.Connection):
         """Rolls back, as sqlite3 does."""
         self.worker()
         super().close()
+        self.is_closed = True
         self._transaction_over()
 
     def __exit__(

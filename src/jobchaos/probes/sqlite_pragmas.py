@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import sqlite3
 from collections.abc import Callable
 
+_connect: Callable[..., sqlite3.Connection] = sqlite3.connect  # the genuine one: while a check runs, it is replaced
 _JOURNAL_FILES = ("delete", "truncate", "persist")
 
 
@@ -25,21 +27,25 @@ class Hurry:
         self._query = query
         self._before: dict[str, object] = {}
         with contextlib.suppress(sqlite3.OperationalError):  # locked now: then this connection does wait for the disk
-            journal = self._get("journal_mode")
-            self._set("synchronous", "OFF")
+            (journal,) = query("PRAGMA journal_mode").fetchone()
+            self._set("synchronous", "OFF", _usual("synchronous"))
             if journal in _JOURNAL_FILES and not keeps_journal:
-                self._set("journal_mode", "MEMORY")
-            self._set("cache_spill", "OFF")
+                self._set("journal_mode", "MEMORY", journal)
+            self._set("cache_spill", "OFF", _usual("cache_spill"))
 
     def end(self) -> None:
         """Back to the settings before."""
         for name, value in self._before.items():
             self._query(f"PRAGMA {name} = {value}")
 
-    def _get(self, name: str) -> object:
-        (value,) = self._query(f"PRAGMA {name}").fetchone()
-        return value
-
-    def _set(self, name: str, value: str) -> None:
-        self._before[name] = self._get(name)
+    def _set(self, name: str, value: str, before: object) -> None:
         self._query(f"PRAGMA {name} = {value}")
+        self._before[name] = before
+
+
+@functools.cache
+def _usual(name: str) -> object:
+    """What a new connection has. To ask each one takes as long as several statements of the job."""
+    with contextlib.closing(_connect(":memory:")) as new:
+        (value,) = new.execute(f"PRAGMA {name}").fetchone()
+        return value
