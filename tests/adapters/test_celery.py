@@ -94,3 +94,53 @@ def test_the_users_word_on_delivery_is_stronger_than_the_configuration(app: Any,
         sql("UPDATE users SET points = 0")
         verdict = check(job, faults=["crash"], settings=Settings(profile="quick", delivery=delivery))
         assert verdict.status == "holds"
+
+
+def test_a_retry_asked_for_becomes_a_redelivery_at_its_time_with_its_count(app: Any, sql: Sql) -> None:
+    seen: list[tuple[str, int]] = []
+
+    @app.task(shared=False, bind=True, max_retries=3)
+    def settle(self: Any, user: int) -> None:
+        seen.append((self.request.id, self.request.retries))
+        if self.request.retries < 2:
+            raise self.retry(countdown=60 * (self.request.retries + 1))
+        sql(f"UPDATE users SET points = 5 WHERE id = {user}")
+
+    verdict = check(job_of(settle, (1,), {}), faults=["duplicate"], settings=QUICK)
+    assert verdict.status == "holds"
+    assert {retries for _, retries in seen} == {0, 1, 2}
+    assert len({id for id, _ in seen}) == 1
+
+
+def test_a_failure_without_retry_is_final_and_autoretry_heals_it(app: Any, sql: Sql) -> None:
+    @app.task(shared=False)
+    def once() -> None:
+        sql("UPDATE users SET points = 5")
+
+    @app.task(shared=False, autoretry_for=(Exception,), retry_backoff=True)
+    def again() -> None:
+        sql("UPDATE users SET points = 5")
+
+    assert codes(check(once.s(), faults=["retry"], settings=QUICK))[0] == "JC504"
+    sql("UPDATE users SET points = 0")
+    assert check(again.s(), faults=["retry"], settings=QUICK).status == "holds"
+
+
+@pytest.mark.parametrize(
+    ("options", "executions", "delays"),
+    [
+        ({"autoretry_for": (OSError,)}, 4, [(180, 180)] * 3),
+        ({"autoretry_for": (OSError,), "retry_backoff": 2, "retry_backoff_max": 30, "max_retries": 6, "retry_jitter": False}, 7, [(2, 2), (4, 4), (8, 8), (16, 16), (30, 30), (30, 30)]),
+        ({"autoretry_for": (OSError,), "retry_backoff": 0.5, "retry_kwargs": {"max_retries": 2}}, 3, [(0, 1), (0, 2)]),
+        ({"max_retries": 1, "default_retry_delay": 9}, 2, [(9, 9)]),
+    ],
+)  # fmt: skip
+def test_the_policy_is_what_celery_computes(
+    app: Any, options: dict[str, Any], executions: int, delays: list[tuple[int, int]]
+) -> None:
+    @app.task(shared=False, **options)
+    def task() -> None: ...
+
+    policy = job_of(task, (), {}).policies["queue"]
+    assert policy.executions == executions
+    assert [tuple(end / 10**9 for end in policy.delay(number)) for number in range(1, executions)] == delays

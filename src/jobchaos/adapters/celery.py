@@ -6,8 +6,9 @@ import contextlib
 import functools
 import inspect
 import sys
+import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import celery
@@ -15,23 +16,15 @@ import celery.app.task
 import celery.app.trace
 from celery.backends.base import DisabledBackend
 from celery.canvas import Signature
-from celery.exceptions import SoftTimeLimitExceeded
+from celery.states import IGNORED, REJECTED
 
+from jobchaos.adapters.celery_terms import function_of, policy_of, terms_of
 from jobchaos.adapters.execution import Executing, defined_at, replacing
 from jobchaos.core.adapter import Around
 from jobchaos.core.job import Job
-from jobchaos.core.terms import AfterKill, Terms
+from jobchaos.core.redelivery import GivenUp, Redelivery, message
 from jobchaos.errors import UsageError
 
-_LATE = "acks_late=True and reject_on_worker_lost=True"
-_TWICE = (
-    "a visibility timeout (Redis, SQS) shorter than the task or its countdown, a connection lost before the "
-    "acknowledgement, or a caller that sends it again"
-)
-_CHILD = (
-    "if only the pool's child is killed (out of memory), not the whole worker, the task is lost: reject_on_worker_lost "
-    "is off"
-)
 _IDS = uuid.UUID("6a6f6263-6861-6f73-8000-000000000000")  # "jobchaos": a namespace of our own
 
 
@@ -68,7 +61,7 @@ class CeleryAdapter:
                     def run() -> Any:
                         return tracer(uuid, args, dict(kwargs), dict(request or {}))
 
-                    return around(Executing(task.name, defined_at(_function(task)), uuid, _terms(task, {}), run))
+                    return around(Executing(task.name, defined_at(function_of(task)), uuid, terms_of(task, {}), run))
 
                 return trace
 
@@ -83,7 +76,7 @@ class CeleryAdapter:
                 if not task.request.called_directly:
                     return call(task, *args, **kwargs)
                 run = functools.partial(call, task, *args, **kwargs)
-                return around(Executing(task.name, defined_at(_function(task)), "", _terms(task, {}), run))
+                return around(Executing(task.name, defined_at(function_of(task)), "", terms_of(task, {}), run))
 
             replace(celery.app.task.Task, "__call__", called)
             yield
@@ -91,16 +84,24 @@ class CeleryAdapter:
 
 def _job(task: celery.Task, args: tuple[Any, ...], kwargs: dict[str, Any], options: dict[str, Any]) -> Job:
     message_id = str(options.get("task_id") or uuid.uuid5(_IDS, f"{task.name}{args!r}{sorted(kwargs.items())!r}"))
+    asked = _Asked(task.app)
 
-    @functools.wraps(_function(task))
+    @functools.wraps(function_of(task))
     def deliver(*args: Any, **kwargs: Any) -> object:
+        retried = message()
+        retries, args, kwargs = retried if isinstance(retried, tuple) else (0, args, kwargs)
         tracer = celery.app.trace.build_tracer(task.name, task, loader=task.app.loader, app=task.app)
-        traced = tracer(message_id, args, kwargs, _request(task, message_id, options))
+        with asked.listening():
+            traced = tracer(message_id, args, kwargs, _request(task, message_id, options, retries))
+            if asked.redelivery is not None:
+                raise asked.redelivery
         if traced.info is None:
             return traced.retval
-        if traced.info.state in (celery.states.IGNORED, celery.states.REJECTED):
+        if traced.info.state == REJECTED and traced.info.retval.requeue:
+            raise Redelivery("Reject: put back into its queue")
+        if traced.info.state in (IGNORED, REJECTED):
             return None  # the task has said that this is how it ends
-        raise traced.info.retval
+        raise GivenUp(traced.info.retval)
 
     deliver.__signature__ = inspect.signature(task.run)  # type: ignore[attr-defined]
     return Job.delivered(
@@ -108,18 +109,51 @@ def _job(task: celery.Task, args: tuple[Any, ...], kwargs: dict[str, Any], optio
         args,
         kwargs,
         name=task.name.rpartition(".")[2],
-        terms=_terms(task, options),
-        during=functools.partial(_detached, task),
-    )
+        terms=terms_of(task, options),
+        during=functools.partial(_detached, task.app, asked),
+    ).with_policy(policy_of(task))
 
 
-def _request(task: celery.Task, message_id: str, options: Mapping[str, Any]) -> dict[str, Any]:
+class _Asked(threading.local):
+    """What the task that runs in this thread has asked for by `retry`, which sends its message once more.
+
+    Args:
+        app: The task's app.
+    """
+
+    def __init__(self, app: celery.Celery) -> None:
+        self.redelivery: Redelivery | None = None
+        self._app = app
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        """One delivery."""
+        self.redelivery = None
+        try:
+            yield
+        finally:
+            self.redelivery = None
+
+    def hears(self, name: str, args: Any, kwargs: Any, options: Mapping[str, Any]) -> bool:
+        """True if what is sent is the running task's own message, for a retry."""
+        running = self._app.current_worker_task
+        retries = options.get("retries") or 0
+        if running is None or (name, options.get("task_id")) != (running.name, running.request.id) or not retries:
+            return False
+        eta = options.get("eta")
+        seconds = options.get("countdown") or 0 if eta is None else (eta - self._app.now()).total_seconds()
+        why = f"Retry {retries} in {seconds:g} s"
+        self.redelivery = Redelivery(why, max(0, round(seconds * 10**9)), (retries, tuple(args), dict(kwargs)))
+        return True
+
+
+def _request(task: celery.Task, message_id: str, options: Mapping[str, Any], retries: int) -> dict[str, Any]:
     """What the headers of the task's message would say."""
     return {
         "id": message_id,
         "root_id": message_id,
         "task": task.name,
-        "retries": 0,
+        "retries": retries,
         "is_eager": False,
         "hostname": "jobchaos",
         "callbacks": options.get("link"),
@@ -152,31 +186,6 @@ def _first(signature: Signature) -> tuple[Signature, list[Any]]:
     return signature, []
 
 
-def _terms(task: celery.Task, options: Mapping[str, Any]) -> Terms:
-    late = task.acks_late
-    remarks = (_CHILD,) if late and not task.reject_on_worker_lost else ()
-    return Terms(
-        system="Celery",
-        level="delivery",
-        after_kill=AfterKill.REDELIVERED if late else AfterKill.LOST,
-        because="acks_late is on" if late else "acks_late is off, so that it is acknowledged before it runs",
-        setting=_LATE,
-        duplicates=_TWICE,
-        soft_limit=options.get("soft_time_limit") or task.soft_time_limit,
-        hard_limit=options.get("time_limit") or task.time_limit,
-        timeout=SoftTimeLimitExceeded,
-        dead_letter="nowhere: its state is FAILURE, and the message is acknowledged",
-        remarks=remarks,
-    )
-
-
-def _function(task: celery.Task) -> Callable[..., Any]:
-    """The user's function, without what Celery has wrapped around it."""
-    run = getattr(task, "_orig_run", task.run)
-    function: Callable[..., Any] = inspect.unwrap(getattr(run, "__func__", run))
-    return function
-
-
 class _NoResults(DisabledBackend):  # type: ignore[misc]
     """Keeps no results: they are repeated with every delivery, under the same id."""
 
@@ -185,12 +194,22 @@ class _NoResults(DisabledBackend):  # type: ignore[misc]
 
 
 @contextlib.contextmanager
-def _detached(task: celery.Task) -> Iterator[None]:
-    """Send nothing to a result backend, and run no child inside its parent, as no worker does either."""
-    app = task.app
+def _detached(app: celery.Celery, asked: _Asked) -> Iterator[None]:
+    """Send nothing to a result backend, run no child inside its parent, and hear of retries."""
+    send = app.send_task
+
+    def heard(name: str, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
+        if asked.hears(name, args or (), kwargs or {}, options):
+            return app.AsyncResult(options["task_id"])
+        return send(name, args, kwargs, **options)
+
+    own_backends = {task: task._backend for task in app.tasks.values() if task._backend is not None}  # noqa: SLF001 - the property would make one
     with replacing() as replace:
         replace(app, "_backend_cache", _NoResults(app=app))
-        replace(task, "_backend", None)
+        replace(app, "send_task", heard)
+        replace(celery.app.trace.logger, "disabled", True)  # the report tells of every failure that matters
+        for task in own_backends:
+            replace(task, "_backend", None)
         with (
             _switched_off(app.conf, "task_always_eager"),
             _switched_off(app.conf, "worker_deduplicate_successful_tasks"),
