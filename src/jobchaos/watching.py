@@ -19,6 +19,7 @@ from jobchaos.probes.files import FileProbe
 from jobchaos.probes.held_clocks import HeldClockProbe
 from jobchaos.probes.http import HTTPProbe
 from jobchaos.probes.httpx import HTTPXProbe
+from jobchaos.probes.kombu import KombuProbe
 from jobchaos.probes.locks import LockProbe
 from jobchaos.probes.requests import RequestsMockProbe, RequestsProbe
 from jobchaos.probes.sleep import SleepProbe
@@ -56,6 +57,7 @@ def probes_for(
         RequestsMockProbe(),
         HTTPXProbe(),
         AiohttpProbe(),
+        KombuProbe(),
         FileProbe(bindings),
         SleepProbe(bindings),
         LockProbe(named),

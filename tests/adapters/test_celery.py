@@ -109,7 +109,7 @@ def test_a_retry_asked_for_becomes_a_redelivery_at_its_time_with_its_count(app: 
     verdict = check(job_of(settle, (1,), {}), faults=["duplicate"], settings=QUICK)
     assert verdict.status == "holds"
     assert {retries for _, retries in seen} == {0, 1, 2}
-    assert len({id for id, _ in seen}) == 1
+    assert len({message_id for message_id, _ in seen}) == 1
 
 
 def test_a_failure_without_retry_is_final_and_autoretry_heals_it(app: Any, sql: Sql) -> None:
@@ -126,15 +126,18 @@ def test_a_failure_without_retry_is_final_and_autoretry_heals_it(app: Any, sql: 
     assert check(again.s(), faults=["retry"], settings=QUICK).status == "holds"
 
 
+BACKOFF = {"retry_backoff": 2, "retry_backoff_max": 30, "max_retries": 6, "retry_jitter": False}
+
+
 @pytest.mark.parametrize(
     ("options", "executions", "delays"),
     [
         ({"autoretry_for": (OSError,)}, 4, [(180, 180)] * 3),
-        ({"autoretry_for": (OSError,), "retry_backoff": 2, "retry_backoff_max": 30, "max_retries": 6, "retry_jitter": False}, 7, [(2, 2), (4, 4), (8, 8), (16, 16), (30, 30), (30, 30)]),
+        ({"autoretry_for": (OSError,), **BACKOFF}, 7, [(delay, delay) for delay in (2, 4, 8, 16, 30, 30)]),
         ({"autoretry_for": (OSError,), "retry_backoff": 0.5, "retry_kwargs": {"max_retries": 2}}, 3, [(0, 1), (0, 2)]),
         ({"max_retries": 1, "default_retry_delay": 9}, 2, [(9, 9)]),
     ],
-)  # fmt: skip
+)
 def test_the_policy_is_what_celery_computes(
     app: Any, options: dict[str, Any], executions: int, delays: list[tuple[int, int]]
 ) -> None:
@@ -144,3 +147,47 @@ def test_the_policy_is_what_celery_computes(
     policy = job_of(task, (), {}).policies["queue"]
     assert policy.executions == executions
     assert [tuple(end / 10**9 for end in policy.delay(number)) for number in range(1, executions)] == delays
+
+
+def test_children_are_effects_and_nothing_is_sent(app: Any, sql: Sql) -> None:
+    @app.task(shared=False, name="shop.notify")
+    def notify(user: int) -> None: ...
+
+    @app.task(shared=False, acks_late=True)
+    def settle(user: int) -> None:
+        notify.delay(user)
+        sql("UPDATE users SET points = 5")
+
+    @app.task(shared=False)
+    def settle_once(user: int) -> None:
+        if sql("SELECT points FROM users") == [(0,)]:
+            sql("UPDATE users SET points = 5")
+            app.send_task("shop.notify", (user,), countdown=30)
+
+    for eager in (False, True):
+        app.conf.task_always_eager = eager
+        sql("UPDATE users SET points = 0")
+        verdict = check(job_of(settle, (1,), {}), faults=["duplicate", "crash"], settings=QUICK)
+        assert codes(verdict) == ["JC101", "JC301"]
+        assert verdict.findings[0].message == "settle(1) enqueues shop.notify(1) twice when it is delivered twice"
+    sql("UPDATE users SET points = 0")
+    missing = check(
+        job_of(settle_once, (1,), {}), faults=["crash"], settings=Settings(profile="quick", delivery="at-least-once")
+    )
+    assert codes(missing) == ["JC302"]
+    assert missing.findings[0].message.startswith("settle_once(1) never enqueues shop.notify(1) when its worker dies")
+
+
+def test_links_and_chains_are_repeated_with_the_delivery(app: Any, sql: Sql) -> None:
+    @app.task(shared=False, name="shop.thank")
+    def thank(points: int) -> None: ...
+
+    @app.task(shared=False)
+    def set_to(points: int) -> int:
+        sql(f"UPDATE users SET points = {points}")
+        return points
+
+    chained = check(set_to.s(5) | thank.s(), faults=["duplicate"], settings=QUICK)
+    assert chained.findings[0].message == "set_to(5) enqueues shop.thank(5) twice when it is delivered twice"
+    linked = check(set_to.s(5).set(link=thank.s()), faults=["duplicate"], settings=QUICK)
+    assert codes(linked) == ["JC101"]

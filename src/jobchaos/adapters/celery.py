@@ -17,6 +17,7 @@ import celery.app.trace
 from celery.backends.base import DisabledBackend
 from celery.canvas import Signature
 from celery.states import IGNORED, REJECTED
+from celery.utils.functional import maybe_list
 
 from jobchaos.adapters.celery_terms import function_of, policy_of, terms_of
 from jobchaos.adapters.execution import Executing, defined_at, replacing
@@ -156,8 +157,8 @@ def _request(task: celery.Task, message_id: str, options: Mapping[str, Any], ret
         "retries": retries,
         "is_eager": False,
         "hostname": "jobchaos",
-        "callbacks": options.get("link"),
-        "errbacks": options.get("link_error"),
+        "callbacks": maybe_list(options.get("link")),
+        "errbacks": maybe_list(options.get("link_error")),
         "chain": options.get("chain"),
         "timelimit": [options.get("time_limit"), options.get("soft_time_limit")],
         "ignore_result": options.get("ignore_result", task.ignore_result),

@@ -51,7 +51,7 @@ class Foreign:
     """What a foreign effect leaves with others and nobody can take back: a mail, a request.
 
     Attributes:
-        ledger: The ledger that records it: `mail` or `http`.
+        ledger: The ledger that records it: `mail`, `http` or `queue`.
         columns: Names of the fields, in order.
         values: The fields.
         identity: Equal identities are one and the same effect at the far end (an idempotency key, a Message-ID that

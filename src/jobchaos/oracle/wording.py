@@ -120,11 +120,15 @@ def _bare(awaited: re.Match[str]) -> str:
 
 
 def _foreign(change: Change) -> str:
-    mail = change.store == "mail"
-    what = str(change.row.get("to")) if mail else _request(str(change.row.get("method")), str(change.row.get("url")))
-    if not change.count:
-        return f"never {'mails' if mail else 'sends'} {what}"
-    return f"{'mails' if mail else 'sends'} {what} {_times(change.count)}"
+    row = {column: str(value) for column, value in change.row.items()}
+    if change.store == "queue":
+        call = f"{row['task']}({row['arguments']})" if row["task"] else row["arguments"]
+        what = f"enqueues {_shortened(call)}"
+    elif change.store == "mail":
+        what = f"mails {row['to']}"
+    else:
+        what = f"sends {_request(row['method'], row['url'])}"
+    return f"{what} {_times(change.count)}" if change.count else f"never {what}"
 
 
 def _times(count: int) -> str:

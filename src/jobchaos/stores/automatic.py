@@ -20,6 +20,6 @@ def store_for(resource: str, allow: Sequence[str]) -> Store | None:
     kind, _, rest = resource.partition(":")
     if kind == "sql":
         return SQLiteStore(rest, allow=allow)
-    if kind in ("mail", "http"):
+    if kind in ("mail", "http", "queue"):
         return EffectLedger(kind)
     return TouchedFiles(allow) if kind == "file" else None

@@ -6,7 +6,11 @@ from jobchaos.core.effect import Foreign
 from jobchaos.core.snapshot import Row, Snapshot, Table
 from jobchaos.stores.base import BaseStore
 
-_COLUMNS = {"mail": ("to", "subject", "from", "body"), "http": ("method", "url", "body")}
+_COLUMNS = {
+    "mail": ("to", "subject", "from", "body"),
+    "http": ("method", "url", "body"),
+    "queue": ("queue", "task", "arguments"),
+}
 """Fixed, so that an empty ledger and a full one are the same table."""
 
 
@@ -14,7 +18,7 @@ class EffectLedger(BaseStore):
     """Counts an effect once for each identity, and every time if it has none.
 
     Args:
-        name: The ledger: `mail` or `http`.
+        name: The ledger: `mail`, `http` or `queue`.
     """
 
     def __init__(self, name: str) -> None:

@@ -1,0 +1,43 @@
+"""KombuProbe: what Celery, or a job itself, publishes by kombu."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jobchaos.probes.queue import QueueProbe
+
+
+class KombuProbe(QueueProbe):
+    """Makes a step of `kombu.Producer.publish`. Nothing is connected to: a producer connects when it sends."""
+
+    library = "kombu.messaging"
+
+    def watch(self) -> None:
+        """See `LibraryProbe.watch`."""
+        from kombu.exceptions import OperationalError
+        from kombu.messaging import Producer
+
+        publish = Producer.publish
+
+        def refused() -> Exception:
+            error: Exception = OperationalError("connection refused")
+            return error
+
+        def watched(producer: Any, body: Any, routing_key: str | None = None, *args: Any, **options: Any) -> Any:
+            if not self.is_ours():
+                return publish(producer, body, routing_key, *args, **options)
+            headers = options.get("headers") or {}
+            exchange = options.get("exchange") or producer.exchange
+            queue = str(routing_key or producer.routing_key or getattr(exchange, "name", exchange))
+            if "task" in headers:
+                self.enqueue(queue, str(headers["task"]), *_arguments(body), failure=refused)
+            else:
+                self.enqueue(queue, "", (body,), failure=refused)
+            return None
+
+        self.patches.set(Producer, "publish", watched)
+
+
+def _arguments(body: Any) -> tuple[Any, Any]:
+    args, kwargs, *_ = body
+    return args, kwargs

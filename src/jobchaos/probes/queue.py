@@ -1,0 +1,58 @@
+"""QueueProbe: a message that a job hands to a queue is an effect. It is recorded in a ledger, and sent to nobody."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from jobchaos.core.effect import Effect, Foreign, Mode, Touch
+from jobchaos.probes.library import LibraryProbe
+
+COLUMNS = ("queue", "task", "arguments")
+_ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+")
+
+
+class QueueProbe(LibraryProbe):
+    """What the probes of all job systems share: each replaces the one call by which its system sends a message."""
+
+    def is_ours(self) -> bool:
+        """True if the calling thread is a controlled worker, whose messages are not to be sent."""
+        return self.worker() is not None
+
+    def enqueue(
+        self,
+        queue: str,
+        task: str,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        *,
+        key: str = "",
+        failure: Callable[[], Exception] = ConnectionError,
+    ) -> None:
+        """The worker enqueues a message.
+
+        Args:
+            queue: The queue's name.
+            task: The task's name; empty for a message that is none's.
+            args: Its positional arguments.
+            kwargs: Its keyword arguments.
+            key: What the system recognises a second one by, and drops it; empty if it does not.
+            failure: Makes what the system raises if its broker cannot be reached.
+        """
+        worker = self.worker()
+        if worker is None:
+            return
+        named = [_told(value) for value in args]
+        named += [f"{name}={_told(value)}" for name, value in (kwargs or {}).items()]
+        arguments = ", ".join(named)
+        resource = f"queue:{queue}"
+        foreign = Foreign("queue", COLUMNS, (queue, task, arguments), (queue, key) if key else None)
+        label = f"ENQUEUE {task}({arguments}) in {queue}" if task else f"PUBLISH {arguments} to {queue}"
+        effect = Effect("queue", label, (Touch(resource, Mode.APPEND),), durable=True, foreign=foreign)
+        worker.touch(resource)
+        worker.perform(effect, lambda: None, failure=failure)
+
+
+def _told(value: object) -> str:
+    return _ADDRESS.sub("", repr(value))
