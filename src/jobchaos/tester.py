@@ -13,6 +13,7 @@ from typing import Any, TypeVar, cast
 from jobchaos.clock.loop import is_virtual
 from jobchaos.clock.virtual import VirtualClock
 from jobchaos.core.effect import Effect
+from jobchaos.core.hang import Hang
 from jobchaos.core.ports import Worker
 from jobchaos.probes.base import Patches
 from jobchaos.probes.bindings import Bindings
@@ -100,6 +101,9 @@ class Tester:
             self._clock.advance(deadline - self._clock.now())
         self._awaited = deadline
         return True
+
+    def ask(self, hang: Callable[[], Hang]) -> None:
+        """See `Worker.ask`: everybody answers."""
 
     def unblock(self) -> None:
         """See `Worker.unblock`."""

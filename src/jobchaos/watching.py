@@ -24,6 +24,7 @@ from jobchaos.probes.locks import LockProbe
 from jobchaos.probes.requests import RequestsMockProbe, RequestsProbe
 from jobchaos.probes.sleep import SleepProbe
 from jobchaos.probes.smtp import SMTPProbe
+from jobchaos.probes.sockets import SocketProbe
 from jobchaos.probes.spawn import SpawnProbe
 from jobchaos.probes.sqlalchemy import SQLAlchemyProbe
 from jobchaos.probes.sqlite import SQLiteProbe
@@ -58,6 +59,7 @@ def probes_for(
         HTTPXProbe(),
         AiohttpProbe(),
         KombuProbe(),
+        SocketProbe(),
         FileProbe(bindings),
         SleepProbe(bindings),
         LockProbe(named),

@@ -25,7 +25,7 @@ class Service:
         self.timeout = timeout
 
     def hang(self) -> Hang:
-        return Hang("the service", self.timeout, lambda: TimeoutError("timed out"), "Service(timeout=...)")
+        return Hang("host:service", self.timeout, lambda: TimeoutError("timed out"), "Service(timeout=...)")
 
     def connect(self) -> str:
         """Wait without a step, as a probe of sockets does it."""
@@ -66,7 +66,7 @@ def test_a_hanging_call_raises_the_drivers_error_when_its_timeout_is_over(lab: L
     assert told(run)[:4] == [
         "0 first",
         "0 second never answers (not applied)",
-        "10 timed out the service, after 10 s",
+        "10 timed out host:service, after 10 s",
         "10 raised TimeoutError: timed out",
     ]
     assert run.completed
@@ -82,7 +82,7 @@ def test_a_late_answer_leaves_the_call_applied(lab: Lab) -> None:
     run = lab.run(lambda: service.call("charge"), "A0!late")
     assert told(run)[:3] == [
         "0 charge (the answer comes too late)",
-        "10 timed out the service, after 10 s",
+        "10 timed out host:service, after 10 s",
         "10 raised TimeoutError: timed out",
     ]
     assert lab.steps.log == ["charge", "charge"]
@@ -100,8 +100,8 @@ def test_a_silent_far_side_stays_silent_until_the_attempt_ends(lab: Lab) -> None
             return
 
     run = lab.run(job, "A0!hang")
-    assert [line for line in told(run) if "timed out the" in line] == [
-        f"{at} timed out the service, after 10 s" for at in (10, 20, 30)
+    assert [line for line in told(run) if "timed out host" in line] == [
+        f"{at} timed out host:service, after 10 s" for at in (10, 20, 30)
     ]
     assert lab.steps.log == []
 
@@ -110,7 +110,7 @@ def test_without_a_timeout_the_call_never_returns(lab: Lab) -> None:
     service = Service(lab, timeout=None)
     run = lab.run(lambda: service.call("charge"), "A0!hang")
     assert not run.completed
-    assert run.copies["A"].error == "waits for ever for an answer of the service"
+    assert run.copies["A"].error == "waits for ever for host:service"
     assert not run.stuck
 
 

@@ -17,7 +17,8 @@ class Hang:
     """One call, as its driver would go through it if nobody answered.
 
     Attributes:
-        far: Who is waited for: `127.0.0.1:25`, `app.db`. It stays silent until the attempt ends, whatever is tried.
+        far: Resource path of who is waited for: `host:127.0.0.1:25`, `sql:/tmp/app.db`, `lock:state`. It stays silent
+            until the attempt ends, whatever is tried.
         timeout: Seconds until the driver gives up by itself, as it really is at this moment; None if it never does.
         failure: Makes the error that the driver raises then; None if the call just returns without success.
         advice: What to write to set the timeout: `requests.post(..., timeout=...)`.

@@ -30,6 +30,10 @@ class Clock(Protocol):
 class Pending(Protocol):
     """An effect that has been let through and is happening now. Either `done` or `failed` is called, once."""
 
+    @property
+    def is_silent(self) -> bool:
+        """True if the schedule has let nobody hear of it."""
+
     def done(self, outcome: str = "") -> None:
         """It is applied. `outcome` is what the far side answered: `-> 0`, `250`."""
 

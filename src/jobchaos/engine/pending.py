@@ -38,6 +38,11 @@ class PendingEffect:
         self._late = late
         self._amend: Callable[[str], None] | None = None
 
+    @property
+    def is_silent(self) -> bool:
+        """See `Pending.is_silent`."""
+        return self._worker.waits.is_silent
+
     def done(self, outcome: str = "") -> None:
         """See `Pending.done`."""
         worker, effect = self._worker, self._effect

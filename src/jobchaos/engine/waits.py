@@ -38,6 +38,8 @@ class Waits:
         self._is_slow = False
         self.is_late = False
         """True if the answer to the step that is underway comes too late."""
+        self.is_silent = False
+        """True if nobody hears of the step that is underway."""
 
     def let_in(self) -> bool:
         """Whether a step begins although the credit is used up, since the fault is for a wait within it."""
@@ -77,7 +79,7 @@ class Waits:
         timeout = hang.nanoseconds
         if timeout is None:
             while True:
-                self._attempt.wait(f"an answer of {hang.far}", None)
+                self._attempt.wait(hang.far, None)
         self._clock.advance(timeout)
         self._attempt.note(Happening.TIMED_OUT, None, f"{hang.far}, after {hang.timeout:g} s")
         if hang.failure is not None:
@@ -87,7 +89,7 @@ class Waits:
         """The step that was underway is over."""
         self._open = None
         self._number = 0
-        self.is_late = False
+        self.is_late = self.is_silent = False
 
     def ask(self, hang: Callable[[], Hang]) -> Fault | None:
         """See `Worker.ask`."""
@@ -98,11 +100,12 @@ class Waits:
         if not (self._silent or self._is_slow or standing.fault in TIMED):
             return None
         expected = hang()
-        if expected.far in self._silent:
-            return Fault.HANG
         fault = self._strike(expected) if self._is_struck() else None
         if fault is Fault.HANG:
             self._silent.add(expected.far)
+        if expected.far in self._silent:
+            self.is_silent = self._open is not None
+            return Fault.HANG
         self.is_late = self.is_late or fault is Fault.LATE
         slow = self._is_slow and bool(expected.timeout) and expected.waits_for != "lock"
         return fault or (Fault.SLOW if slow else None)

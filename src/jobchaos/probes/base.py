@@ -58,6 +58,14 @@ class Patches:
         self._undo.append(lambda: setattr(owner, name, original))
         return original
 
+    def put(self, owner: Any, name: str, replacement: Any) -> None:
+        """Replace an attribute that `owner` may only inherit."""
+        if name in vars(owner):
+            self.set(owner, name, replacement)
+        else:
+            setattr(owner, name, replacement)
+            self._undo.append(lambda: delattr(owner, name))
+
     def on_undo(self, action: Callable[[], None]) -> None:
         """Also do `action` when the changes are undone."""
         self._undo.append(action)

@@ -126,15 +126,18 @@ class Exchange:
             self._applied(str(status))
 
     def unanswered(self) -> None:
-        """It was sent, and nobody reads the answer."""
-        if self.begun:
+        """It was sent, and nobody reads the answer; or nobody has heard of it."""
+        if self._pending is not None and self._pending.is_silent:
+            self.failed(TimeoutError("no answer"))
+        elif self.begun:
             self._applied("answer not read")
 
     def failed(self, error: BaseException) -> None:
         """It did not reach anybody, or was refused."""
         if self._pending is not None:
             pending, self._pending = self._pending, None
-            pending.failed(error)
+            if pending.failed(error) and not self.request.reads:
+                self.worker.record(self.request.foreign())
 
     def _applied(self, outcome: str) -> None:
         if self._pending is not None:

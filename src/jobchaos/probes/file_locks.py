@@ -16,6 +16,7 @@ from typing import Any
 from jobchaos.core.ports import Control, Worker
 from jobchaos.probes.audit import subscribe, unsubscribe
 from jobchaos.probes.base import BaseProbe
+from jobchaos.probes.contended import never_comes
 from jobchaos.probes.paths import path_of
 
 try:
@@ -24,6 +25,7 @@ except ImportError:  # Windows has none, and so no job that uses it
     fcntl = None  # type: ignore[assignment]
 
 _TO_THE_END = 2**63
+_REMEDY = "LOCK_NB, and try again until a deadline"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,7 @@ class FileLockProbe(BaseProbe):
             False if the call does not want to wait, and will find out by itself that it does not get it.
         """
         worker = wanted.worker
+        _ask(wanted, operation)
         while not self._try(lock):
             if operation & fcntl.LOCK_NB:
                 worker.let_go(wanted.name)
@@ -155,6 +158,7 @@ class FileLockProbe(BaseProbe):
     def _wait(self, wanted: Held, operation: int) -> None:
         """Copies in one process do not exclude each other in the system's eyes: it is done for them."""
         worker = wanted.worker
+        _ask(wanted, operation)
         while any(held.excludes(wanted) for held in self._locked):
             if operation & fcntl.LOCK_NB:
                 worker.let_go(wanted.name)
@@ -165,6 +169,11 @@ class FileLockProbe(BaseProbe):
     def _worker(self) -> Worker | None:
         worker = None if self._control is None else self._control.current()
         return None if worker is None or worker.dead else worker
+
+
+def _ask(wanted: Held, operation: int) -> None:
+    if not operation & fcntl.LOCK_NB:
+        never_comes(wanted.worker, wanted.name, None, _REMEDY)
 
 
 def _held(worker: Worker, descriptor: int, operation: int, start: int = 0, length: int = 0) -> Held:

@@ -15,6 +15,7 @@ from typing import Any
 from jobchaos.core.ports import Control, Worker
 from jobchaos.core.project import is_project_file
 from jobchaos.probes.base import BaseProbe
+from jobchaos.probes.contended import never_comes
 
 _KINDS = (type(threading.Lock()), type(threading.RLock()))
 _SECOND = 10**9
@@ -96,8 +97,10 @@ class ProbedLock:
         if worker is None or not blocking:
             taken = bool(self.genuine.acquire(blocking, timeout))
         else:
-            deadline = None if timeout < 0 else self._control.clock.now() + round(timeout * _SECOND)
-            taken = self._wait(worker, deadline)
+            limit = None if timeout < 0 else timeout
+            again = worker in self._holders  # of a reentrant one
+            in_vain = not again and never_comes(worker, self._resource, limit, "lock.acquire(timeout=...)")
+            taken = not in_vain and self._wait(worker, limit)
         if worker is not None:
             worker.hold(self._resource)
             if taken:
@@ -149,7 +152,8 @@ class ProbedLock:
             worker.hold(self._resource)
             worker.let_go(self._resource)
 
-    def _wait(self, worker: Worker, deadline: int | None) -> bool:
+    def _wait(self, worker: Worker, timeout: float | None) -> bool:
+        deadline = None if timeout is None else self._control.clock.now() + round(timeout * _SECOND)
         while not self.genuine.acquire(blocking=False):
             if not worker.wait(self._resource, deadline):
                 worker.unblock()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 import sqlite3
 import threading
@@ -12,16 +13,16 @@ from types import TracebackType
 from typing import Any, Literal, TypeVar
 
 from jobchaos.core.effect import Effect, Mode, Touch
+from jobchaos.core.hang import Hang
 from jobchaos.core.ports import Pending, Worker
 from jobchaos.probes.sqlite_cursor import ProbedCursor, probed
-from jobchaos.probes.sqlite_database import Database, disk_failure, is_locked
+from jobchaos.probes.sqlite_database import Database, disk_failure
 from jobchaos.probes.sqlite_files import attached_files, vacuum_target, widened
 from jobchaos.probes.sqlite_locks import KeptLocks
 from jobchaos.probes.sqlite_pragmas import Hurry
 from jobchaos.probes.statement import Statement, label
 
 T = TypeVar("T")
-_SECOND = 10**9
 _SCHEMA = ("CREATE", "ALTER", "DROP")
 _TEMPORARY_TRIGGER = re.compile(r"create\s+(temp(orary)?\s+trigger\b|trigger\s[^.]*\btemp\s*\.)", re.IGNORECASE)
 _LEGACY = getattr(sqlite3, "LEGACY_TRANSACTION_CONTROL", -1)
@@ -125,9 +126,12 @@ class ProbedConnection(sqlite3.Connection):
         touches = self._touches(worker, statement, sql, calls)
         locks = self.kept.needed_by(statement, sql, autocommit=autocommit, level=self.isolation_level)
         durable = bool(statement.writes) and autocommit
-        self.answer = worker.begin(Effect("sql", shown, touches, durable, None, None, locks), disk_failure)
+        effect = Effect("sql", shown, touches, durable, None, None, locks)
+        may_wait = not self.kept.in_transaction
+        hang = self._lock_wait(is_read=not statement.writes) if locks and may_wait else None
+        self.answer = worker.begin(effect, disk_failure, hang)
         try:
-            result = self._patiently(worker, call, not self.kept.in_transaction)
+            result = self.database.patiently(worker, call, self.timeout if may_wait else None)
         except Exception as error:
             if self.in_transaction:
                 self.kept.keep(worker, locks)  # it may have got them before it failed
@@ -256,8 +260,16 @@ class ProbedConnection(sqlite3.Connection):
     def _commit(self, worker: Worker, text: str, call: Callable[[], T]) -> T:
         locks = self.kept.commit(changed=bool(self.pending))
         effect = Effect("sql", text, tuple(self.pending), bool(self.pending), None, None, locks)
+        hang = self._lock_wait(is_read=False) if self.pending and not self.hurry.is_wal else None
+        database = self.database
+        assert database is not None  # noqa: S101 - there is no worker without one
         try:
-            result = worker.perform(effect, lambda: self._patiently(worker, call, True), failure=disk_failure)
+            result = worker.perform(
+                effect,
+                lambda: database.patiently(worker, call, self.timeout),
+                failure=disk_failure,
+                hang=hang,
+            )
         except Exception:
             if self.in_transaction:
                 self.kept.keep(worker, locks)
@@ -265,6 +277,13 @@ class ProbedConnection(sqlite3.Connection):
         if not self.in_transaction or self._always_in_transaction:
             self._transaction_over()
         return result
+
+    def _lock_wait(self, *, is_read: bool) -> Callable[[], Hang] | None:
+        """How a statement ends if others never free the locks that it needs; None if it needs none."""
+        database = self.database
+        if database is None or database.is_in_memory or (is_read and self.hurry.is_wal):
+            return None
+        return functools.partial(database.locked, self.timeout)
 
     def _undo(self, call: Callable[[], T]) -> T:
         result = call()
@@ -278,21 +297,3 @@ class ProbedConnection(sqlite3.Connection):
         if self.schema_changed and self.database is not None:
             self.database.catalog.expire()
         self.schema_changed = False
-
-    def _patiently(self, worker: Worker, call: Callable[[], T], may_wait: bool) -> T:
-        """Retry while the database is locked.
-
-        SQLite waits for a lock only while it holds none itself: upgrading a read transaction fails at once
-        (https://www.sqlite.org/c3ref/busy_handler.html), and so it does here (`may_wait`).
-        """
-        deadline: int | None = None
-        while True:
-            try:
-                return call()
-            except sqlite3.OperationalError as error:
-                if not may_wait or not is_locked(error) or self.database is None:
-                    raise
-                if deadline is None:
-                    deadline = self.database.control.clock.now() + round(self.timeout * _SECOND)
-                if not worker.wait(self.database.base, deadline):
-                    raise

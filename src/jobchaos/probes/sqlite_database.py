@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
-from jobchaos.core.ports import Control
+from jobchaos.core.hang import SECOND, Hang
+from jobchaos.core.ports import Control, Worker
 from jobchaos.probes.sqlite_catalog import Catalog
 from jobchaos.probes.sqlite_locks import SQLiteLocks
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +30,48 @@ class Database:
     base: str
     catalog: Catalog
     locks: SQLiteLocks
+
+    @property
+    def is_in_memory(self) -> bool:
+        """True if it is in this process only; then a locked table is an error at once."""
+        return self.base.startswith("sql:file:")
+
+    def locked(self, timeout: float) -> Hang:
+        """What becomes of a statement if others never free the locks that it needs.
+
+        Args:
+            timeout: The connection's busy timeout, in seconds.
+        """
+        return Hang(
+            far=self.base,
+            timeout=timeout,
+            failure=lambda: sqlite3.OperationalError("database is locked"),
+            advice="sqlite3.connect(..., timeout=...), or PRAGMA busy_timeout",
+            waits_for="lock",
+        )
+
+    def patiently(self, worker: Worker, call: Callable[[], T], timeout: float | None) -> T:
+        """Retry while the database is locked.
+
+        SQLite waits for a lock only while it holds none itself: upgrading a read transaction fails at once
+        (https://www.sqlite.org/c3ref/busy_handler.html).
+
+        Args:
+            worker: Who waits.
+            call: What to try.
+            timeout: For how many seconds; None to try it once.
+        """
+        deadline: int | None = None
+        while True:
+            try:
+                return call()
+            except sqlite3.OperationalError as error:
+                if timeout is None or not is_locked(error):
+                    raise
+                if deadline is None:
+                    deadline = self.control.clock.now() + round(timeout * SECOND)
+                if not worker.wait(self.base, deadline):
+                    raise
 
 
 def disk_failure() -> Exception:

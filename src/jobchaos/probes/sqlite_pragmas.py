@@ -21,13 +21,18 @@ class Hurry:
     Args:
         query: Runs a statement on the connection.
         keeps_journal: Whether the worker may really die, so that somebody else has to roll back.
+
+    Attributes:
+        is_wal: True if readers and writers do not wait for each other (https://www.sqlite.org/wal.html).
     """
 
     def __init__(self, query: Callable[[str], sqlite3.Cursor], *, keeps_journal: bool) -> None:
         self._query = query
         self._before: dict[str, object] = {}
+        self.is_wal = False
         with contextlib.suppress(sqlite3.OperationalError):  # locked now: then this connection does wait for the disk
             (journal,) = query("PRAGMA journal_mode").fetchone()
+            self.is_wal = journal == "wal"
             self._set("synchronous", "OFF", _usual("synchronous"))
             if journal in _JOURNAL_FILES and not keeps_journal:
                 self._set("journal_mode", "MEMORY", journal)

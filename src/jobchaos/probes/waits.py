@@ -20,6 +20,8 @@ from typing import Any
 from jobchaos.core.ports import Control, Worker
 from jobchaos.probes.base import BaseProbe, Patches
 from jobchaos.probes.bystanders import Bystanders
+from jobchaos.probes.contended import never_comes
+from jobchaos.probes.remedies import remedy
 from jobchaos.probes.synchronizers import TASK_KINDS, Synchronizers
 
 _SECOND = 10**9
@@ -117,7 +119,9 @@ class WaitProbe(BaseProbe):
         saved = condition._release_save()
         notified = False
         try:
-            notified = self._until(worker, _taking(waiter), self._name(condition), self._deadline(timeout))
+            name = self._name(condition)
+            in_vain = never_comes(worker, name, timeout, remedy("wait(timeout=...)"))
+            notified = not in_vain and self._until(worker, _taking(waiter), name, self._deadline(timeout))
             return notified
         finally:
             self._take(worker, condition)
@@ -147,7 +151,9 @@ class WaitProbe(BaseProbe):
             self._join(thread, seconds)
             return not thread.is_alive()
 
-        self._until(worker, ended, f"thread:{thread.name}", self._deadline(timeout), thread)
+        name = f"thread:{thread.name}"
+        if not never_comes(worker, name, timeout, "join(timeout=...)"):
+            self._until(worker, ended, name, self._deadline(timeout), thread)
 
     def _until(
         self,

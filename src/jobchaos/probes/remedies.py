@@ -1,0 +1,55 @@
+"""Remedies: what to write to set a timeout, told from what the project's code has called."""
+
+from __future__ import annotations
+
+import sys
+from types import FrameType
+
+from jobchaos.core.project import is_ours, is_project_file
+
+_BY_MODULE = {
+    "urllib.request": "urllib.request.urlopen(..., timeout=...)",
+    "urllib3": "timeout= in the request, or urllib3.PoolManager(timeout=...)",
+    "http.client": "http.client.HTTPConnection(..., timeout=...)",
+    "smtplib": "smtplib.SMTP(..., timeout=...)",
+    "ftplib": "ftplib.FTP(..., timeout=...)",
+    "imaplib": "imaplib.IMAP4(..., timeout=...)",
+    "poplib": "poplib.POP3(..., timeout=...)",
+    "redis": "redis.Redis(..., socket_timeout=..., socket_connect_timeout=...)",
+    "pymysql": "pymysql.connect(..., connect_timeout=..., read_timeout=..., write_timeout=...)",
+    "subprocess": "subprocess.run(..., timeout=...), or Popen.wait(timeout=...)",
+    "requests.sessions": "session.{function}(..., timeout=...)",
+    "requests": "requests.{function}(..., timeout=...)",
+    "socket": "socket.create_connection(..., timeout=...)",
+    "threading": "{function}(timeout=...)",
+    "queue": "{function}(timeout=...)",
+    "django.core.mail": "EMAIL_TIMEOUT in the settings",
+}
+"""The first whose name begins the module's; `{function}` is what was called there."""
+
+
+def remedy(otherwise: str) -> str:
+    """What to write where the project's code has called a library, or jobchaos' own stand-in for it.
+
+    Args:
+        otherwise: What to write if it has called nothing but a method of the object that waits.
+    """
+    called = _called()
+    if called is None:
+        return otherwise
+    module, function = str(called.f_globals.get("__name__")), called.f_code.co_name
+    for name, text in _BY_MODULE.items():
+        if f"{module}.".startswith(f"{name}."):
+            return text.format(function=function)
+    return f"a timeout where {module.partition('.')[0]} connects, or socket.setdefaulttimeout(...)"
+
+
+def _called() -> FrameType | None:
+    """The frame of what the innermost line of the project has called; None if that is jobchaos itself."""
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the documented way to walk frames
+    called: FrameType | None = None
+    while frame is not None and not is_project_file(frame.f_code.co_filename):
+        if not is_ours(frame.f_code.co_filename):
+            called = frame
+        frame = frame.f_back
+    return called if frame is not None else None

@@ -1,0 +1,143 @@
+"""SocketProbe: every blocking socket of Python's may meet a far side that does not answer.
+
+The seam is below all libraries that wait in `socket.socket` (http.client, urllib3, smtplib, ftplib, redis-py, PyMySQL):
+what is in force here is the timeout that their sockets really have, and the error that this raises becomes each
+library's own on the way up, as it would in earnest.
+
+One wait is to connect, or an exchange: what is sent, up to the first bytes that come back. How many pieces the rest
+comes in is chance.
+"""
+
+from __future__ import annotations
+
+import functools
+import socket
+import sys
+import weakref
+from collections.abc import Callable
+from typing import Any, Literal
+
+from jobchaos.core.hang import Hang
+from jobchaos.core.ports import Control, Worker
+from jobchaos.core.schedule import Fault
+from jobchaos.probes.base import BaseProbe, Patches
+from jobchaos.probes.remedies import remedy
+
+_RECEIVING = ("recv", "recv_into", "recvfrom", "recvfrom_into")
+_SENDING = ("send", "sendall")
+_PLAIN, _READ, _HANDSHAKE = "timed out", "The read operation timed out", "The handshake operation timed out"
+
+
+class _Exchange:
+    """What is underway on one socket.
+
+    Attributes:
+        is_open: True from the first byte sent until the first that has come back.
+        is_fresh: True until then, of a socket on which nothing has happened.
+        fault: What becomes of it; None if it is answered.
+    """
+
+    __slots__ = ("fault", "is_fresh", "is_open")
+
+    def __init__(self) -> None:
+        self.is_open = False
+        self.is_fresh = True
+        self.fault: Fault | None = None
+
+
+class SocketProbe(BaseProbe):
+    """Asks before a controlled worker connects, and before it sends or, first of all, receives."""
+
+    def __init__(self) -> None:
+        self._patches = Patches()
+        self._control: Control | None = None
+        self._exchanges: weakref.WeakKeyDictionary[socket.socket, _Exchange] = weakref.WeakKeyDictionary()
+
+    def install(self, control: Control) -> None:
+        """See `Probe.install`."""
+        self._control = control
+        self._wrap(socket.socket, "connect", self._connecting)
+        for name in _SENDING:
+            self._wrap(socket.socket, name, self._sending)
+        for name in _RECEIVING:
+            self._wrap(socket.socket, name, functools.partial(self._receiving, _PLAIN))
+        ssl = sys.modules.get("ssl")
+        if ssl is not None:
+            self._wrap(ssl.SSLSocket, "send", self._sending)
+            self._wrap(ssl.SSLSocket, "read", functools.partial(self._receiving, _READ))
+            self._wrap(ssl.SSLSocket, "do_handshake", self._shaking_hands)
+
+    def remove(self) -> None:
+        """See `Probe.remove`."""
+        self._patches.undo()
+        self._control = None
+
+    def _wrap(self, owner: Any, name: str, watched: Callable[..., Any]) -> None:
+        genuine = getattr(owner, name)
+
+        def method(sock: socket.socket, *args: Any, **kwargs: Any) -> Any:
+            worker = None if self._control is None else self._control.current()
+            if worker is None or worker.dead or sock.gettimeout() == 0:  # one that never waits
+                return genuine(sock, *args, **kwargs)
+            return watched(worker, functools.partial(genuine, sock, *args, **kwargs), sock, *args)
+
+        self._patches.put(owner, name, method)
+
+    def _connecting(self, worker: Worker, genuine: Callable[[], Any], sock: socket.socket, address: Any) -> Any:
+        hang = functools.partial(_hang, sock, "connection", _PLAIN, address)
+        return self._waited(worker, worker.ask(hang), genuine, hang)
+
+    def _shaking_hands(self, worker: Worker, genuine: Callable[[], Any], sock: socket.socket, *_: Any) -> Any:
+        hang = functools.partial(_hang, sock, "connection", _HANDSHAKE)
+        return self._waited(worker, worker.ask(hang), genuine, hang)
+
+    def _sending(self, worker: Worker, genuine: Callable[[], Any], sock: socket.socket, data: Any, *_: Any) -> Any:
+        exchange = self._exchanges.setdefault(sock, _Exchange())
+        if not exchange.is_open:
+            self._open(worker, exchange, sock)
+        if exchange.fault is Fault.HANG:
+            return len(memoryview(data).cast("B"))
+        return genuine()
+
+    def _receiving(self, text: str, worker: Worker, genuine: Callable[[], Any], sock: socket.socket, *_: Any) -> Any:
+        exchange = self._exchanges.setdefault(sock, _Exchange())
+        if exchange.is_fresh and not exchange.is_open:  # the far side speaks first
+            self._open(worker, exchange, sock)
+        fault = exchange.fault
+        if fault is not Fault.HANG:
+            exchange.is_open, exchange.fault = False, None
+        return self._waited(worker, fault, genuine, functools.partial(_hang, sock, "answer", text))
+
+    def _open(self, worker: Worker, exchange: _Exchange, sock: socket.socket) -> None:
+        exchange.is_open, exchange.is_fresh = True, False
+        exchange.fault = worker.ask(functools.partial(_hang, sock, "answer", _PLAIN))
+
+    def _waited(self, worker: Worker, fault: Fault | None, genuine: Callable[[], Any], hang: Callable[[], Hang]) -> Any:
+        """What a call that waits comes to."""
+        if fault is Fault.SLOW and self._control is not None:
+            self._control.clock.advance(hang().nanoseconds or 0)
+        result = None if fault is Fault.HANG else genuine()
+        if fault in (Fault.HANG, Fault.LATE):
+            worker.time_out(hang())
+        return result
+
+
+def _hang(sock: socket.socket, waits_for: Literal["connection", "answer"], text: str, address: Any = None) -> Hang:
+    return Hang(
+        far=f"host:{_peer(sock, address)}",
+        timeout=sock.gettimeout(),
+        failure=lambda: TimeoutError(text),
+        advice=remedy("sock.settimeout(...)"),
+        waits_for=waits_for,
+    )
+
+
+def _peer(sock: socket.socket, address: Any) -> str:
+    if address is None:
+        try:
+            address = sock.getpeername()
+        except OSError:  # it is not connected any more
+            return "a socket"
+    if isinstance(address, tuple):
+        return ":".join(map(str, address[:2]))
+    return address.decode(errors="backslashreplace") if isinstance(address, bytes) else str(address)
