@@ -106,6 +106,8 @@ class Judge:
             return True
         if not (self._renames or self._volatile or self._ignore.patterns or one[1].chunks or other[1].chunks):
             return False
+        if not self._ignore.patterns and _sizes(mine) != _sizes(theirs):  # much faster than to rename
+            return False
         return not compare(
             mine,
             theirs,
@@ -125,6 +127,15 @@ class Judge:
         if any(change.kind == "missing" for change in foreign):
             return _MISSING
         return _OTHER
+
+
+def _sizes(state: State) -> dict[tuple[str, str], int]:
+    return {
+        (store, name): len(table.rows)
+        for store, snapshot in state.items()
+        for name, table in snapshot.tables.items()
+        if table.rows
+    }
 
 
 def first_change(comparison: Comparison, ledgers: frozenset[str]) -> Change | None:
