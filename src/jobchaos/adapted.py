@@ -25,6 +25,7 @@ def job_of(thing: Callable[..., Any] | Job | Any, args: tuple[Any, ...], kwargs:
         adapter = None if job.terms else adapter_of(job.function)
         if adapter is None:
             return job
-        return adapter.job(job.function, job.args, job.kwargs).with_policy(*job.policies.values())
+        adapted = adapter.job(job.function, job.args, job.kwargs).with_policy(*job.retrying.policies)
+        return adapted if job.retrying.flag is None else adapted.with_red_flag(job.retrying.flag)
     adapter = adapter_of(thing)
     return Job.of(thing, args, kwargs) if adapter is None else adapter.job(thing, args, kwargs)

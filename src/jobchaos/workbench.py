@@ -20,6 +20,7 @@ from jobchaos.core.settings import Settings
 from jobchaos.core.terms import after_kill
 from jobchaos.engine.delivery import Delivery
 from jobchaos.engine.fork import Forks
+from jobchaos.engine.queue import Queue
 from jobchaos.engine.runner import Runner
 from jobchaos.engine.stage import Stage
 from jobchaos.engine.tasks import Tasks
@@ -121,7 +122,7 @@ class Workbench:
     def _runner(self, hire: Hire, run: RunsCoroutine | None = None) -> Runner:
         shared = [target for store in self._explicit if isinstance(store, MemoryStore) for target in store.targets]
         in_a_loop_of_its_own = functools.partial(run_coroutine, clock=self._clock, current=self._stage.current)
-        bodies = [Delivery(job, shared, run or in_a_loop_of_its_own).run for job in self._jobs]
+        bodies = [self._queued(job, Delivery(job, shared, run or in_a_loop_of_its_own).run) for job in self._jobs]
         by_letter = dict(zip(string.ascii_uppercase, bodies, strict=False)) if len(bodies) > 1 else {}
         fates = [after_kill(job.terms, self._settings.delivery) for job in self._jobs]
         fate_of = dict(zip(string.ascii_uppercase, fates, strict=False)) if len(bodies) > 1 else {}
@@ -134,6 +135,12 @@ class Workbench:
             hire,
             lambda letter: fate_of.get(letter, fates[0]),
         )
+
+    def _queued(self, job: Job, body: Callable[[], object]) -> Callable[[], object]:
+        """A body of a job, with what its queue does if it fails; a job system's own does so by itself."""
+        policy = job.retrying.deliveries
+        self._stage.fatal += job.retrying.fatal
+        return body if policy is None or job.terms is not None else Queue(body, policy, self._stage).deliver
 
     def _probes(self) -> list[Probe]:
         probes = probes_for(self._jobs, self._clock, self._stage.current, self._bindings, self._entropy)

@@ -7,6 +7,7 @@ import pytest
 
 from jobchaos import RetryPolicy
 from jobchaos.core.job import Job
+from jobchaos.core.retrying import Retrying
 from jobchaos.errors import UsageError
 
 S = 10**9
@@ -128,9 +129,10 @@ def test_a_job_carries_a_policy_of_each_level() -> None:
     job = Job(print, 1)
     queue = RetryPolicy(executions=2)
     own = RetryPolicy(executions=5, level="job")
-    assert job.policies == {}
-    assert job.with_policy(queue).with_policy(own).policies == {"queue": queue, "job": own}
-    assert job.policies == {}
+    assert not job.retrying
+    assert job.with_policy(queue).with_policy(own).retrying == Retrying(queue, own)
+    assert job.with_policy(own, queue).retrying.policies == (queue, own)
+    assert not job.retrying
     assert job.with_policy(queue).label == "print(1)"
 
 

@@ -13,9 +13,11 @@ from jobchaos.core.compare import Fresh
 from jobchaos.core.effect import Effect, Mode, Touch
 from jobchaos.core.ports import Control, Store, Worker
 from jobchaos.core.result import RunResult
+from jobchaos.core.retry_policy import RetryPolicy
 from jobchaos.core.schedule import Schedule
 from jobchaos.core.snapshot import Snapshot, Table
 from jobchaos.core.terms import AfterKill
+from jobchaos.engine.queue import Queue
 from jobchaos.engine.runner import Runner
 from jobchaos.engine.stage import Stage
 from jobchaos.engine.worker import Hire, ThreadWorker
@@ -133,6 +135,7 @@ class Lab:
     attempts: int = 4
     guard: float = 20.0
     hire: Hire = ThreadWorker
+    policy: RetryPolicy | None = None
 
     def survey(self, job: Callable[[], object]) -> RunResult:
         return self.run(job, "A", survey=True)
@@ -149,10 +152,14 @@ class Lab:
         for store in memory:
             world.remember(store)
         stage = Stage(self.clock, world)
+        body = job
+        if self.policy is not None:
+            body = Queue(job, self.policy, stage).deliver
+            stage.fatal = self.policy.fatal
         with stage.watching([self.steps]):
             runner = Runner(
                 stage,
-                lambda _letter: job,
+                lambda _letter: body,
                 StillConditions(),
                 self.attempts,
                 self.guard,

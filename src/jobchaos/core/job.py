@@ -8,9 +8,12 @@ import inspect
 import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import Any
 
+from jobchaos.core.red_flag import RedFlag
 from jobchaos.core.retry_policy import RetryPolicy
+from jobchaos.core.retrying import Retrying
 from jobchaos.core.terms import Terms
 from jobchaos.errors import UsageError
 
@@ -27,13 +30,13 @@ class Job:
         **kwargs: Its keyword arguments, also those whose names a fixture would take for itself.
 
     Attributes:
-        policies: How it is retried, by who retries: `queue` or `job`. Empty if nobody has said so.
+        retrying: How it is retried, as far as anybody has said so.
 
     Raises:
         UsageError: If `function` cannot be called, or not with these arguments.
     """
 
-    __slots__ = ("_name", "args", "during", "function", "kwargs", "policies", "terms")
+    __slots__ = ("_name", "args", "during", "function", "kwargs", "retrying", "terms")
 
     def __init__(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
         if isinstance(function, Job):
@@ -54,7 +57,7 @@ class Job:
         self.terms: Terms | None = None
         self.during: Callable[[], AbstractContextManager[None]] = nullcontext
         self._name = ""
-        self.policies: Mapping[str, RetryPolicy] = {}
+        self.retrying = Retrying()
         self._bind()
 
     @classmethod
@@ -106,7 +109,22 @@ class Job:
                     f"the policy of {self.name} is {policy!r}, of type {type(policy).__name__}, which cannot be read. "
                     "Give a RetryPolicy: RetryPolicy(delays=[1, 5, 30])"
                 )
-            job.policies = {**job.policies, policy.level: policy}
+            job.retrying = job.retrying.having(policy)
+        return job
+
+    def with_red_flag(self, flag: RedFlag) -> Job:
+        """The same job, of which this is to happen once when it is given up.
+
+        Raises:
+            UsageError: If it is no `RedFlag`.
+        """
+        if not isinstance(flag, RedFlag):
+            raise UsageError(
+                f"the red flag of {self.name} is {flag!r}, of type {type(flag).__name__}. Give a RedFlag: "
+                'RedFlag.log("ERROR"), RedFlag.row("dead_letters"), RedFlag.call(page_somebody)'
+            )
+        job = copy.copy(self)
+        job.retrying = replace(job.retrying, flag=flag)
         return job
 
     @property

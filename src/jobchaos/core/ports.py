@@ -162,6 +162,9 @@ class Worker(Protocol):
     def record(self, foreign: Foreign) -> None:
         """A foreign effect whose content was not yet known at `begin` has been applied."""
 
+    def flag(self, what: str) -> None:
+        """The red flag has been raised, which tells people that the job was given up."""
+
     def oddity(self, code: str, message: str) -> None:
         """Report something the verdict must mention, under a finding code: a thread started, an unseen connection."""
 

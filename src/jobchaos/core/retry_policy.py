@@ -47,6 +47,8 @@ class RetryPolicy:
             would begin so late, `clip` makes the last delay shorter instead (as the library backoff does).
         retryable: Exceptions after which it is executed again, or a function that takes one and tells.
         fatal: Exceptions after which it is not, although they are of a retryable class.
+        retry_after: Takes an error and gives the seconds until the next execution, if the error itself says when (as
+            Celery's Retry does, or a `Retry-After` header that it carries); None if it does not.
         on_give_up: Is called with the last error when the job is given up, by whoever runs it.
         level: Who retries: the `queue`, by delivering again, or the `job` itself, within one delivery.
         most_tries: How often the queue's executions and the job's own may try one call in all.
@@ -61,6 +63,7 @@ class RetryPolicy:
     limit: str = "after"
     retryable: Errors | Callable[[BaseException], bool] = (Exception,)
     fatal: Errors = ()
+    retry_after: Callable[[BaseException], Seconds | None] | None = None
     on_give_up: Callable[[BaseException], object] | None = None
     level: str = "queue"
     most_tries: int = 16
@@ -79,8 +82,10 @@ class RetryPolicy:
         for name, known in (("level", LEVELS), ("limit", LIMITS)):
             if getattr(self, name) not in known:
                 raise UsageError(f"{name} must be one of {', '.join(known)}; got {getattr(self, name)!r}")
-        if self.on_give_up is not None and not callable(self.on_give_up):
-            raise UsageError(f"on_give_up must be a function that takes the last error, got {self.on_give_up!r}")
+        for name in ("retry_after", "on_give_up"):
+            function = getattr(self, name)
+            if function is not None and not callable(function):
+                raise UsageError(f"{name} must be a function that takes the last error, got {function!r}")
         if isinstance(self.retryable, tuple):
             useless = [error.__name__ for error in self.fatal if error in self.retryable]
             if useless:
@@ -155,6 +160,11 @@ class RetryPolicy:
         if isinstance(error, self.fatal):
             return False
         return self.retryable(error) if callable(self.retryable) else isinstance(error, self.retryable)
+
+    def postponed(self, error: BaseException) -> int | None:
+        """Nanoseconds until the next execution, if the error itself says so."""
+        seconds = None if self.retry_after is None else self.retry_after(error)
+        return None if seconds is None else nanoseconds("retry_after", seconds)
 
     def delay(self, execution: int) -> Interval:
         """The delay after so many executions, from 1, in nanoseconds: its shortest and its longest."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import enum
 import itertools
+import math
 import re
 from dataclasses import dataclass
 
 from jobchaos.errors import TokenError, UsageError
 
 _NANOSECONDS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
-_RUN = re.compile(r"([A-Z])([0-9]+)?(?:!(\w*))?")
+_RUN = re.compile(r"([A-Z])([0-9]+)?(?:!(\w*\+?))?")
+_OUTAGE = re.compile(r"(down|fatal)([0-9]*)(\+?)")
 _NUMBERED = re.compile(r"(hang|late)([0-9]+)")
 _TIME = re.compile(r"\+([0-9]+)(?:\.([0-9]+))?")
 
@@ -18,7 +20,8 @@ _TIME = re.compile(r"\+([0-9]+)(?:\.([0-9]+))?")
 class Fault(enum.Enum):
     """What befalls a copy at the step where its segment ends.
 
-    The last three are about time. `HANG`: from there on until the attempt ends, nobody answers at the far side that it
+    `DOWN`: the call fails, and so does each further try of it. `FATAL`: likewise, with an error that must not be
+    retried. Three are about time. `HANG`: from there on until the attempt ends, nobody answers at the far side that it
     waits for. `LATE`: the call is applied, and its answer comes after the caller's timeout. `SLOW`: from there on each
     answer comes at the last moment.
     """
@@ -30,6 +33,8 @@ class Fault(enum.Enum):
     HANG = "hang"
     LATE = "late"
     SLOW = "slow"
+    DOWN = "down"
+    FATAL = "fatal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +47,17 @@ class Run:
         fault: What happens at the step after those effects; needs `steps`.
         wait: Of `HANG` and `LATE`: which wait it is that is not answered, counted from 1 since those effects ended. A
             step may have several (connecting, then an answer), and there are waits between steps.
+        count: Of `DOWN`: how many tries fail in all, 0 for all there are. Of `FATAL`: which of the policy's fatal
+            errors it is, from 1.
+        late: Of `DOWN`: whether retries come as late as their jitter allows, instead of as early.
     """
 
     copy: str
     steps: int | None = None
     fault: Fault | None = None
     wait: int = 1
+    count: int = 0
+    late: bool = False
 
     def __post_init__(self) -> None:
         if not (len(self.copy) == 1 and "A" <= self.copy <= "Z"):
@@ -58,11 +68,25 @@ class Run:
             raise UsageError(f"!{self.fault.value} needs the number of steps before it, as in A3!{self.fault.value}")
         if self.wait != 1 and (self.wait < 1 or self.fault not in (Fault.HANG, Fault.LATE)):
             raise UsageError(f"the waits that !hang and !late strike are counted from 1, got {self.wait}")
+        if self.count < 0 or ((self.count or self.late) and not self.is_outage):
+            raise UsageError(f"only !down and !fatal are counted, from 1; got {self.count} for {self.fault}")
 
     def __str__(self) -> str:
         steps = "" if self.steps is None else str(self.steps)
         fault = "" if self.fault is None else f"!{self.fault.value}"
-        return f"{self.copy}{steps}{fault}{self.wait if self.wait > 1 else ''}"
+        number = (self.wait if self.wait > 1 else "") or self.count or ""
+        return f"{self.copy}{steps}{fault}{number}{'+' * self.late}"
+
+    @property
+    def position(self) -> tuple[float, int, float, bool]:
+        """Sort key: where it ends, and how much fails there."""
+        steps = -1 if self.steps is None else self.steps
+        return steps, self.wait, self.count or (math.inf if self.is_outage else 0), self.late
+
+    @property
+    def is_outage(self) -> bool:
+        """True if a call fails whenever it is tried."""
+        return self.fault in (Fault.DOWN, Fault.FATAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +136,11 @@ class Schedule:
         return tuple(sorted({run.copy for run in self.runs}))
 
     @property
+    def fails(self) -> bool:
+        """True if a call fails in it, or is not answered."""
+        return any(run.fault not in (None, Fault.KILL, Fault.TERMINATE) for run in self.runs)
+
+    @property
     def kills(self) -> int:
         """How many segments end in a kill."""
         return sum(run.fault is Fault.KILL for run in self.runs)
@@ -127,14 +156,14 @@ class Schedule:
         )
 
     @property
-    def simplicity(self) -> tuple[int, int, int, int, int, tuple[int, ...], str]:
+    def simplicity(self) -> tuple[int, int, int, int, int, tuple[float, ...], str]:
         """Sort key, simplest first: copies, faults, soft ones among them, preemptions, segments, then positions.
 
         After a kill nothing more of the worker's happens, so it is simpler to understand than a termination.
         """
         faults = sum(run.fault is not None for run in self.runs)
         soft = sum(run.fault is Fault.TERMINATE for run in self.runs)
-        positions = tuple(part for run in self.runs for part in (-1 if run.steps is None else run.steps, run.wait))
+        positions = tuple(part for run in self.runs for part in run.position)
         return len(self.copies), faults, soft, self.preemptions, len(self.segments), positions, str(self)
 
     @classmethod
@@ -159,6 +188,8 @@ def _segment(token: str, start: int, text: str) -> Run | Wait:
     if match.end() != len(text):
         raise TokenError(token, start + match.end(), f"{text[match.end()]!r} does not continue {match.group()!r}")
     copy, steps, fault = match.groups()
+    outage = _OUTAGE.fullmatch(fault or "")
+    fault, count, late = outage.groups() if outage else (fault, "", "")
     numbered = None if fault is None else _NUMBERED.fullmatch(fault)
     fault, wait = (numbered.group(1), int(numbered.group(2))) if numbered is not None else (fault, 1)
     if fault is not None and fault not in (known.value for known in Fault):
@@ -168,7 +199,8 @@ def _segment(token: str, start: int, text: str) -> Run | Wait:
         raise TokenError(token, start + 1, f"!{fault} needs the number of steps before it, as in {copy}3!{fault}")
     if not wait:
         raise TokenError(token, start + match.start(3), f"the waits that !{fault} strikes are counted from 1")
-    return Run(copy, None if steps is None else int(steps), None if fault is None else Fault(fault), wait)
+    found = None if fault is None else Fault(fault)
+    return Run(copy, None if steps is None else int(steps), found, wait, int(count or 0), bool(late))
 
 
 def _wait(token: str, start: int, text: str) -> Wait:

@@ -23,6 +23,7 @@ class Happening(enum.Enum):
     TERMINATED = "terminated"
     RAISED = "raised"
     FINISHED = "finished"
+    FLAGGED = "flagged"
     TIME = "time"
 
 

@@ -15,6 +15,7 @@ from jobchaos.core.leases import held_by
 from jobchaos.core.schedule import Fault
 from jobchaos.core.trace import Happening, TraceEvent
 from jobchaos.engine.death import CheckStopped, WorkerKilled, bury, strike_later
+from jobchaos.engine.outage import Outage
 from jobchaos.engine.outcome import Outcome, describe
 from jobchaos.engine.pending import PendingEffect
 from jobchaos.engine.sites import call_site
@@ -210,6 +211,11 @@ class Attempt:
         if not self.dead:
             self._stage.registry.record(foreign)
 
+    def flag(self, what: str) -> None:
+        """See `Worker.flag`."""
+        if not self.dead:
+            self.note(Happening.FLAGGED, None, what)
+
     def oddity(self, code: str, message: str) -> None:
         """See `Worker.oddity`."""
         self._stage.oddity(code, message)
@@ -235,6 +241,8 @@ class Attempt:
     def _arrive(self, effect: Effect, failure: Callable[[], Exception]) -> bool:
         """Use up one credit, or meet the fault, or park; return True if the reply to this effect gets lost."""
         standing = self.standing
+        if standing.outage is not None and standing.outage.strikes(effect):
+            self._meet(standing.outage, effect, failure)
         while standing.credit == 0:
             if standing.fault in TIMED and self.waits.let_in():
                 return False
@@ -244,9 +252,11 @@ class Attempt:
             if fault is Fault.TERMINATE:
                 self._stop(effect)
             if fault is Fault.FAIL:
-                error = failure()
-                self.note(Happening.EFFECT, effect, f"{describe(error)} (not applied)", applied=False)
-                raise error
+                self._refuse(effect, failure())
+            if fault in (Fault.DOWN, Fault.FATAL) and standing.outage is not None:
+                standing.outage.begin(effect)
+                if standing.outage.strikes(effect):
+                    self._meet(standing.outage, effect, failure)
             if fault is Fault.LOST:
                 return True
             standing.waiting_at = effect
@@ -255,6 +265,17 @@ class Attempt:
         if standing.credit is not None:
             standing.credit -= 1
         return False
+
+    def _meet(self, outage: Outage, effect: Effect, failure: Callable[[], Exception]) -> None:
+        """Try a call that fails."""
+        self._idle = 0  # this is no waiting for others
+        if outage.is_endless:
+            self._die(effect, "is tried more than 1000 times in one delivery: it never gives up")
+        self._refuse(effect, self._stage.fatal_error(outage.fatal) if outage.fatal else failure())
+
+    def _refuse(self, effect: Effect, error: BaseException) -> NoReturn:
+        self.note(Happening.EFFECT, effect, f"{describe(error)} (not applied)", applied=False)
+        raise error
 
     def _count_idling(self, effect: Effect) -> None:
         if effect.kind == "sleep":

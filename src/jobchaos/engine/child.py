@@ -113,6 +113,7 @@ class Child:
         go: Go = self._hear()
         standing = self._attempt.standing
         standing.credit, standing.fault, standing.wait, standing.survey = go.credit, go.fault, go.wait, go.survey
+        standing.outage = go.outage
         self._stage.clock.advance(go.now - self._stage.clock.now())
 
     def _report(self) -> None:

@@ -9,6 +9,7 @@ from jobchaos.core.hang import HangPoint
 from jobchaos.core.redelivery import carry
 from jobchaos.core.result import CopyResult
 from jobchaos.core.terms import AfterKill
+from jobchaos.engine.outage import Outage
 from jobchaos.engine.outcome import Outcome
 from jobchaos.engine.worker import HiredWorker
 
@@ -31,6 +32,7 @@ class CopyState:
         hung: The wait of an attempt that the schedule has struck.
         points: The waits of the latest attempt, if they were to be noted.
         after_kill: What becomes of its message if its worker is killed.
+        outage: Which call fails whenever it is tried, in whichever of its attempts.
         is_over: True if its message is never delivered again, unless the schedule says so.
         is_killed: True if its latest worker was killed.
         asked: Redeliveries that its job system has decided on.
@@ -48,6 +50,7 @@ class CopyState:
     hung: HangPoint | None = None
     points: tuple[HangPoint, ...] = ()
     after_kill: AfterKill = AfterKill.REDELIVERED
+    outage: Outage | None = None
     is_over: bool = False
     is_killed: bool = False
     asked: int = 0
@@ -64,6 +67,8 @@ class CopyState:
         """It is delivered once more; return what runs its job, with what its message carries by now."""
         self.attempts += 1
         self.is_over = self.is_killed = False
+        if self.outage is not None:
+            self.outage.of_attempt = 0
         message = self.message
         if message is None:
             return body
@@ -77,7 +82,8 @@ class CopyState:
     def killed(self) -> None:
         """Its worker was killed."""
         self.is_killed = True
-        self.is_over = self.after_kill is not AfterKill.REDELIVERED
+        endless = self.outage is not None and self.outage.is_endless  # it would be so each time
+        self.is_over = endless or self.after_kill is not AfterKill.REDELIVERED
 
     def raised(self, outcome: Outcome, now: int) -> None:
         """Its attempt has raised, at a virtual time."""

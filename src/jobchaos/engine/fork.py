@@ -92,7 +92,8 @@ class ForkWorker:
         try:
             standing = self.standing
             now = self._stage.clock.now()
-            channel.send(Go(standing.credit, standing.fault, standing.wait, standing.survey, now))
+            go = Go(standing.credit, standing.fault, standing.wait, standing.survey, standing.outage, now)
+            channel.send(go)
             while isinstance(message := channel.receive(guard), Announce):
                 channel.send(self._announced(message.resource))
         except TimeoutError:

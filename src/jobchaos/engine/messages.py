@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from jobchaos.core.effect import Foreign, Site
 from jobchaos.core.schedule import Fault
 from jobchaos.core.trace import TraceEvent
+from jobchaos.engine.outage import Outage
 from jobchaos.engine.standing import Standing
 
 
@@ -23,6 +24,7 @@ class Go(NamedTuple):
         fault: See `Standing.fault`.
         wait: See `Standing.wait`.
         survey: See `Standing.survey`.
+        outage: See `Standing.outage`.
         now: Virtual time, in nanoseconds since the epoch.
     """
 
@@ -30,6 +32,7 @@ class Go(NamedTuple):
     fault: Fault | None
     wait: int
     survey: bool
+    outage: Outage | None
     now: int
 
 

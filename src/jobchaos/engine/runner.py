@@ -12,6 +12,7 @@ from jobchaos.core.schedule import Fault, Run, Schedule, Wait
 from jobchaos.core.terms import AfterKill
 from jobchaos.core.trace import Happening
 from jobchaos.engine.copies import CopyState
+from jobchaos.engine.outage import Outage
 from jobchaos.engine.outcome import Failure
 from jobchaos.engine.stage import Stage
 from jobchaos.engine.waits import TIMED
@@ -138,6 +139,7 @@ class Runner:
                     break
 
     def _begin(self, schedule: Schedule, *, perturbed: bool) -> None:
+        self._stage.fails, self._stage.late = schedule.fails, any(run.late for run in schedule.runs)
         self._stage.take_trace()
         self._conditions.begin(perturbed=perturbed)
         self._copies = {letter: CopyState(letter, after_kill=self._after_kill(letter)) for letter in schedule.copies}
@@ -160,6 +162,7 @@ class Runner:
             return
         worker = copy.worker or self._deliver(copy)
         worker.standing.wait = segment.wait
+        copy.outage = Outage.of(segment) if segment.is_outage else copy.outage
         self._drive(copy, worker, segment.steps, segment.fault)
         standing = worker.standing
         has_ended = standing.outcome is not None
@@ -186,7 +189,9 @@ class Runner:
 
     def _drive(self, copy: CopyState, worker: HiredWorker, credit: int | None, fault: Fault | None) -> None:
         worker.standing.credit, worker.standing.fault, worker.standing.survey = credit, fault, self._survey
+        worker.standing.outage = copy.outage
         in_time = worker.move(self._guard)
+        copy.outage = worker.standing.outage
         copy.hung = copy.hung or worker.standing.hung
         copy.points = tuple(worker.standing.points)
         if self._stage.error is not None:

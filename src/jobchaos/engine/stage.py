@@ -61,6 +61,12 @@ class Stage:
         self.world = world
         self.registry: Registry = world
         self.probes: list[Probe] = []
+        self.fails = False
+        """True while a schedule runs in which a call fails."""
+        self.late = False
+        """True while one runs in which retries come as late as they may."""
+        self.fatal: tuple[type[BaseException], ...] = ()
+        """Errors that the job's policies call fatal."""
         self.error: Exception | None = None
         """Why the check cannot go on; set by `stop`."""
         self._hosts = hosts
@@ -166,6 +172,14 @@ class Stage:
             amended[position] = None
 
         return amend
+
+    def fatal_error(self, number: int) -> BaseException:
+        """One of the errors that must not be retried, from 1."""
+        kind = self.fatal[number - 1]
+        try:
+            return kind("injected by jobchaos")
+        except Exception:  # noqa: BLE001 - a class of the user's wants other arguments
+            return kind.__new__(kind)
 
     def take_trace(self) -> tuple[Trace, tuple[tuple[str, str], ...]]:
         """The trace and the oddities since the last call; begins new ones."""

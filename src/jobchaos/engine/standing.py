@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from jobchaos.core.effect import Effect
 from jobchaos.core.hang import HangPoint
 from jobchaos.core.schedule import Fault
+from jobchaos.engine.outage import Outage
 from jobchaos.engine.outcome import Outcome
 
 
@@ -19,6 +20,7 @@ class Standing:
         fault: What befalls it when the credit is used up.
         wait: Which wait since then the fault strikes, from 1, if it strikes a wait.
         survey: Whether to note all waits that could be struck.
+        outage: Which call fails whenever it is tried, if any does.
         waiting_at: The effect it is parked before.
         blocked_on: The locked resource it waits for; empty if it does not.
         deadline: Virtual time at which a blocked worker gives up.
@@ -38,6 +40,7 @@ class Standing:
     fault: Fault | None = None
     wait: int = 1
     survey: bool = False
+    outage: Outage | None = None
     waiting_at: Effect | None = None
     blocked_on: str = ""
     deadline: int | None = None

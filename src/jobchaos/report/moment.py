@@ -86,6 +86,7 @@ def _text(event: TraceEvent, underway: dict[str, list[Effect]]) -> str:
         Happening.TIMED_OUT: f"gives up waiting for {_name(event.detail)}",
         Happening.RAISED: f"raises {event.detail}",
         Happening.FINISHED: "finished",
+        Happening.FLAGGED: f"red flag: {event.detail}",
         Happening.TIME: f"{event.detail} pass",
     }[event.happening]
 
