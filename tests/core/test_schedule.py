@@ -13,7 +13,7 @@ _LETTERS = st.sampled_from("ABCDXYZ")
 _RUNS = st.one_of(
     st.builds(Run, _LETTERS, st.none() | st.integers(0, 10**6)),
     st.builds(Run, _LETTERS, st.integers(0, 10**6), st.sampled_from(Fault)),
-    st.builds(Run, _LETTERS, st.integers(0, 9), st.just(Fault.DOWN), st.integers(0, 99), st.booleans()),
+    st.builds(Run, _LETTERS, st.integers(0, 9), st.just(Fault.DOWN), count=st.integers(0, 99), late=st.booleans()),
 )
 _WAITS = st.builds(Wait, st.integers(1, 10**15) | st.integers(1, 10**4).map(lambda seconds: seconds * 10**9))
 
@@ -51,9 +51,9 @@ def test_any_text_is_read_or_refused_within_its_bounds(text: str) -> None:
         ("A2!lost", (Run("A", 2, Fault.LOST),)),
         ("A0!hang", (Run("A", 0, Fault.HANG),)),
         ("A2!down", (Run("A", 2, Fault.DOWN),)),
-        ("A2!down3 B", (Run("A", 2, Fault.DOWN, 3), Run("B"))),
-        ("A2!down3+", (Run("A", 2, Fault.DOWN, 3, late=True),)),
-        ("A2!fatal2", (Run("A", 2, Fault.FATAL, 2),)),
+        ("A2!down3 B", (Run("A", 2, Fault.DOWN, count=3), Run("B"))),
+        ("A2!down3+", (Run("A", 2, Fault.DOWN, count=3, late=True),)),
+        ("A2!fatal2", (Run("A", 2, Fault.FATAL, count=2),)),
         ("A2 +61s B A", (Run("A", 2), Wait(61 * 10**9), Run("B"), Run("A"))),
         ("  A\t\nB  ", (Run("A"), Run("B"))),
     ],
@@ -89,7 +89,11 @@ def test_times_are_whole_nanoseconds_written_in_seconds_or_less(token: str, nano
         ("A3x B", 2, "does not continue 'A3'"),
         ("A3-1", 2, "does not continue 'A3'"),
         ("A\N{ARABIC-INDIC DIGIT THREE}", 1, "does not continue 'A'"),
-        ("B A3!boom A", 5, "unknown fault 'boom'; known are kill, terminate, fail, lost, hang, down, fatal"),
+        (
+            "B A3!boom A",
+            5,
+            "unknown fault 'boom'; known are kill, terminate, fail, lost, hang, late, slow, down, fatal",
+        ),
         ("A3!KILL", 3, "unknown fault 'KILL'"),
         ("A3!", 3, "unknown fault ''"),
         ("A3!kill!fail", 7, "does not continue"),

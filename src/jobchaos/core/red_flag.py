@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,9 @@ from jobchaos.core.ignore import Ignore
 from jobchaos.core.snapshot import State, Table
 from jobchaos.core.trace import Happening, Trace
 from jobchaos.errors import UsageError
+
+_LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
+"""Those of the standard library's `logging`."""
 
 _TO_BE_SEEN = ("log", "call")
 """Kinds that leave nothing behind, so that they must be seen when they happen."""
@@ -45,9 +47,9 @@ class RedFlag:
     @classmethod
     def log(cls, level: int | str = "ERROR", *, logger: str = "", leaves: tuple[str, ...] | list[str] = ()) -> RedFlag:
         """A log record of this level or above, by any logger or by this one and those below it."""
-        number = level if isinstance(level, int) else logging.getLevelName(level)
-        if not isinstance(number, int):
-            raise UsageError(f"there is no log level {level!r}; known are DEBUG, INFO, WARNING, ERROR and CRITICAL")
+        number = level if isinstance(level, int) else _LEVELS.get(level)
+        if number is None:
+            raise UsageError(f"there is no log level {level!r}; known are {', '.join(_LEVELS)}, and numbers")
         return cls("log", logger, level=number, leaves=tuple(leaves))
 
     @classmethod
@@ -81,7 +83,8 @@ class RedFlag:
     def __str__(self) -> str:
         if self.kind == "log":
             logger = f" of logger {self.where}" if self.where else ""
-            return f"a log record{logger} at {logging.getLevelName(self.level)} or above"
+            names = {number: name for name, number in _LEVELS.items()}
+            return f"a log record{logger} at {names.get(self.level, self.level)} or above"
         if self.kind == "mail":
             parts = (f"to {self.where}" if self.where else "", f"about {self.subject!r}" if self.subject else "")
             return " ".join(("a mail", *filter(None, parts)))

@@ -15,7 +15,6 @@ from jobchaos.core.leases import held_by
 from jobchaos.core.schedule import Fault
 from jobchaos.core.trace import Happening, TraceEvent
 from jobchaos.engine.death import CheckStopped, WorkerKilled, bury, strike_later
-from jobchaos.engine.outage import Outage
 from jobchaos.engine.outcome import Outcome, describe
 from jobchaos.engine.pending import PendingEffect
 from jobchaos.engine.sites import call_site
@@ -52,7 +51,7 @@ class Attempt:
         self._locks: list[str] = []
         self._met_locks: dict[str, None] = {}  # those that it has kept at any time since its last effect
         self._leases: set[str] = set()
-        self._idle = 0
+        self.idle = 0
         self._after_death = 0
 
     def run(self, body: Callable[[], object]) -> Outcome:
@@ -125,7 +124,7 @@ class Attempt:
         standing.steps += 1
         standing.writes += effect.writes and effect.kind != "sleep"
         if standing.steps > _ENDLESS:
-            self._die(effect, f"takes more than {_ENDLESS} steps: an endless loop?")
+            self.perish(effect, f"takes more than {_ENDLESS} steps: an endless loop?")
         late = self.waits.begun(effect, hang)
         return PendingEffect(self, effect, failure if lost else None, late)
 
@@ -241,22 +240,23 @@ class Attempt:
     def _arrive(self, effect: Effect, failure: Callable[[], Exception]) -> bool:
         """Use up one credit, or meet the fault, or park; return True if the reply to this effect gets lost."""
         standing = self.standing
-        if standing.outage is not None and standing.outage.strikes(effect):
-            self._meet(standing.outage, effect, failure)
+        if standing.outage is not None:
+            standing.outage.meet(effect, failure, self, self._stage.fatal)
         while standing.credit == 0:
             if standing.fault in TIMED and self.waits.let_in():
                 return False
             fault, standing.fault = standing.fault, standing.fault if self.waits.is_missed else None
             if fault is Fault.KILL:
-                self._die(effect, "")
+                self.perish(effect, "")
             if fault is Fault.TERMINATE:
                 self._stop(effect)
             if fault is Fault.FAIL:
-                self._refuse(effect, failure())
-            if fault in (Fault.DOWN, Fault.FATAL) and standing.outage is not None:
+                error = failure()
+                self.note(Happening.EFFECT, effect, f"{describe(error)} (not applied)", applied=False)
+                raise error
+            if standing.outage is not None and fault in (Fault.DOWN, Fault.FATAL):
                 standing.outage.begin(effect)
-                if standing.outage.strikes(effect):
-                    self._meet(standing.outage, effect, failure)
+                standing.outage.meet(effect, failure, self, self._stage.fatal)
             if fault is Fault.LOST:
                 return True
             standing.waiting_at = effect
@@ -266,28 +266,18 @@ class Attempt:
             standing.credit -= 1
         return False
 
-    def _meet(self, outage: Outage, effect: Effect, failure: Callable[[], Exception]) -> None:
-        """Try a call that fails."""
-        self._idle = 0  # this is no waiting for others
-        if outage.is_endless:
-            self._die(effect, "is tried more than 1000 times in one delivery: it never gives up")
-        self._refuse(effect, self._stage.fatal_error(outage.fatal) if outage.fatal else failure())
-
-    def _refuse(self, effect: Effect, error: BaseException) -> NoReturn:
-        self.note(Happening.EFFECT, effect, f"{describe(error)} (not applied)", applied=False)
-        raise error
-
     def _count_idling(self, effect: Effect) -> None:
         if effect.kind == "sleep":
-            self._idle += 1
-            if self._idle >= _IDLE:
-                self._idle = 0
+            self.idle += 1
+            if self.idle >= _IDLE:
+                self.idle = 0
                 self.wait("a condition that it polls with sleep()", None)
                 self.standing.blocked_on = ""  # not answered: it will look, and may sleep again
         elif effect.writes:
-            self._idle = 0
+            self.idle = 0
 
-    def _die(self, effect: Effect, why: str) -> None:
+    def perish(self, effect: Effect, why: str) -> None:
+        """It dies here, for this reason; for none, as the schedule says."""
         self.standing.dead = True
         self.standing.cause_of_death = why
         self.note(Happening.KILLED, effect, why)

@@ -173,14 +173,6 @@ class Stage:
 
         return amend
 
-    def fatal_error(self, number: int) -> BaseException:
-        """One of the errors that must not be retried, from 1."""
-        kind = self.fatal[number - 1]
-        try:
-            return kind("injected by jobchaos")
-        except Exception:  # noqa: BLE001 - a class of the user's wants other arguments
-            return kind.__new__(kind)
-
     def take_trace(self) -> tuple[Trace, tuple[tuple[str, str], ...]]:
         """The trace and the oddities since the last call; begins new ones."""
         trace = Trace(tuple(self._events))

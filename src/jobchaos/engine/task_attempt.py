@@ -52,7 +52,7 @@ class TaskAttempt(Attempt):
         # Not by sleeping in synchronous code: nobody else can move then.
         self._awaits = self._awaits + 1 if effect.kind == "await" else 0
         if self._awaits > _ENDLESS:
-            self._die(effect, f"awaits more than {_ENDLESS} times without any other effect: an endless loop?")
+            self.perish(effect, f"awaits more than {_ENDLESS} times without any other effect: an endless loop?")
 
 
 def _failure() -> Exception:
