@@ -144,7 +144,8 @@ def test_the_policy_is_what_celery_computes(
     @app.task(shared=False, **options)
     def task() -> None: ...
 
-    policy = job_of(task, (), {}).policies["queue"]
+    policy = job_of(task, (), {}).retrying.queue
+    assert policy is not None
     assert policy.executions == executions
     assert [tuple(end / 10**9 for end in policy.delay(number)) for number in range(1, executions)] == delays
 
