@@ -18,6 +18,7 @@ _TWICE = (
     "a visibility timeout (Redis, SQS) shorter than the task or its countdown, a connection lost before the "
     "acknowledgement, or a caller that sends it again"
 )
+_IN_MEMORY = ("filesystem", "memory")
 _CHILD = (
     "if only the pool's child is killed (out of memory), not the whole worker, the task is lost: reject_on_worker_lost "
     "is off"
@@ -31,20 +32,31 @@ def terms_of(task: celery.Task, options: Mapping[str, Any]) -> Terms:
         task: The task, bound to its app.
         options: Of its message: `soft_time_limit`, `time_limit`.
     """
-    late = task.acks_late
-    remarks = (_CHILD,) if late and not task.reject_on_worker_lost else ()
+    after_kill, because = AfterKill.LOST, "acks_late is off, so that it is acknowledged before it runs"
+    transport = str(task.app.conf.broker_url or "amqp").partition(":")[0]
+    remarks: list[str] = []
+    if task.acks_late:
+        after_kill, because = AfterKill.REDELIVERED, "acks_late is on"
+        if not task.reject_on_worker_lost:
+            remarks.append(_CHILD)
+        if transport in _IN_MEMORY:
+            remarks.append(
+                f"if the whole worker is killed, the task is lost: {transport} keeps it in the worker's memory"
+            )
+    if task.app is celery._state.default_app:  # noqa: SLF001 - there is no other way to ask
+        remarks.append("no app was configured, so that these are Celery's defaults; import the module that makes yours")
     return Terms(
         system="Celery",
         level="delivery",
-        after_kill=AfterKill.REDELIVERED if late else AfterKill.LOST,
-        because="acks_late is on" if late else "acks_late is off, so that it is acknowledged before it runs",
+        after_kill=after_kill,
+        because=because,
         setting=_LATE,
         duplicates=_TWICE,
         soft_limit=options.get("soft_time_limit") or task.soft_time_limit,
         hard_limit=options.get("time_limit") or task.time_limit,
         timeout=SoftTimeLimitExceeded,
         dead_letter="nowhere: its state is FAILURE, and the message is acknowledged",
-        remarks=remarks,
+        remarks=tuple(remarks),
     )
 
 
