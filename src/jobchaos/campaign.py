@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from jobchaos.baseline import Baseline
@@ -13,7 +13,7 @@ from jobchaos.crashes import Crashes
 from jobchaos.engine.world import World
 from jobchaos.explore.footprints import Ambient
 from jobchaos.explore.gaps import gaps
-from jobchaos.explore.plan import duplicates, family_of
+from jobchaos.explore.plan import duplicates, family_of, limits
 from jobchaos.failures import Failures
 from jobchaos.findings import Family, Findings
 from jobchaos.overlaps import Overlaps, Reach
@@ -38,6 +38,7 @@ class Campaign:
         key: What failing samples are remembered under.
         copies: Letters of different jobs; empty if all copies are of one.
         after_kill: What becomes of the job's message when its worker is killed.
+        has_limit: True if the job's system ends it with an exception when its time is over.
     """
 
     trials: Trials
@@ -49,6 +50,7 @@ class Campaign:
     key: bytes
     copies: tuple[str, ...] = ()
     after_kill: AfterKill = AfterKill.REDELIVERED
+    has_limit: bool = False
 
     def cover(self, family: str) -> Family:
         """Cover one family within its bound and its budget."""
@@ -74,9 +76,19 @@ class Campaign:
             return Covered("crash", "a kill loses the job, and that is accepted")
         covered = Crashes(self.trials, self.world).cover()
         if self.after_kill is not AfterKill.REDELIVERED:
-            covered.trials.append(self.trials.run("crash", _LOSS))
-            covered.planned += 1
+            self._add(covered, [_LOSS])
+        if self.has_limit:
+            self._add(covered, limits(self.baseline.run.trace.effects("A")))
         return covered
+
+    def _add(self, covered: Covered, schedules: Sequence[Schedule]) -> None:
+        """Try further schedules of a family, as far as the budget goes."""
+        for schedule in schedules:
+            if self.trials.exhausted:
+                covered.complete = False
+                break
+            covered.trials.append(self.trials.run(covered.family, schedule))
+        covered.planned += len(schedules)
 
     def _failures(self) -> Covered:
         failures = Failures(self.trials, crashes="crash" in self.families)

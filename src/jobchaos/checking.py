@@ -163,7 +163,16 @@ class Check:
         copies = tuple(self._labels) if several else ()
         fate = after_kill(self._terms, self._settings.delivery)
         return Campaign(
-            trials, telling, self._world, baseline, self._settings, tuple(families), self._memory_key, copies, fate
+            trials,
+            telling,
+            self._world,
+            baseline,
+            self._settings,
+            tuple(families),
+            self._memory_key,
+            copies,
+            fate,
+            self._terms is not None and self._terms.has_limit,
         )
 
     def _confirmer(self, runner: Runner, judge: Judge | SerialJudge, baseline: Baseline) -> Confirmer | None:

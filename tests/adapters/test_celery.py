@@ -192,3 +192,34 @@ def test_links_and_chains_are_repeated_with_the_delivery(app: Any, sql: Sql) -> 
     assert chained.findings[0].message == "set_to(5) enqueues shop.thank(5) twice when it is delivered twice"
     linked = check(set_to.s(5).set(link=thank.s()), faults=["duplicate"], settings=QUICK)
     assert codes(linked) == ["JC101"]
+
+
+def test_a_time_limit_strikes_at_each_effect(app: Any, sql: Sql) -> None:
+    from celery.exceptions import SoftTimeLimitExceeded
+
+    late: dict[str, Any] = {"acks_late": True, "reject_on_worker_lost": True, "soft_time_limit": 30, "shared": False}
+
+    @app.task(**late)
+    def swallows() -> None:
+        try:
+            sql("UPDATE users SET points = 5 WHERE id = 1")
+            sql("INSERT OR IGNORE INTO users VALUES (2, 0)")
+        except Exception:  # noqa: BLE001 - what this test is about
+            pass
+
+    @app.task(**late, bind=True)
+    def retries(self: Any) -> None:
+        try:
+            sql("UPDATE users SET points = 5 WHERE id = 1")
+            sql("INSERT OR IGNORE INTO users VALUES (2, 0)")
+        except SoftTimeLimitExceeded as error:
+            raise self.retry(exc=error) from None
+
+    verdict = check(swallows.s(), faults=["crash"], settings=QUICK)
+    assert codes(verdict) == ["JC308"]
+    finding = verdict.findings[0]
+    assert str(finding.schedule) == "A0!limit"
+    assert "when its time is over before UPDATE users" in finding.message
+    assert finding.detail == "Celery: real when it runs for longer than 30 s"
+    sql("DELETE FROM users WHERE id = 2", "UPDATE users SET points = 0")
+    assert check(retries.s(), faults=["crash"], settings=QUICK).status == "holds"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import celery
-from celery.exceptions import Ignore, Retry, SoftTimeLimitExceeded
+from celery.exceptions import Retry, SoftTimeLimitExceeded
 
 from jobchaos.core.retry_policy import RetryPolicy
 from jobchaos.core.terms import AfterKill, Terms
@@ -78,7 +78,7 @@ def policy_of(task: celery.Task) -> RetryPolicy:
     executions = math.inf if most is None else most + 1
     given = {
         "retryable": closed["autoretry_for"],
-        "fatal": (Ignore, *closed["dont_autoretry_for"]),
+        "fatal": tuple(closed["dont_autoretry_for"]),
         "source": "Celery's autoretry_for",
     }
     if not closed["retry_backoff"]:

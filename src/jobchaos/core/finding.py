@@ -29,6 +29,7 @@ CODES = {
     "JC305": "crash: the stored state grows with every crash and redelivery, without end",
     "JC306": "crash: the job system loses the job with its worker, and it never completes",
     "JC307": "crash: the job stays marked as running after its worker's death, and never completes",
+    "JC308": "crash: after its time limit has struck, the job never completes, or the state differs",
     "JC501": "retry: a foreign effect happens again after a failed or unanswered call",
     "JC502": "retry: a foreign effect is missing after a failed or unanswered call",
     "JC503": "retry: the stored state differs from a single run's after a failed or unanswered call",

@@ -23,7 +23,7 @@ class Fault(enum.Enum):
     `DOWN`: the call fails, and so does each further try of it. `FATAL`: likewise, with an error that must not be
     retried. Three are about time. `HANG`: from there on until the attempt ends, nobody answers at the far side that it
     waits for. `LATE`: the call is applied, and its answer comes after the caller's timeout. `SLOW`: from there on each
-    answer comes at the last moment.
+    answer comes at the last moment. `LIMIT`: the job's time is over, and its job system raises what it raises then.
     """
 
     KILL = "kill"
@@ -35,6 +35,7 @@ class Fault(enum.Enum):
     SLOW = "slow"
     DOWN = "down"
     FATAL = "fatal"
+    LIMIT = "limit"
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,12 +45,20 @@ class Terms:
     dead_letter: str = ""
     remarks: tuple[str, ...] = ()
 
+    @property
+    def has_limit(self) -> bool:
+        """True if the job gets an exception when its time is over."""
+        return self.timeout is not None and self.soft_limit is not None
+
     def told(self) -> tuple[str, ...]:
         """What a reader must know to judge what was found, one sentence each."""
         replayed = _LEVELS[self.level]
         known = (
             f"{self.system}: each attempt repeats {replayed}",
             f"{self.system}: when a worker is killed, its message {self.after_kill.value} ({self.because})",
+            f"{self.system}: after {self.soft_limit:g} s the job gets {self.timeout.__name__}"
+            if self.timeout is not None and self.soft_limit is not None
+            else "",
             f"{self.system}: a message whose retries are spent ends {self.dead_letter}" if self.dead_letter else "",
             *(f"{self.system}: {remark}" for remark in self.remarks),
         )
@@ -63,6 +71,8 @@ class Terms:
             killed: Whether a worker dies in its schedule.
             code: The finding's code.
         """
+        if code == "JC308":
+            return f"real when it runs for longer than {self.soft_limit:g} s"
         if not killed:
             return f"real with {self.duplicates}"
         if code in ("JC306", "JC307"):

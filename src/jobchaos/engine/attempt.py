@@ -13,6 +13,7 @@ from jobchaos.core.effect import Effect, Foreign
 from jobchaos.core.hang import Hang
 from jobchaos.core.leases import held_by
 from jobchaos.core.schedule import Fault
+from jobchaos.core.time_limit import time_is_over
 from jobchaos.core.trace import Happening, TraceEvent
 from jobchaos.engine.death import CheckStopped, WorkerKilled, bury, strike_later
 from jobchaos.engine.outcome import Outcome, describe
@@ -250,8 +251,8 @@ class Attempt:
                 self.perish(effect, "")
             if fault is Fault.TERMINATE:
                 self._stop(effect)
-            if fault is Fault.FAIL:
-                error = failure()
+            if fault in (Fault.FAIL, Fault.LIMIT):
+                error = failure() if fault is Fault.FAIL else time_is_over()
                 self.note(Happening.EFFECT, effect, f"{describe(error)} (not applied)", applied=False)
                 raise error
             if standing.outage is not None and fault in (Fault.DOWN, Fault.FATAL):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 from jobchaos.core.job import Job
+from jobchaos.core.time_limit import limited_by
 from jobchaos.errors import UsageError
 
 
@@ -38,6 +39,7 @@ class Delivery:
 
     def run(self) -> object:
         """Call the job once, with fresh copies of its arguments, and return what it returns."""
+        limited_by(self._job.terms.timeout if self._job.terms is not None else None)
         result = self._job.function(*self._copied(self._args), **self._copied(self._kwargs))
         if inspect.iscoroutine(result):
             return self._run_coroutine(result)

@@ -38,7 +38,7 @@ def family_of(schedule: Schedule) -> str:
         return "retry"
     if len(schedule.copies) > 1:
         return "concurrent"
-    return "crash" if faults & {Fault.KILL, Fault.TERMINATE} else "duplicate"
+    return "crash" if faults & {Fault.KILL, Fault.TERMINATE, Fault.LIMIT} else "duplicate"
 
 
 def nearest(schedule: Schedule, passing: Iterable[Schedule]) -> Schedule | None:
@@ -88,6 +88,15 @@ def failures(effects: Sequence[Effect]) -> list[Schedule]:
     failed = [Schedule((Run("A", position, Fault.FAIL),)) for position, _ in calls]
     lost = [Schedule((Run("A", position, Fault.LOST),)) for position, effect in calls if effect.writes]
     return failed + lost
+
+
+def limits(effects: Sequence[Effect]) -> list[Schedule]:
+    """The job's time is over before each of its calls to the outside."""
+    return [
+        Schedule((Run("A", position, Fault.LIMIT),))
+        for position, effect in enumerate(effects)
+        if effect.kind not in _NO_CALLS
+    ]
 
 
 _NO_CALLS = ("line", "sleep", "await")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from jobchaos.core.compare import Comparison, Fresh, Ignore, compare
 from jobchaos.core.diff import Change
 from jobchaos.core.result import RunResult
+from jobchaos.core.schedule import Fault
 from jobchaos.core.snapshot import State
 from jobchaos.core.terms import AfterKill
 from jobchaos.oracle.anomaly import anomaly_of
@@ -84,7 +85,9 @@ class Judge:
             kind = _SWALLOWED
         anomaly = anomaly_of(run.trace, comparison.diff.places) if family == "concurrent" else None
         detail = "" if anomaly is None else str(anomaly)
-        return Judgement(_code(family, kind), comparison, unfinished, (), detail=detail)
+        over_time = any(segment.fault is Fault.LIMIT for segment in run.schedule.runs)
+        code = "JC308" if over_time else _code(family, kind)
+        return Judgement(code, comparison, unfinished, (), detail=detail)
 
     def compare(self, state: State, fresh: Fresh) -> Comparison:
         """Compare a state with the single run's."""

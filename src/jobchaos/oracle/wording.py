@@ -50,6 +50,7 @@ FIXES_BY_CODE = {
     "JC305": "let a redelivery find and reuse, or remove, what a dead attempt has left: name it after the arguments",
     "JC306": "let the message be acknowledged after the work, so that it is delivered again; or mark the test with "
     'delivery="at-most-once" if a loss does no harm',
+    "JC308": "catch the exception, undo or finish what was begun, and let the job be retried",
     "JC307": "let something find jobs whose worker is gone, and put them back",
     "JC505": "let the error go on to the queue, which redelivers the job, or undo what belongs to the failed call",
 }
@@ -104,7 +105,7 @@ def _consequence(run: RunResult, judgement: Judgement, ledgers: frozenset[str]) 
         return _GONE[judgement.code]
     if change is None and not judgement.unfinished:
         return "completes where one of the jobs should fail"
-    if judgement.code.endswith("4") or change is None:
+    if (judgement.unfinished and judgement.code.endswith(("4", "8"))) or change is None:
         letter = judgement.unfinished[0]
         return f"never completes ({_AWAITED.sub(_bare, run.copies[letter].error) or 'killed'})"
     if change.store in ledgers:
@@ -196,6 +197,8 @@ def _failed(run: RunResult, position: int) -> str:
     steps = sum(other.steps or 0 for other in run.schedule.runs[: position + 1] if other.copy == fault.copy)
     effects = run.trace.effects(fault.copy)
     call = short(effects[steps]) if steps < len(effects) else "a call"
+    if fault.fault is Fault.LIMIT:
+        return f"its time is over before {call}"
     return f"the answer to {call} is lost" if fault.fault is Fault.LOST else f"{call} fails"
 
 
