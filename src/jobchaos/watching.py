@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from jobchaos.clock.held import held_clocks
 from jobchaos.clock.loop import virtual_loop
 from jobchaos.clock.virtual import VirtualClock
+from jobchaos.core.addresses import Addresses
 from jobchaos.core.job import Job
 from jobchaos.core.ports import Probe, Worker
 from jobchaos.probes.aiohttp import AiohttpProbe
@@ -21,6 +22,7 @@ from jobchaos.probes.http import HTTPProbe
 from jobchaos.probes.httpx import HTTPXProbe
 from jobchaos.probes.kombu import KombuProbe
 from jobchaos.probes.locks import LockProbe
+from jobchaos.probes.redis import RedisProbe
 from jobchaos.probes.requests import RequestsMockProbe, RequestsProbe
 from jobchaos.probes.sleep import SleepProbe
 from jobchaos.probes.smtp import SMTPProbe
@@ -38,6 +40,7 @@ def probes_for(
     current: Callable[[], Worker | None],
     bindings: Bindings,
     entropy: EntropyProbe,
+    addresses: Addresses,
 ) -> list[Probe]:
     """All probes but those for lines, in the order in which they are to be installed.
 
@@ -47,18 +50,13 @@ def probes_for(
         current: Gives the worker of the calling thread.
         bindings: Finds other names of what the probes replace.
         entropy: Hands out random values.
+        addresses: How stores can reach servers.
     """
     named = [place for job in jobs for place in places(job.body)]
     return [
+        *_clients(addresses),
         SQLiteProbe(bindings),
         SQLAlchemyProbe(),
-        SMTPProbe(),
-        HTTPProbe(),
-        RequestsProbe(),
-        RequestsMockProbe(),
-        HTTPXProbe(),
-        AiohttpProbe(),
-        KombuProbe(),
         SocketProbe(),
         FileProbe(bindings),
         SleepProbe(bindings),
@@ -70,4 +68,18 @@ def probes_for(
         SpawnProbe(bindings),
         entropy,
         bindings,
+    ]
+
+
+def _clients(addresses: Addresses) -> list[Probe]:
+    """Those of libraries that speak to servers."""
+    return [
+        RedisProbe(addresses),
+        SMTPProbe(),
+        HTTPProbe(),
+        RequestsProbe(),
+        RequestsMockProbe(),
+        HTTPXProbe(),
+        AiohttpProbe(),
+        KombuProbe(),
     ]

@@ -38,9 +38,7 @@ def test_kinds_with_a_store_get_one_that_covers_the_resource(resource: str, kind
         assert isinstance(store, Ledger) == (kind is EffectLedger)
 
 
-@pytest.mark.parametrize(
-    "resource", ["redis:0/key", "queue:mail", "clock", "memory:x", "", "sqlite:/tmp/a", ":file:/tmp/a"]
-)
+@pytest.mark.parametrize("resource", ["pigeon:0/key", "clock", "memory:x", "", "sqlite:/tmp/a", ":file:/tmp/a"])
 def test_other_kinds_get_none(resource: str) -> None:
     assert store_for(resource, ()) is None
 

@@ -15,7 +15,7 @@ class VirtualClock:
     """
 
     def __init__(self, start: int) -> None:
-        self._now = start
+        self._now = self._start = start
         self._boot = start - _UPTIME
         self._skews: dict[str, int] = {}
         self.reads = 0
@@ -24,6 +24,10 @@ class VirtualClock:
     def now(self) -> int:
         """Nanoseconds since the epoch."""
         return self._now
+
+    def elapsed(self) -> int:
+        """Nanoseconds since the present run began."""
+        return self._now - self._start
 
     def wall(self, letter: str) -> int:
         """Nanoseconds since the epoch, as the wall clock of a copy's machine shows them.
@@ -61,5 +65,5 @@ class VirtualClock:
 
     def reset(self, start: int) -> None:
         """Begin a new run at `start`. Skews stay."""
-        self._now = start
+        self._now = self._start = start
         self.reads = 0

@@ -23,6 +23,9 @@ class Clock(Protocol):
     def now(self) -> int:
         """Nanoseconds since the epoch."""
 
+    def elapsed(self) -> int:
+        """Nanoseconds since the present run began."""
+
     def advance(self, nanoseconds: int) -> None:
         """Let time pass. Negative values are an error."""
 

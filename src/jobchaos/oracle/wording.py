@@ -125,6 +125,8 @@ def _foreign(change: Change) -> str:
     if change.store == "queue":
         call = f"{row['task']}({row['arguments']})" if row["task"] else row["arguments"]
         what = f"enqueues {_shortened(call)}"
+    elif change.store == "pubsub":
+        what = f"publishes {_shortened(row['message'])} to {row['channel']}"
     elif change.store == "mail":
         what = f"mails {row['to']}"
     else:
@@ -176,7 +178,7 @@ def _circumstance(run: RunResult, *, several: bool) -> str:
             place = _killed(_attempt(events[:position], event), event)
             return f"when its worker is terminated {place}{_cleaned_up(_attempt(events[position:], event))}"
     for position, event in enumerate(events):
-        if event.happening is Happening.PAUSED:
+        if event.happening is Happening.PAUSED and len(run.copies) > 1:
             paused = _paused(_attempt(events[:position], event), event)
             if several:
                 return f"when {_meanwhile(events[position:], event.copy)} {paused} of {event.copy}"

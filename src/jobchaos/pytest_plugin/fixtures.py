@@ -67,6 +67,15 @@ def jobchaos_postgres() -> Iterator[str]:
         yield dsn
 
 
+@pytest.fixture(scope="session")
+def jobchaos_redis() -> Iterator[str]:
+    """URL of a Redis server with empty databases that lives as long as the session."""
+    from jobchaos.servers import redis
+
+    with redis() as url:
+        yield url
+
+
 @pytest.fixture
 def jobchaos_stores() -> list[Store]:
     """Override to name state that is not found by itself: return a list of stores."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from jobchaos.core.effect import Effect
 
-_FOREIGN = {"mail": "the mail", "http": "the request", "queue": "the message"}
+_FOREIGN = {"mail": "the mail", "http": "the request", "queue": "the message", "pubsub": "the message"}
 
 
 def aftermath(applied: Iterable[Effect]) -> str:

@@ -1,10 +1,12 @@
 """Servers: real ones from pip wheels, for tests. Unprivileged, for this machine only, removed afterwards.
 
-`postgres()` is a context manager; the fixture `jobchaos_postgres` keeps one for the session.
+`postgres()` and `redis()` are context managers; the fixtures `jobchaos_postgres` and `jobchaos_redis` keep one for the
+session.
 """
 
 from __future__ import annotations
 
 from jobchaos.servers.postgres import postgres
+from jobchaos.servers.redis import redis
 
-__all__ = ["postgres"]
+__all__ = ["postgres", "redis"]

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from jobchaos.core.addresses import Addresses
 from jobchaos.core.ports import Store
 from jobchaos.stores.ledger import EffectLedger
+from jobchaos.stores.redis_databases import redis_store
 from jobchaos.stores.sqlite import SQLiteStore
 from jobchaos.stores.touched_files import TouchedFiles
 
 
-def store_for(resource: str, allow: Sequence[str]) -> Store | None:
+def store_for(resource: str, allow: Sequence[str], addresses: Addresses | None = None) -> Store | None:
     """A store for a resource; None if there is none for its kind.
 
     Args:
         resource: A path such as `sql:/tmp/app.db`.
-        allow: Paths that may be restored although they are not plainly test resources.
+        allow: Paths and databases that may be restored although they are not plainly test resources.
+        addresses: How to reach the servers that jobs have connected to; None if they have connected to none.
     """
     kind, _, rest = resource.partition(":")
     if kind == "sql":
         return SQLiteStore(rest, allow=allow)
-    if kind in ("mail", "http", "queue"):
+    if kind == "redis":
+        return redis_store(resource, addresses or Addresses(), allow)
+    if kind in ("mail", "http", "queue", "pubsub"):
         return EffectLedger(kind)
     return TouchedFiles(allow) if kind == "file" else None

@@ -10,6 +10,7 @@ _COLUMNS = {
     "mail": ("to", "subject", "from", "body"),
     "http": ("method", "url", "body"),
     "queue": ("queue", "task", "arguments"),
+    "pubsub": ("channel", "message"),
 }
 """Fixed, so that an empty ledger and a full one are the same table."""
 
@@ -18,7 +19,7 @@ class EffectLedger(BaseStore):
     """Counts an effect once for each identity, and every time if it has none.
 
     Args:
-        name: The ledger: `mail`, `http` or `queue`.
+        name: The ledger: `mail`, `http`, `queue` or `pubsub`.
     """
 
     def __init__(self, name: str) -> None:

@@ -1,0 +1,51 @@
+"""Every broken job on Redis is found, with the right code and a minimal schedule; every sound one passes in silence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import fakeredis
+import fakeredis.aioredis
+import pytest
+import redis
+import redis.asyncio
+
+from jobchaos.checking import check
+from jobchaos.core.settings import Settings
+from tests.backends import redis_site as site
+from tests.backends.redis_broken import BROKEN, Broken, sends_a_message_twice
+from tests.backends.redis_sound import SOUND
+
+
+@pytest.fixture(params=["server", "fakeredis"])
+def client(request: pytest.FixtureRequest, jobchaos_redis: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A client of a database as the jobs expect it."""
+    if request.param == "server":
+        monkeypatch.setattr(site, "connect", lambda: redis.Redis.from_url(jobchaos_redis))
+        monkeypatch.setattr(site, "connect_async", lambda: redis.asyncio.Redis.from_url(jobchaos_redis))
+    else:
+        server = fakeredis.FakeServer()
+        monkeypatch.setattr(site, "connect", lambda: fakeredis.FakeRedis(server=server))
+        monkeypatch.setattr(site, "connect_async", lambda: fakeredis.aioredis.FakeRedis(server=server))
+    with site.connect() as client:
+        site.set_up(client)
+        yield client
+
+
+@pytest.mark.parametrize("case", BROKEN, ids=lambda case: case.job.__name__)
+def test_a_broken_job_is_found(case: Broken, client: Any) -> None:
+    verdict = check(case.job, faults=["duplicate", "concurrent", "crash"], settings=Settings(profile="quick"))
+    found = {finding.code: str(finding.schedule) for finding in verdict.findings if finding.gates}
+    assert verdict.status == "fails", verdict
+    assert case.findings.items() <= found.items(), found
+    crashes = [finding for finding in verdict.findings if finding.code.startswith("JC3")]
+    in_memory = isinstance(client, fakeredis.FakeRedis) and case.job is not sends_a_message_twice  # it uses no key
+    assert all(bool(finding.confirmed) is not in_memory for finding in crashes)
+
+
+@pytest.mark.parametrize("job", SOUND, ids=lambda job: job.__name__)
+def test_a_sound_job_is_not_reported(job: Callable[[], Any], client: Any) -> None:
+    verdict = check(job, faults=["duplicate", "concurrent", "crash"], settings=Settings(profile="quick"))
+    assert verdict.status == "holds", (verdict.findings, verdict.notes)
+    assert verdict.schedules_run > 0
