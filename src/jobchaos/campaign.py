@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from jobchaos.baseline import Baseline
+from jobchaos.core.finding import Finding
 from jobchaos.core.schedule import Fault, Run, Schedule
 from jobchaos.core.settings import Settings
 from jobchaos.core.terms import AfterKill
 from jobchaos.crashes import Crashes
 from jobchaos.engine.world import World
+from jobchaos.errors import UsageError
 from jobchaos.explore.footprints import Ambient
 from jobchaos.explore.gaps import gaps
 from jobchaos.explore.plan import duplicates, family_of, limits
@@ -64,6 +66,9 @@ class Campaign:
 
     def replay(self, schedule: Schedule) -> Family:
         """Run one schedule only, and report it as it is."""
+        alone = self.world.one_at_a_time
+        if alone and len(schedule.copies) > 1:
+            raise UsageError(f"'{schedule}' cannot be run: " + "; ".join(f"{name}: {why}" for name, why in alone.items()))
         covered = run_plan(self.trials, family_of(schedule), [schedule], f"'{schedule}'")
         return self.findings.conclude(covered, shrink=False)
 
@@ -95,6 +100,10 @@ class Campaign:
         return failures.cover(self.baseline.run.trace.effects("A"))
 
     def _overlaps(self) -> Covered:
+        alone = self.world.one_at_a_time
+        if alone:
+            findings = [Finding("JC921", f"copies cannot overlap on {name}: {why}") for name, why in alone.items()]
+            return Covered("concurrent", complete=False, findings=findings)
         settings = self.settings
         wanted = max(0, settings.kills) if self.copies else settings.most_kills(lines=self.baseline.lines)
         kills = wanted if not wanted or self.copies or self._survives_crashes() else 0

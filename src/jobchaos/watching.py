@@ -13,6 +13,9 @@ from jobchaos.core.job import Job
 from jobchaos.core.ports import Probe, Worker
 from jobchaos.probes.aiohttp import AiohttpProbe
 from jobchaos.probes.bindings import Bindings
+from jobchaos.probes.django import DjangoProbe
+from jobchaos.probes.django_cache import DjangoCacheProbe
+from jobchaos.probes.django_mail import DjangoMailProbe
 from jobchaos.probes.entropy import EntropyProbe
 from jobchaos.probes.event_loops import EventLoopProbe
 from jobchaos.probes.file_locks import FileLockProbe

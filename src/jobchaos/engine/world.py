@@ -62,6 +62,12 @@ class World:
             if isinstance(store, Volatile) or getattr(store, "in_memory", False)
         ]
 
+    @property
+    def one_at_a_time(self) -> dict[str, str]:
+        """Names of the stores that only one worker can use at a time, and why."""
+        reasons = {name: getattr(store, "one_at_a_time", "") for name, store in self._stores.items()}
+        return {name: reason for name, reason in reasons.items() if reason}
+
     def add(self, store: Store) -> None:
         """Bind a store of the user's now; it wins over automatic ones for the resources it covers.
 

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import email
-import email.policy
-import hashlib
 import smtplib
 import weakref
 from dataclasses import dataclass, field
-from email.message import EmailMessage
 from typing import Any
 
-from jobchaos.core.effect import Effect, Foreign, Mode, Touch
 from jobchaos.core.ports import Control, Worker
 from jobchaos.probes.base import BaseProbe, Patches
+from jobchaos.probes.messages import message_effect
 
-_COLUMNS = ("to", "subject", "from", "body")
 _ACCEPTED = 250
 
 
@@ -83,7 +78,8 @@ class SMTPProbe(BaseProbe):
             worker = self._worker()
             if worker is None:
                 return data(server, message)
-            effect = _effect(self._envelopes.pop(server, Envelope()), message)
+            envelope = self._envelopes.pop(server, Envelope())
+            effect = message_effect(envelope.sender, envelope.recipients, message)
             for touch in effect.touches:
                 worker.touch(touch.resource)
             pending = worker.begin(effect, _failure)
@@ -99,36 +95,6 @@ class SMTPProbe(BaseProbe):
             return code, answer
 
         self._patches.set(smtplib.SMTP, "data", watched)
-
-
-def _effect(envelope: Envelope, text: str | bytes) -> Effect:
-    raw = text.encode("ascii", "surrogateescape") if isinstance(text, str) else text
-    message = email.message_from_bytes(raw, policy=email.policy.default)
-    to = ", ".join(envelope.recipients)
-    subject, message_id = (str(message.get(name, "")).strip() for name in ("Subject", "Message-ID"))
-    foreign = Foreign("mail", _COLUMNS, (to, subject, envelope.sender, _body(message)), _identity(message_id, to))
-    touches = tuple(Touch(f"mail:{recipient}", Mode.APPEND) for recipient in envelope.recipients)
-    return Effect("mail", f'SMTP {to} "{subject}"', touches, durable=True, foreign=foreign)
-
-
-def _identity(message_id: str, to: str) -> tuple[str, ...] | None:
-    return (message_id, to) if message_id else None
-
-
-def _body(message: EmailMessage) -> str:
-    """The texts, and what else is attached. Boundaries and encodings are chosen anew each time, and mean nothing."""
-    return "\n".join(_part(part) for part in message.walk() if not part.is_multipart())
-
-
-def _part(part: Any) -> str:
-    if part.get_content_maintype() == "text":
-        try:
-            return str(part.get_content()).strip()
-        except (LookupError, UnicodeError):
-            pass  # a charset that Python does not know
-    content = part.get_payload(decode=True) or b""
-    digest = hashlib.blake2b(content, digest_size=8).hexdigest()
-    return f"[{part.get_filename() or part.get_content_type()}, {len(content)} bytes, {digest}]"
 
 
 def _without_port(host: str) -> str:

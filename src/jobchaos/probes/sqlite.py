@@ -17,6 +17,7 @@ from jobchaos.core.sqlite_uri import file_of, is_in_memory, is_shared
 from jobchaos.probes.audit import subscribe, unsubscribe
 from jobchaos.probes.base import BaseProbe, Patches
 from jobchaos.probes.bindings import Bindings
+from jobchaos.probes.setup import is_setting_up
 from jobchaos.probes.sqlite_catalog import Catalog, News
 from jobchaos.probes.sqlite_connection import ProbedConnection
 from jobchaos.probes.sqlite_cursor import probed
@@ -120,6 +121,7 @@ class SQLiteProbe(BaseProbe):
         connection.attach(
             self._database(base, name, uri=bool(options.get("uri"))), timeout, same_thread, keeps_journal=self._dies
         )
+        connection.is_quiet = is_setting_up()
         self._connections.add(connection)
         return connection
 

@@ -43,6 +43,7 @@ class ProbedConnection(sqlite3.Connection):
     attached: tuple[str, ...] = ()
     is_inherited = False
     is_closed = False
+    is_quiet = False  # while a library prepares it
 
     def attach(self, database: Database, timeout: float, same_thread: bool, *, keeps_journal: bool) -> None:
         """Make it a controlled connection.
@@ -180,7 +181,7 @@ class ProbedConnection(sqlite3.Connection):
 
     def cursor(self, factory: Any = sqlite3.Cursor) -> Any:
         """A cursor whose statements are steps."""
-        if self.database is None or not isinstance(factory, type):
+        if self.database is None or self.is_quiet or not isinstance(factory, type):
             return super().cursor(factory)
         cursor = super().cursor(probed(factory, ProbedCursor))
         self.cursors.append(weakref.ref(cursor))

@@ -16,6 +16,10 @@ from jobchaos.probes.row_keys import RowKeys
 _LEADING = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*", re.DOTALL)
 _WORD = re.compile(rf"{_LEADING.pattern}([a-z]+)", re.IGNORECASE | re.DOTALL)
 _TOKEN = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\?\d*|[:@$][a-z_]\w*", re.IGNORECASE)
+_QUALIFIER = re.compile(r'"([a-z_]\w*)"\."[a-z_]\w*"', re.IGNORECASE)
+_QUOTED = re.compile(
+    r"""'(?:[^']|'')*'|(?:"(?P<table>[a-z_]\w*)"\.)?"(?P<name>[a-z_]\w*)\"""", re.IGNORECASE
+)
 _LONGEST = 160
 _MOST_KEYS = 100
 
@@ -120,8 +124,21 @@ def label(sql: str, parameters: Any) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def _one_line(sql: str) -> str:
-    text = " ".join(_LEADING.sub("", sql, count=1).split())
+    text = _unquoted(" ".join(_LEADING.sub("", sql, count=1).split()))
     return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
+
+
+def _unquoted(text: str) -> str:
+    """Without the quotes and table names that an ORM puts before every column, if all are of one table."""
+    tables = set(_QUALIFIER.findall(text))
+
+    def bare(match: re.Match[str]) -> str:
+        table, name = match["table"], match["name"]
+        if name is None:
+            return match.group()
+        return name if table is None or len(tables) == 1 else f"{table}.{name}"
+
+    return _QUOTED.sub(bare, text)
 
 
 def rows_changed(result: object, statement: Statement) -> str:

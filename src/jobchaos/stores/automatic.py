@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from jobchaos.core.addresses import Addresses
 from jobchaos.core.ports import Store
+from jobchaos.stores.django import DjangoTransactionStore
+from jobchaos.stores.django_memory import DjangoCacheStore, DjangoOutbox
 from jobchaos.stores.ledger import EffectLedger
 from jobchaos.stores.redis_databases import redis_store
 from jobchaos.stores.sqlite import SQLiteStore
@@ -25,6 +27,12 @@ def store_for(resource: str, allow: Sequence[str], addresses: Addresses | None =
         return SQLiteStore(rest, allow=allow)
     if kind == "redis":
         return redis_store(resource, addresses or Addresses(), allow)
+    if kind == "django":
+        return DjangoTransactionStore(rest)
+    if kind == "cache":
+        return DjangoCacheStore(rest.partition("/")[0])
+    if kind == "mail" and DjangoOutbox.exists():
+        return DjangoOutbox()
     if kind in ("mail", "http", "queue", "pubsub"):
         return EffectLedger(kind)
     return TouchedFiles(allow) if kind == "file" else None

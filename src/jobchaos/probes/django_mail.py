@@ -1,0 +1,58 @@
+"""DjangoMailProbe: messages for Django's mail backends that reach no server: locmem, console and dummy.
+
+Those of the smtp backend pass `smtplib`, those of the file backend are files, and others are seen as requests.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import smtplib
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from jobchaos.core.ports import Worker
+from jobchaos.probes.library import LibraryProbe
+from jobchaos.probes.messages import message_effect
+
+
+class DjangoMailProbe(LibraryProbe):
+    """Makes a step of each message.
+
+    Args:
+        backend: The module of the backend.
+    """
+
+    def __init__(self, backend: str) -> None:
+        super().__init__()
+        self.library = f"django.core.mail.backends.{backend}"
+
+    def watch(self) -> None:
+        """See `LibraryProbe.watch`."""
+        owner = sys.modules[self.library].EmailBackend
+        genuine = owner.send_messages
+
+        def send_messages(backend: Any, messages: Any) -> int | None:
+            worker = self.worker()
+            if worker is None or not messages:
+                return genuine(backend, messages)  # type: ignore[no-any-return]
+            return sum(_send(worker, message, lambda each: genuine(backend, [each])) for message in messages)
+
+        self.patches.set(owner, "send_messages", send_messages)
+
+
+def _send(worker: Worker, message: Any, send: Callable[[Any], int | None]) -> int:
+    recipients = message.recipients()
+    if not recipients:
+        return send(message) or 0
+    effect = message_effect(message.from_email, recipients, message.message().as_bytes(linesep="\r\n"))
+    if effect.foreign is not None and "message-id" not in {name.lower() for name in message.extra_headers}:
+        # Django has made it up, anew each time it is asked for the text.
+        effect = effect._replace(foreign=dataclasses.replace(effect.foreign, identity=None))
+    for touch in effect.touches:
+        worker.touch(touch.resource)
+    return worker.perform(effect, lambda: send(message) or 0, failure=_failure, outcome=lambda _: "250")
+
+
+def _failure() -> Exception:
+    return smtplib.SMTPServerDisconnected("Connection unexpectedly closed")
