@@ -79,8 +79,13 @@ def test_every_part_has_its_place() -> None:
 
 @pytest.mark.parametrize("module", MODULES, ids=named(MODULES))
 def test_frameworks_are_known_in_one_place_each(module: Path) -> None:
-    homes = {"pytest": "pytest_plugin/", "_pytest": "pytest_plugin/", "hypothesis": "explore/strategies.py"}
+    homes: dict[str, str | tuple[str, ...]] = {
+        "pytest": "pytest_plugin/",
+        "_pytest": "pytest_plugin/",
+        "hypothesis": "explore/strategies.py",
+    }
     homes |= {"freezegun": "clock/", "jinja2": "report/html_report.py", "sqlalchemy": "probes/sqlalchemy.py"}
+    homes["django"] = ("probes/django", "stores/django")
     homes |= {"httpx": "probes/httpx.py", "httpcore": "probes/httpx.py", "aiohttp": "probes/aiohttp.py"}
     homes |= {"requests": "probes/requests.py", "requests_mock": "probes/requests.py"}
     if module == TEMPLATE:

@@ -68,7 +68,9 @@ class Campaign:
         """Run one schedule only, and report it as it is."""
         alone = self.world.one_at_a_time
         if alone and len(schedule.copies) > 1:
-            raise UsageError(f"'{schedule}' cannot be run: " + "; ".join(f"{name}: {why}" for name, why in alone.items()))
+            raise UsageError(
+                f"'{schedule}' cannot be run: " + "; ".join(f"{name}: {why}" for name, why in alone.items())
+            )
         covered = run_plan(self.trials, family_of(schedule), [schedule], f"'{schedule}'")
         return self.findings.conclude(covered, shrink=False)
 

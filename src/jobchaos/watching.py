@@ -15,7 +15,7 @@ from jobchaos.probes.aiohttp import AiohttpProbe
 from jobchaos.probes.bindings import Bindings
 from jobchaos.probes.django import DjangoProbe
 from jobchaos.probes.django_cache import DjangoCacheProbe
-from jobchaos.probes.django_mail import DjangoMailProbe
+from jobchaos.probes.django_mail import DjangoMailFileProbe, DjangoMailProbe
 from jobchaos.probes.entropy import EntropyProbe
 from jobchaos.probes.event_loops import EventLoopProbe
 from jobchaos.probes.file_locks import FileLockProbe
@@ -60,6 +60,7 @@ def probes_for(
         *_clients(addresses),
         SQLiteProbe(bindings),
         SQLAlchemyProbe(),
+        *_of_django(),
         SocketProbe(),
         FileProbe(bindings),
         SleepProbe(bindings),
@@ -85,4 +86,13 @@ def _clients(addresses: Addresses) -> list[Probe]:
         HTTPXProbe(),
         AiohttpProbe(),
         KombuProbe(),
+    ]
+
+
+def _of_django() -> list[Probe]:
+    return [
+        DjangoProbe(),
+        *(DjangoMailProbe(backend) for backend in ("locmem", "console", "dummy")),
+        DjangoMailFileProbe(),
+        DjangoCacheProbe(),
     ]

@@ -327,3 +327,17 @@ def test_a_schema_that_nobody_else_can_see_makes_a_change_touch_the_whole_databa
 
     changed = next(effect for effect in effects(run(job)) if effect.label.startswith("UPDATE"))
     assert f"sql:{path}" in {touch.resource for touch in changed.touches}
+
+
+def test_the_dead_do_not_commit_by_setting_the_isolation_level(run: Run, path: Path) -> None:
+    def job() -> None:
+        with opened(path) as db:
+            try:
+                db.execute("INSERT INTO t VALUES (2, 0)")
+                db.execute("INSERT INTO t VALUES (3, 0)")
+            finally:
+                db.isolation_level = None  # commits, if a transaction is open
+
+    result = run(job, "A1!kill A")
+    assert [label for label in seen(result) if "COMMIT" in label] == ["COMMIT"]
+    assert rows(path) == [(1, 0), (2, 0), (3, 0)]

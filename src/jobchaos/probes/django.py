@@ -69,12 +69,13 @@ class DjangoProbe(LibraryProbe):
         if not self._is_configured:
             return
         from django.db import connections
+        from django.db.backends.base.base import BaseDatabaseWrapper
 
         for connection in connections.all(initialized_only=True):
             if connection.alias in self._shared:
                 self._shared[connection.alias].end_attempt()
             else:
-                connection.close()
+                BaseDatabaseWrapper.close(connection)  # SQLite's own leaves databases in memory open
             del connections[connection.alias]
 
     def after_fork(self) -> None:

@@ -34,7 +34,10 @@ class DjangoCacheProbe(LibraryProbe):
             effect = _effect(cache, name, args, kwargs)
             worker.touch(effect.touches[0].resource)
             return worker.perform(
-                effect, lambda: genuine(cache, *args, **kwargs), failure=_failure, outcome=lambda value: _told(name, value)
+                effect,
+                lambda: genuine(cache, *args, **kwargs),
+                failure=_failure,
+                outcome=lambda value: _told(value, reading=name in _READING),
             )
 
         return call
@@ -56,8 +59,10 @@ def _contents() -> dict[str, Any]:
     return contents
 
 
-def _told(name: str, value: Any) -> str:
-    return "" if value is None and name not in _READING else f"-> {literal(value) if isinstance(value, str) else value!r}"
+def _told(value: Any, *, reading: bool) -> str:
+    if value is None and not reading:
+        return ""
+    return f"-> {literal(value) if isinstance(value, str) else repr(value)}"
 
 
 def _failure() -> Exception:

@@ -1,13 +1,15 @@
-"""DjangoMailProbe: messages for Django's mail backends that reach no server: locmem, console and dummy.
+"""DjangoMailProbe: messages for Django's mail backends that reach no server: locmem, console, dummy and files.
 
-Those of the smtp backend pass `smtplib`, those of the file backend are files, and others are seen as requests.
+Those of the smtp backend pass `smtplib`, and those of others are seen as requests.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import os
 import smtplib
 import sys
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -39,6 +41,30 @@ class DjangoMailProbe(LibraryProbe):
             return sum(_send(worker, message, lambda each: genuine(backend, [each])) for message in messages)
 
         self.patches.set(owner, "send_messages", send_messages)
+
+
+class DjangoMailFileProbe(LibraryProbe):
+    """Gives the file backend names that are the same in each run; by itself it takes an address in memory."""
+
+    library = "django.core.mail.backends.filebased"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._files: weakref.WeakKeyDictionary[Worker, int] = weakref.WeakKeyDictionary()
+
+    def watch(self) -> None:
+        """See `LibraryProbe.watch`."""
+        owner = sys.modules[self.library].EmailBackend
+        genuine = owner._get_filename  # noqa: SLF001 - the place where it chooses the name
+
+        def get_filename(backend: Any) -> str:
+            worker = self.worker()
+            if worker is not None and backend._fname is None:  # noqa: SLF001
+                number = self._files[worker] = self._files.get(worker, 0) + 1
+                backend._fname = os.path.join(backend.file_path, f"{worker.copy}{worker.attempt}-{number}.log")  # noqa: SLF001
+            return genuine(backend)  # type: ignore[no-any-return]
+
+        self.patches.set(owner, "_get_filename", get_filename)
 
 
 def _send(worker: Worker, message: Any, send: Callable[[Any], int | None]) -> int:

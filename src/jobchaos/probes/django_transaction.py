@@ -45,7 +45,7 @@ class TestTransaction:
         connection.inc_thread_sharing()
         connection.execute_wrappers.append(self._execute)
         self._on_commit = connection.on_commit
-        connection.on_commit = self._on_commit_of_worker  # type: ignore[method-assign]
+        connection.on_commit = self._on_commit_of_worker
 
     def release(self) -> None:
         """The check is over: the connection is the test's alone again."""
@@ -115,7 +115,9 @@ class TestTransaction:
         effect = self._effect(verb, text, params, many)
         worker.touch(self._resource)
         if self._is_outside:
-            self.connection.needs_rollback = False  # in production, an earlier error would have ended with its statement
+            self.connection.needs_rollback = (
+                False  # in production, an earlier error would have ended with its statement
+            )
         result = worker.perform(
             effect,
             lambda: execute(sql, params, many, context),
@@ -148,12 +150,19 @@ class TestTransaction:
     def _failure(self) -> Exception:
         from django.db import OperationalError
 
-        return OperationalError("server closed the connection unexpectedly")
+        error: Exception = OperationalError("server closed the connection unexpectedly")
+        return error
 
 
 def _rows(effect: Effect, cursor: Any) -> str:
     count = getattr(cursor, "rowcount", -1)
-    if not effect.writes or " RETURNING " in effect.label or effect.label == "COMMIT" or not isinstance(count, int) or count < 0:
+    if (
+        not effect.writes
+        or " RETURNING " in effect.label
+        or effect.label == "COMMIT"
+        or not isinstance(count, int)
+        or count < 0
+    ):
         return ""
     return f"{count} row" if count == 1 else f"{count} rows"
 

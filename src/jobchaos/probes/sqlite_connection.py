@@ -9,12 +9,12 @@ import sqlite3
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from types import TracebackType
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from jobchaos.core.effect import Effect, Mode, Touch
 from jobchaos.core.hang import Hang
 from jobchaos.core.ports import Pending, Worker
+from jobchaos.probes.sqlite_commits import CommitsInC
 from jobchaos.probes.sqlite_cursor import ProbedCursor, probed
 from jobchaos.probes.sqlite_database import Database, disk_failure
 from jobchaos.probes.sqlite_files import attached_files, vacuum_target, widened
@@ -29,7 +29,7 @@ _LEGACY = getattr(sqlite3, "LEGACY_TRANSACTION_CONTROL", -1)
 _finalize: Callable[[sqlite3.Connection], None] | None = getattr(sqlite3.Connection, "__del__", None)
 
 
-class ProbedConnection(sqlite3.Connection):
+class ProbedConnection(CommitsInC):
     """A connection opened by a controlled worker. In any other thread it behaves like a plain one."""
 
     database: Database | None = None
@@ -207,6 +207,10 @@ class ProbedConnection(sqlite3.Connection):
         else:
             self._commit(worker, "COMMIT", super().commit)
 
+    def drop(self) -> None:
+        """See `CommitsInC.drop`."""
+        self._undo(super().rollback)
+
     def rollback(self) -> None:
         """Not a step: it changes nothing that lasts. A dead worker may do it, as death would."""
         self.worker()
@@ -218,20 +222,6 @@ class ProbedConnection(sqlite3.Connection):
         super().close()
         self.is_closed = True
         self._transaction_over()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> Literal[False]:
-        # sqlite3 commits in C here, past our commit().
-        if kind is None:
-            try:
-                self.commit()
-            except BaseException:
-                self._undo(super().rollback)
-                raise
-        else:
-            self.rollback()
-        return False
 
     # --- inside ------------------------------------------------------------------------------------------------------
 

@@ -17,9 +17,7 @@ _LEADING = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*", re.DOTALL)
 _WORD = re.compile(rf"{_LEADING.pattern}([a-z]+)", re.IGNORECASE | re.DOTALL)
 _TOKEN = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\?\d*|[:@$][a-z_]\w*", re.IGNORECASE)
 _QUALIFIER = re.compile(r'"([a-z_]\w*)"\."[a-z_]\w*"', re.IGNORECASE)
-_QUOTED = re.compile(
-    r"""'(?:[^']|'')*'|(?:"(?P<table>[a-z_]\w*)"\.)?"(?P<name>[a-z_]\w*)\"""", re.IGNORECASE
-)
+_QUOTED = re.compile(r"""'(?:[^']|'')*'|(?:"(?P<table>[a-z_]\w*)"\.)?"(?P<name>[a-z_]\w*)\"""", re.IGNORECASE)
 _LONGEST = 160
 _MOST_KEYS = 100
 

@@ -1,4 +1,4 @@
-"""DjangoTransactionStore: a database as one connection of a test sees it, within a transaction that is never committed."""
+"""DjangoTransactionStore: a database as the one connection of a test sees it, in a transaction that never ends."""
 
 from __future__ import annotations
 

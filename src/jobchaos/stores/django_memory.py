@@ -92,15 +92,15 @@ class DjangoCacheStore(BaseStore):
 
     @property
     def _content(self) -> OrderedDict[str, Any]:
-        content: OrderedDict[str, Any] = sys.modules[_LOCMEM]._caches[self._location]  # type: ignore[attr-defined]  # noqa: SLF001
+        content: OrderedDict[str, Any] = sys.modules[_LOCMEM]._caches[self._location]  # noqa: SLF001
         return content
 
     @property
     def _expiry(self) -> dict[str, Any]:
-        expiry: dict[str, Any] = sys.modules[_LOCMEM]._expire_info[self._location]  # type: ignore[attr-defined]  # noqa: SLF001
+        expiry: dict[str, Any] = sys.modules[_LOCMEM]._expire_info[self._location]  # noqa: SLF001
         return expiry
 
 
 def _outbox() -> list[Any]:
-    outbox: list[Any] = sys.modules[_MAIL].outbox  # type: ignore[attr-defined]
+    outbox: list[Any] = sys.modules[_MAIL].outbox
     return outbox

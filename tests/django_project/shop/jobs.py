@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.core.cache import cache
-from django.core.mail import send_mail
+from django.core.mail import EmailMessage, send_mail
 from django.db import IntegrityError, transaction
 
 from shop.models import Order, Payment, Receipt
@@ -85,15 +85,10 @@ def copies_to_the_archive_under_its_own_key(order_id: int) -> None:
     Order.objects.using("archive").update_or_create(id=order.id, defaults={"email": order.email})
 
 
-def counts_what_it_has_read(order_id: int) -> None:
-    order = Order.objects.get(id=order_id)
-    if order.paid == 0:
-        order.paid += 1
-        Payment.objects.create(order=order, cents=100)
-        order.save()
+def mails(order_id: int) -> None:
+    send_mail("Thank you", "It is on its way", "shop@example.com", [Order.objects.get(id=order_id).email])
 
 
-def pays_under_a_condition(order_id: int) -> None:
-    with transaction.atomic():
-        if Order.objects.filter(id=order_id, paid=0).update(paid=1):
-            Payment.objects.create(order_id=order_id, cents=100)
+def mails_with_an_identity(order_id: int) -> None:
+    headers = {"Message-ID": f"<order-{order_id}@shop.example>"}
+    EmailMessage("Thank you", "", "shop@example.com", ["ann@example.com"], headers=headers).send()
