@@ -25,6 +25,7 @@ from jobchaos.probes.http import HTTPProbe
 from jobchaos.probes.httpx import HTTPXProbe
 from jobchaos.probes.kombu import KombuProbe
 from jobchaos.probes.locks import LockProbe
+from jobchaos.probes.psycopg import PsycopgProbe
 from jobchaos.probes.redis import RedisProbe
 from jobchaos.probes.requests import RequestsMockProbe, RequestsProbe
 from jobchaos.probes.sleep import SleepProbe
@@ -59,6 +60,7 @@ def probes_for(
     return [
         *_clients(addresses),
         SQLiteProbe(bindings),
+        PsycopgProbe(),
         SQLAlchemyProbe(),
         *_of_django(),
         SocketProbe(),

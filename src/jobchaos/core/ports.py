@@ -120,12 +120,13 @@ class Worker(Protocol):
     def time_out(self, hang: Hang) -> None:
         """Let the timeout pass in virtual time, then raise the driver's error; without a timeout, never return."""
 
-    def wait(self, resource: str, deadline: int | None) -> bool:
+    def wait(self, resource: str, deadline: int | None, *, served: bool = False) -> bool:
         """Say that the far side makes us wait (a lock held by another worker), and park.
 
         Args:
             resource: What is locked.
             deadline: Virtual nanoseconds at which the driver would give up; None if never.
+            served: Whether the far side goes on by itself as soon as it can: see `give_way`. Else we have to ask again.
 
         Returns:
             True when it is worth trying again, False when the deadline has come.
@@ -133,6 +134,12 @@ class Worker(Protocol):
 
     def unblock(self) -> None:
         """After `wait`: what was waited for has been got. An effect that goes through says so by itself."""
+
+    def give_way(self) -> None:
+        """What this worker has freed has been given to others, whom the far side has served meanwhile.
+
+        They learn of it, and come to their next step, before this worker goes on: that is the order of what happened.
+        """
 
     def hold(self, resource: str, *, by_effect: bool = False) -> None:
         """Say that the worker has taken a lock, and keeps it: each effect carries it from now on.
@@ -228,6 +235,9 @@ class Probe(Protocol):
 
     def take_over(self, news: Any) -> None:
         """A forked worker hands the baton back, and this over."""
+
+    def reaped(self, copy: str, attempt: int) -> None:
+        """The process of a forked worker has ended: see that others notice. Called in the controller's thread."""
 
     def settle(self) -> None:
         """A run has ended and the stores are about to be read: free what would block them."""

@@ -156,7 +156,7 @@ class Attempt:
         """See `Worker.time_out`."""
         self.waits.time_out(hang)
 
-    def wait(self, resource: str, deadline: int | None) -> bool:
+    def wait(self, resource: str, deadline: int | None, *, served: bool = False) -> bool:
         """See `Worker.wait`."""
         standing = self.standing
         if standing.dead:
@@ -165,8 +165,17 @@ class Attempt:
             self.note(Happening.TIMED_OUT, None, resource)
             return False
         self.block(resource, deadline)
+        standing.served = served
         self._vessel.park()
         return True
+
+    def give_way(self) -> None:
+        """See `Worker.give_way`."""
+        standing = self.standing
+        if not standing.dead:
+            standing.gives_way = True
+            self._vessel.park()
+            standing.gives_way = False
 
     def block(self, resource: str, deadline: int | None) -> None:
         """Say what this attempt waits for, without parking."""
@@ -179,7 +188,7 @@ class Attempt:
         """See `Worker.unblock`."""
         standing = self.standing
         standing.answered += bool(standing.blocked_on)
-        standing.blocked_on, standing.deadline = "", None
+        standing.blocked_on, standing.deadline, standing.served = "", None, False
 
     def hold(self, resource: str, *, by_effect: bool = False) -> None:
         """See `Worker.hold`."""
