@@ -136,10 +136,7 @@ class Worker(Protocol):
         """After `wait`: what was waited for has been got. An effect that goes through says so by itself."""
 
     def give_way(self) -> None:
-        """What this worker has freed has been given to others, whom the far side has served meanwhile.
-
-        They learn of it, and come to their next step, before this worker goes on: that is the order of what happened.
-        """
+        """Let others, whom the far side has given what this worker has freed, come to their next steps first."""
 
     def hold(self, resource: str, *, by_effect: bool = False) -> None:
         """Say that the worker has taken a lock, and keeps it: each effect carries it from now on.

@@ -16,6 +16,7 @@ from jobchaos.core.schedule import Fault
 from jobchaos.core.time_limit import time_is_over
 from jobchaos.core.trace import Happening, TraceEvent
 from jobchaos.engine.death import CheckStopped, WorkerKilled, bury, strike_later
+from jobchaos.engine.kept_locks import KeptLocks
 from jobchaos.engine.outcome import Outcome, describe
 from jobchaos.engine.pending import PendingEffect
 from jobchaos.engine.sites import call_site
@@ -49,8 +50,7 @@ class Attempt:
         self.waits = Waits(self, stage.clock)
         self._stage = stage
         self._vessel = vessel
-        self._locks: list[str] = []
-        self._met_locks: dict[str, None] = {}  # those that it has kept at any time since its last effect
+        self._locks = KeptLocks()
         self._leases: set[str] = set()
         self.idle = 0
         self._after_death = 0
@@ -116,9 +116,7 @@ class Attempt:
             self._refuse_to_die()
         if effect.site is None:
             effect = effect.at(call_site(sys._getframe(1)))  # noqa: SLF001
-        if self._met_locks or self._locks:
-            effect = effect.under(dict.fromkeys((*self._met_locks, *self._locks)))
-            self._met_locks = dict.fromkeys(self._locks)
+        effect = self._locks.under(effect)
         self._count_idling(effect)
         lost = self._arrive(effect, failure)
         standing = self.standing
@@ -171,11 +169,10 @@ class Attempt:
 
     def give_way(self) -> None:
         """See `Worker.give_way`."""
-        standing = self.standing
-        if not standing.dead:
-            standing.gives_way = True
+        if not self.dead:
+            self.standing.gives_way = True
             self._vessel.park()
-            standing.gives_way = False
+            self.standing.gives_way = False
 
     def block(self, resource: str, deadline: int | None) -> None:
         """Say what this attempt waits for, without parking."""
@@ -192,14 +189,11 @@ class Attempt:
 
     def hold(self, resource: str, *, by_effect: bool = False) -> None:
         """See `Worker.hold`."""
-        self._locks.append(resource)
-        if not by_effect:
-            self._met_locks[resource] = None
+        self._locks.hold(resource, by_effect=by_effect)
 
     def let_go(self, resource: str) -> None:
         """See `Worker.let_go`."""
-        if resource in self._locks:
-            self._locks.remove(resource)
+        self._locks.let_go(resource)
 
     def lease(self, name: str, ttl: int) -> None:
         """See `Worker.lease`."""

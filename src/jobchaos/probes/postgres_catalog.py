@@ -93,41 +93,54 @@ def read_schema(query: Query) -> ServerSchema:
     names = {row[0]: _named(row[1], row[2]) for row in rows}
     roots = {oid: names[_root(oid, parents)] for oid in names}
     columns: dict[int, dict[int, _Column]] = defaultdict(dict)
-    for oid, number, name, kind, deterministic, generated, allocated, sequence in query(_COLUMNS):
-        columns[oid][number] = _Column(name.lower(), kind, deterministic, generated, allocated, sequence)
+    for oid, number, name, *rest in query(_COLUMNS):
+        columns[oid][number] = _Column(name.lower(), *rest)
     indexes: dict[int, list[tuple[Any, ...]]] = defaultdict(list)
     for oid, *index in query(_INDEXES):
         indexes[oid].append(tuple(index))
-    references = query(_REFERENCES)
-    behind = query(_VIEWS)
-    relations: dict[str, Relation] = {}
-    for oid, _, _, is_view, secured, ruled, triggered, inherited, parent in rows:
-        if parent is not None:
-            continue  # stands for its root
-        children = [(roots[child], cascades) for child, to, cascades in references if to == oid and child in roots]
-        referrers = frozenset(child.lower() for child, _ in children)
-        relations[names[oid]] = Relation(
-            name=names[oid],
-            facts=TableFacts() if inherited else _facts(columns[oid], indexes[oid], referrers, triggered=triggered),
-            identifying=frozenset(
-                columns[oid][n].name for index in indexes[oid] for n in index[3] if n in columns[oid]
-            ),
-            is_view=is_view,
-            behind=tuple(
-                roots[to] for view, to, is_function in behind if view == oid and not is_function and to in roots
-            ),
-            reads_unknown=secured or any(view == oid and is_function for view, _, is_function in behind),
-            writes_unknown=triggered or ruled or inherited,
-            sequences=tuple(column.sequence for column in columns[oid].values() if column.sequence),
-            parents=tuple({roots[to]: None for child, to, _ in references if child == oid and to in roots}),
-            children=tuple(Reference(child, cascades) for child, cascades in children),
-        )
+    found = _Found(roots, columns, indexes, query(_REFERENCES), query(_VIEWS))
     called: dict[str, dict[str, None]] = defaultdict(dict)
     for oid, schema, name, *_ in rows:
         for each in (name.lower(), f"{schema}.{name}".lower()):
             called[each][roots[oid]] = None
-    opaque = frozenset(name for (name,) in query(_FUNCTIONS))
-    return ServerSchema(relations, {name: tuple(found) for name, found in called.items()}, opaque)
+    return ServerSchema(
+        {names[row[0]]: found.relation(row) for row in rows if row[8] is None},  # others stand for their roots
+        {name: tuple(known) for name, known in called.items()},
+        frozenset(name for (name,) in query(_FUNCTIONS)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What the catalog says, by the numbers of tables."""
+
+    roots: dict[int, str]
+    columns: dict[int, dict[int, _Column]]
+    indexes: dict[int, list[tuple[Any, ...]]]
+    references: Sequence[tuple[Any, ...]]
+    behind: Sequence[tuple[Any, ...]]
+
+    def relation(self, row: tuple[Any, ...]) -> Relation:
+        """One relation, from its row."""
+        oid, _, _, is_view, secured, ruled, triggered, inherited, _ = row
+        roots, columns, indexes = self.roots, self.columns[oid], self.indexes[oid]
+        children = [(roots[child], cascades) for child, to, cascades in self.references if to == oid and child in roots]
+        referrers = frozenset(child.lower() for child, _ in children)
+        behind = [(to, is_code) for view, to, is_code in self.behind if view == oid]
+        return Relation(
+            name=roots[oid],
+            facts=TableFacts() if inherited else _facts(columns, indexes, referrers, triggered=triggered),
+            identifying=frozenset(
+                columns[number].name for index in indexes for number in index[3] if number in columns
+            ),
+            is_view=is_view,
+            behind=tuple(roots[to] for to, is_code in behind if not is_code and to in roots),
+            reads_unknown=secured or any(is_code for _, is_code in behind),
+            writes_unknown=triggered or ruled or inherited,
+            sequences=tuple(column.sequence for column in columns.values() if column.sequence),
+            parents=tuple({roots[to]: None for child, to, _ in self.references if child == oid and to in roots}),
+            children=tuple(Reference(child, cascades) for child, cascades in children),
+        )
 
 
 def _named(schema: str, table: str) -> str:

@@ -132,7 +132,7 @@ def read_layout(query: Query) -> PostgresLayout:
             columns[oid][number] = Column(name, kind, computed, f"{declared}{' NOT NULL' * bool(required)}")
             if made:
                 generated[oid].add(name)
-    keys = {oid: [columns[oid][n].name for n in numbers] for oid, numbers in query(_KEYS) if oid in names}
+    keys = {oid: tuple(columns[oid][n].name for n in numbers) for oid, numbers in query(_KEYS) if oid in names}
     references: dict[int, dict[str, tuple[str, str]]] = defaultdict(dict)
     referrers: dict[int, set[str]] = defaultdict(set)
     for oid, own, target, theirs in query(_REFERENCES):
@@ -140,24 +140,15 @@ def read_layout(query: Query) -> PostgresLayout:
             referrers[target].add(names[oid])
             for mine, other in zip(own, theirs, strict=True):
                 references[oid][columns[oid][mine].name] = names[target], columns[target][other].name
-    tables = {
-        names[oid]: LaidTable(
-            identity=oid,
-            name=names[oid],
-            path=paths[oid],
-            columns=tuple(columns[oid].values()),
-            empty=Table(
-                columns=tuple(column.name for column in columns[oid].values()),
-                rows=(),
-                key=tuple(keys.get(oid, ())),
-                generated=frozenset(generated[oid]),
-                references=references[oid],
-            ),
-            referrers=frozenset(referrers[oid]),
+
+    def table(oid: int) -> LaidTable:
+        own = tuple(columns[oid].values())
+        empty = Table(
+            tuple(column.name for column in own), (), keys.get(oid, ()), frozenset(generated[oid]), references[oid]
         )
-        for oid in names
-    }
-    return PostgresLayout(tables, tuple(name for (name,) in query(_SEQUENCES)))
+        return LaidTable(oid, names[oid], paths[oid], own, empty, frozenset(referrers[oid]))
+
+    return PostgresLayout({names[oid]: table(oid) for oid in names}, tuple(name for (name,) in query(_SEQUENCES)))
 
 
 def quoted(name: str) -> str:
