@@ -200,8 +200,7 @@ class Attempt:
         if not self.dead:
             self._leases.add(name)
             now = self._stage.clock.now()
-            event = TraceEvent(Happening.LEASED, self.copy, self.attempt, None, name, now, until=now + ttl)
-            self._stage.append(event)
+            self._stage.append(TraceEvent(Happening.LEASED, self.copy, self.attempt, None, name, now, until=now + ttl))
 
     def release(self, name: str) -> None:
         """See `Worker.release`."""
