@@ -9,25 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
+from jobchaos.core.conditions import Clock
 from jobchaos.core.effect import Effect, Foreign
 from jobchaos.core.hang import Hang
 from jobchaos.core.schedule import Fault
 from jobchaos.core.snapshot import Snapshot
 
 T = TypeVar("T")
-
-
-class Clock(Protocol):
-    """Virtual time."""
-
-    def now(self) -> int:
-        """Nanoseconds since the epoch."""
-
-    def elapsed(self) -> int:
-        """Nanoseconds since the present run began."""
-
-    def advance(self, nanoseconds: int) -> None:
-        """Let time pass. Negative values are an error."""
 
 
 class Pending(Protocol):

@@ -15,6 +15,7 @@ from jobchaos.core.leases import held_by
 from jobchaos.core.schedule import Fault
 from jobchaos.core.time_limit import time_is_over
 from jobchaos.core.trace import Happening, TraceEvent
+from jobchaos.engine.blocking import Blocking
 from jobchaos.engine.death import CheckStopped, WorkerKilled, bury, strike_later
 from jobchaos.engine.kept_locks import KeptLocks
 from jobchaos.engine.outcome import Outcome, describe
@@ -32,7 +33,7 @@ _IDLE = 20  # sleeps without a write until a worker counts as waiting for somebo
 _ENDLESS = 20_000  # steps of one attempt until it counts as an endless loop
 
 
-class Attempt:
+class Attempt(Blocking):
     """Implements `Worker`. All calls come from the attempt's own thread.
 
     Args:
@@ -153,39 +154,6 @@ class Attempt:
     def time_out(self, hang: Hang) -> None:
         """See `Worker.time_out`."""
         self.waits.time_out(hang)
-
-    def wait(self, resource: str, deadline: int | None, *, served: bool = False) -> bool:
-        """See `Worker.wait`."""
-        standing = self.standing
-        if standing.dead:
-            raise WorkerKilled
-        if deadline is not None and self._stage.clock.now() >= deadline:
-            self.note(Happening.TIMED_OUT, None, resource)
-            return False
-        self.block(resource, deadline)
-        standing.served = served
-        self._vessel.park()
-        return True
-
-    def give_way(self) -> None:
-        """See `Worker.give_way`."""
-        if not self.dead:
-            self.standing.gives_way = True
-            self._vessel.park()
-            self.standing.gives_way = False
-
-    def block(self, resource: str, deadline: int | None) -> None:
-        """Say what this attempt waits for, without parking."""
-        standing = self.standing
-        if standing.blocked_on != resource:
-            self.note(Happening.BLOCKED, None, resource)
-        standing.blocked_on, standing.deadline = resource, deadline
-
-    def unblock(self) -> None:
-        """See `Worker.unblock`."""
-        standing = self.standing
-        standing.answered += bool(standing.blocked_on)
-        standing.blocked_on, standing.deadline, standing.served = "", None, False
 
     def hold(self, resource: str, *, by_effect: bool = False) -> None:
         """See `Worker.hold`."""
