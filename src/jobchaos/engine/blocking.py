@@ -35,7 +35,7 @@ class Blocking(abc.ABC):
 
     def give_way(self) -> None:
         """See `Worker.give_way`."""
-        if not self.dead:
+        if not self.standing.dead:
             self.standing.gives_way = True
             self._vessel.park()
             self.standing.gives_way = False
