@@ -28,6 +28,7 @@ from jobchaos.probes.locks import LockProbe
 from jobchaos.probes.psycopg import PsycopgProbe
 from jobchaos.probes.redis import RedisProbe
 from jobchaos.probes.requests import RequestsMockProbe, RequestsProbe
+from jobchaos.probes.rq import RQProbe
 from jobchaos.probes.sleep import SleepProbe
 from jobchaos.probes.smtp import SMTPProbe
 from jobchaos.probes.sockets import SocketProbe
@@ -88,6 +89,7 @@ def _clients(addresses: Addresses) -> list[Probe]:
         HTTPXProbe(),
         AiohttpProbe(),
         KombuProbe(),
+        RQProbe(),
     ]
 
 

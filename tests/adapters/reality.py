@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -129,6 +130,29 @@ def service(variable: str, local: str, answers: Callable[[str], object]) -> str:
             pytest.fail(text)
         pytest.skip(text)
     return address
+
+
+def redis_url() -> str:
+    """The address of a Redis server."""
+    return service("JOBCHAOS_REDIS", "redis://127.0.0.1:6379/0", _redis_answers)
+
+
+def forget(connection: Any, name: str) -> None:
+    """Delete all that belongs to one scenario from Redis."""
+    keys = [key for key in connection.scan_iter(count=1000) if name.encode() in key]
+    keys += [key for key in connection.scan_iter("rq:job:*", count=1000) if _is_of(connection, key, name)]
+    if keys:
+        connection.delete(*keys)
+
+
+def _is_of(connection: Any, key: bytes, queue: str) -> bool:
+    return bool(connection.type(key) == b"hash" and connection.hget(key, "origin") == queue.encode())
+
+
+def _redis_answers(url: str) -> None:
+    import redis
+
+    redis.Redis.from_url(url).ping()
 
 
 @contextlib.contextmanager

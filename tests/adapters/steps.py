@@ -45,12 +45,15 @@ def create() -> None:
 
 
 def _meet(order: str, step: int) -> None:
-    """`kill group`, `kill self` or `hold`, each before a step of one job: `kill group|order|1`."""
+    """`kill group`, `kill self`, `hold` or `hang`, each before a step of one job: `kill group|order|1`."""
     trouble, _, place = os.environ.get(TROUBLE, "").partition("|")
     if place != f"{order}|{step}" or not _is_first():
         return
     if trouble == "hold":
         _wait_for_another(order)
+        return
+    if trouble == "hang":
+        time.sleep(30)
         return
     target = 0 if trouble == "kill group" else os.getpid()
     (os.killpg if trouble == "kill group" else os.kill)(target, signal.SIGKILL)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from jobchaos import Settings
 from jobchaos.adapted import job_of
-from tests.adapters.reality import LAST, ORDER, Stage, scenario, service, show
+from tests.adapters.reality import LAST, ORDER, Stage, forget, redis_url, service, show
 
 pytest.importorskip("celery")
+redis = pytest.importorskip("redis")
 
 from tests.adapters.celery_app import make
 
@@ -31,7 +31,7 @@ class Broker:
         self.stage = stage
         options: dict[str, Any] = {}
         if kind == "redis":
-            self.url = service("JOBCHAOS_REDIS", "redis://127.0.0.1:6379/0", _redis_answers)
+            self.url = redis_url()
             options = {
                 "global_keyprefix": f"{stage.name}:",
                 "visibility_timeout": 2,
@@ -62,15 +62,8 @@ class Broker:
             with contextlib.suppress(Exception):
                 connection.default_channel.queue_delete(self.stage.name)
             if self.url.startswith("redis"):
-                client = connection.default_channel.client
-                for key in client.keys(f"{self.stage.name}*"):
-                    client.delete(key)
-
-
-def _redis_answers(url: str) -> None:
-    import redis
-
-    redis.Redis.from_url(url).ping()
+                with redis.Redis.from_url(self.url) as client:
+                    forget(client, self.stage.name)
 
 
 def _rabbitmq_answers(url: str) -> None:
@@ -78,12 +71,6 @@ def _rabbitmq_answers(url: str) -> None:
 
     with kombu.Connection(url, connect_timeout=3) as connection:
         connection.connect()
-
-
-@pytest.fixture
-def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
-    with scenario(tmp_path, monkeypatch) as stage:
-        yield stage
 
 
 @contextlib.contextmanager
@@ -175,4 +162,14 @@ def test_retries_are_counted_alike(stage: Stage, kind: str) -> None:
         broker.fail.delay(ORDER)
         observed = stage.settles(predicted, lambda: broker.run.delay(LAST), within=10, grace=1)
         show(f"Celery on {kind}, max_retries=3 and a task that always fails", predicted, observed)
+        assert observed == predicted
+
+
+def test_a_time_limit_that_is_over_ends_the_task(stage: Stage) -> None:
+    with broker_of("redis", stage, task_soft_time_limit=1) as broker:
+        predicted = stage.predicted(job_of(broker.run, (ORDER,), {}), "A1!limit")
+        broker.work(f"hang|{ORDER}|1")
+        broker.run.delay(ORDER)
+        observed = stage.settles(predicted, lambda: broker.run.delay(LAST), within=10, grace=2)
+        show("Celery on redis, soft_time_limit=1 and a call that hangs: 'A1!limit'", predicted, observed)
         assert observed == predicted

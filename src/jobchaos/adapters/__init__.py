@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from jobchaos.core.adapter import Adapter
 
-_HOMES = {"celery": "celery:CeleryAdapter"}
+_HOMES = {"celery": "celery:CeleryAdapter", "rq": "rq:RQAdapter"}
 """Import name of a system to where its adapter is: module of this package, and class."""
 
 

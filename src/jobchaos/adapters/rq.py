@@ -1,0 +1,133 @@
+"""RQAdapter: jobs of RQ, and functions with its `@job` decorator; called as `rq.job.Job.perform` calls them."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import rq.job
+from rq.timeouts import JobTimeoutException
+
+from jobchaos.adapters.execution import Executing, defined_at, replacing
+from jobchaos.adapters.retries import again, by, deliver, executions
+from jobchaos.core.adapter import Around
+from jobchaos.core.job import Job
+from jobchaos.core.redelivery import GivenUp
+from jobchaos.core.retry_policy import RetryPolicy
+from jobchaos.core.terms import AfterKill, Terms
+from jobchaos.errors import UsageError
+
+_IDS = uuid.UUID("6a6f6263-6861-6f73-8000-000000007271")
+
+
+class RQAdapter:
+    """See `Adapter`."""
+
+    name = "RQ"
+
+    def recognises(self, thing: object) -> bool:
+        """See `Adapter.recognises`."""
+        return isinstance(thing, rq.job.Job) or _decorator(thing) is not None
+
+    def job(self, thing: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Job:
+        """See `Adapter.job`."""
+        if not isinstance(thing, rq.job.Job):
+            return _job(_enqueued(thing, args, kwargs), thing)
+        if args or kwargs:
+            raise UsageError(f"{thing!r} carries its own arguments; give further ones to enqueue(...) instead")
+        return _job(thing, thing.func)
+
+    @contextlib.contextmanager
+    def executions(self, around: Around) -> Iterator[None]:
+        """See `Adapter.executions`. A function that is called directly is none: nothing tells that it is a job."""
+        perform = rq.job.Job.perform
+
+        def watched(job: rq.job.Job) -> Any:
+            run = functools.partial(perform, job)
+            return around(Executing(job.func_name, defined_at(job.func), job.id, _terms(job), run))
+
+        with replacing() as replace:
+            replace(rq.job.Job, "perform", watched)
+            yield
+
+
+def _decorator(thing: Any) -> Any:
+    """The `rq.job` decorator of a function; None if it has none."""
+    enqueue: Any = vars(thing).get("enqueue") or vars(thing).get("delay") if inspect.isfunction(thing) else None
+    if getattr(getattr(enqueue, "__code__", None), "co_filename", "").endswith("rq/decorators.py"):
+        return inspect.getclosurevars(enqueue).nonlocals["self"]
+    return None
+
+
+def _enqueued(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> rq.job.Job:
+    """The job that its decorator's `enqueue` would create, stored nowhere."""
+    decorator = _decorator(function)
+    queue = decorator.queue
+    if isinstance(queue, str):
+        queue = decorator.queue_class(name=queue, connection=decorator.connection)
+    id = str(uuid.uuid5(_IDS, f"{function.__qualname__}{args!r}{sorted(kwargs.items())!r}"))  # noqa: A001 - RQ's word
+    options = {"timeout": decorator.timeout, "retry": decorator.retry, "meta": decorator.meta, "job_id": id}
+    job = queue.create_job(function, args=args, kwargs=dict(kwargs), **options)
+    job.origin = queue.name
+    return job
+
+
+def _job(job: rq.job.Job, function: Callable[..., Any]) -> Job:
+    policy = _policy(job)
+    most, given_up = job.retries_left, by(policy)
+
+    @functools.wraps(function)
+    def perform(*args: Any, **kwargs: Any) -> Any:
+        attempt = rq.job.Job(job.id, connection=job.connection, serializer=job.serializer)
+        attempt.__dict__.update(job.__dict__, _args=args, _kwargs=kwargs)
+        if most is not None:
+            attempt.retries_left = most - executions()
+        attempt.number_of_retries = executions()
+        rq.job._current_job.set(attempt)  # noqa: SLF001 - as `Job.perform` does; it lasts as long as the attempt's context
+        return deliver(functools.partial(function, *args, **kwargs), given_up, _concluded)
+
+    return Job.delivered(
+        perform, tuple(job.args), dict(job.kwargs), name=job.func_name.rpartition(".")[2], terms=_terms(job)
+    ).with_policy(policy)
+
+
+def _concluded(result: Any) -> Any:
+    """A job may return a `Retry` in place of raising (rq/worker/base.py: `handle_job_retry`)."""
+    if not isinstance(result, rq.Retry):
+        return result
+    done = executions()
+    if done >= result.max:
+        raise GivenUp(RuntimeError(f"returned {result!r} after {done} retries"))
+    interval = result.intervals[min(done, len(result.intervals) - 1)]
+    raise again(f"returned {result!r}", done + 1, interval * 10**9)
+
+
+def _policy(job: rq.job.Job) -> RetryPolicy:
+    """RQ looks its intervals up from the end: a shorter list repeats its first one (`Job.get_retry_interval`, 3.0)."""
+    retries, intervals = job.retries_left or 0, job.retry_intervals or [0]
+    delays = [intervals[max(len(intervals) - left, 0)] for left in range(retries, 0, -1)]
+    return RetryPolicy(executions=retries + 1, delays=delays, source="RQ's Retry") if delays else _ONCE
+
+
+_ONCE = RetryPolicy(executions=1, source="RQ without Retry")
+
+
+def _terms(job: rq.job.Job) -> Terms:
+    retries = job.retries_left or 0
+    timeout = rq.Queue.DEFAULT_TIMEOUT if job.timeout is None else job.timeout
+    return Terms(
+        system="RQ",
+        level="body",
+        after_kill=AfterKill.REDELIVERED if retries else AfterKill.LOST,
+        because=f"it has {retries} retries" if retries else "it has no Retry, and fails when its worker is gone",
+        setting="enqueue(..., retry=Retry(max=3))",
+        duplicates="a worker that is taken for dead and still runs the job, or a caller that enqueues it again",
+        soft_limit=timeout if timeout > 0 else None,
+        timeout=JobTimeoutException,
+        dead_letter="in the FailedJobRegistry",
+        remarks=("a kill uses up a retry, too: more kills than retries lose the job",) if retries else (),
+    )

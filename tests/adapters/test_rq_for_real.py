@@ -1,0 +1,54 @@
+"""RQ: what we predict is what real workers do, on a real Redis, killed with SIGKILL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from jobchaos.adapted import job_of
+from tests.adapters import steps
+from tests.adapters.reality import LAST, ORDER, Stage, forget, redis_url, show
+
+rq = pytest.importorskip("rq")
+redis = pytest.importorskip("redis")
+pytestmark = pytest.mark.thorough
+
+
+@pytest.fixture
+def queue(stage: Stage) -> Iterator[Any]:
+    connection = redis.Redis.from_url(redis_url())
+    queue = rq.Queue(stage.name, connection=connection)
+    yield queue
+    stage.end()
+    forget(connection, stage.name)
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("function", "options", "trouble", "token"),
+    [
+        (steps.run, {}, "kill self|order|1", "A1!kill"),
+        (steps.run, {"retry": 1}, "kill self|order|2", "A2!kill"),
+        (steps.run, {"timeout": 1}, "hang|order|1", "A1!limit"),
+        (steps.run, {"timeout": 1, "retry": 1}, "hang|order|1", "A1!limit"),
+        (steps.fail, {"retry": 2}, "", "A"),
+        (steps.fail, {}, "", "A"),
+    ],
+)
+def test_what_a_worker_does(
+    stage: Stage, queue: Any, function: Any, options: dict[str, int], trouble: str, token: str
+) -> None:
+    retry = rq.Retry(max=options["retry"]) if "retry" in options else None
+    job = queue.create_job(function, args=(ORDER,), retry=retry, timeout=options.get("timeout"))
+    predicted = stage.predicted(job_of(job, (), {}), token)
+    stage.work("rq.cli", "worker", queue.name, "--url", redis_url(), trouble=trouble)
+    queue.enqueue_job(job)
+    observed = stage.settles(predicted, lambda: queue.enqueue(steps.run, LAST), within=10, grace=0.5)
+    show(
+        f"RQ, {function.__name__} with {options or 'no Retry'}, {trouble or 'which always fails'}: '{token}'",
+        predicted,
+        observed,
+    )
+    assert observed == predicted
