@@ -16,7 +16,7 @@ from tests.adapters.reality import LAST, ORDER, Stage, forget, redis_url, servic
 pytest.importorskip("celery")
 redis = pytest.importorskip("redis")
 
-from tests.adapters.celery_app import make
+from tests.adapters.celery_app import make  # noqa: E402 - it needs Celery
 
 pytestmark = pytest.mark.thorough
 

@@ -21,6 +21,7 @@ def queue(stage: Stage) -> Iterator[Any]:
     connection = redis.Redis.from_url(redis_url())
     queue = rq.Queue(stage.name, connection=connection)
     yield queue
+    stage.wait(lambda: not queue.count and not queue.started_job_registry.get_job_ids(), 5)  # a horse outlives us
     stage.end()
     forget(connection, stage.name)
     connection.close()
