@@ -12,6 +12,7 @@ from jobchaos.core.addresses import Addresses
 from jobchaos.core.job import Job
 from jobchaos.core.ports import Probe, Worker
 from jobchaos.probes.aiohttp import AiohttpProbe
+from jobchaos.probes.aiosqlite import AiosqliteProbe
 from jobchaos.probes.bindings import Bindings
 from jobchaos.probes.django import DjangoProbe
 from jobchaos.probes.django_cache import DjangoCacheProbe
@@ -63,6 +64,7 @@ def probes_for(
         SQLiteProbe(bindings),
         PsycopgProbe(),
         SQLAlchemyProbe(),
+        AiosqliteProbe(),
         *_of_django(),
         SocketProbe(),
         FileProbe(bindings),

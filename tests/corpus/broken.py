@@ -21,6 +21,7 @@ import httpx
 import requests
 import sqlalchemy as sa
 import urllib3
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
 
 from tests.corpus import site
@@ -112,6 +113,15 @@ def uses_an_orm() -> None:
         points = session.execute(sa.select(users.c.points).where(users.c.id == 1)).scalar_one()
         session.execute(sa.update(users).where(users.c.id == 1).values(points=points + 10))
     engine.dispose()
+
+
+async def checks_then_inserts_through_an_async_orm() -> None:
+    engine = create_async_engine(f"sqlite+aiosqlite:///{site.database()}")
+    async with AsyncSession(engine) as session:
+        if (await session.execute(sa.text("SELECT count(*) FROM payments"))).scalar() == 0:
+            await session.execute(sa.text("INSERT INTO payments (order_id) VALUES (7)"))
+        await session.commit()
+    await engine.dispose()
 
 
 def marks_its_order_done_whatever_happens() -> None:
@@ -387,6 +397,7 @@ BROKEN = [
     Broken(uses_a_shared_memory_database, {"JC103": "A A"}),
     Broken(was_bound_early, {"JC103": "A A"}),
     Broken(uses_an_orm, {"JC103": "A A"}),
+    Broken(checks_then_inserts_through_an_async_orm, {"JC203": "A1 B A"}),
     Broken(mails, {"JC101": "A A"}),
     Broken(mails_with_a_fresh_message_id, {"JC101": "A A"}),
     Broken(mails_then_marks, {"JC201": "A1 B A", "JC301": "A2!kill A"}),

@@ -18,6 +18,7 @@ from typing import Any
 import aiohttp
 import httpx
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from tests.corpus import site
 
@@ -263,6 +264,15 @@ def checks_under_a_record_lock() -> None:
     _adds_points_once(fcntl.lockf)
 
 
+async def compares_and_sets_through_an_async_orm() -> None:
+    engine = create_async_engine(f"sqlite+aiosqlite:///{site.database()}")
+    async with engine.begin() as connection:
+        done = await connection.execute(sa.text("UPDATE orders SET status = 'paid' WHERE id = 7 AND status = 'new'"))
+        if done.rowcount:
+            await connection.execute(sa.text("INSERT INTO payments (order_id) VALUES (7)"))
+    await engine.dispose()
+
+
 def copies_into_an_attached_database() -> None:
     with site.connect() as db:
         db.execute(f"ATTACH DATABASE '{site.folder / 'archive.db'}' AS archive")
@@ -313,6 +323,7 @@ SOUND: list[Callable[[], Any]] = [
     checks_under_a_lock_of_threading,
     checks_under_a_lock_of_its_object,
     creates_exclusively,
+    compares_and_sets_through_an_async_orm,
     copies_into_an_attached_database,
     writes_a_copy_of_its_database,
     upserts_from_a_loop_of_its_own,

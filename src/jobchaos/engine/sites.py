@@ -24,7 +24,15 @@ def call_site(frame: FrameType | None = None) -> Site | None:
         if is_project_file(code.co_filename):
             return _site(code.co_filename, here.f_lineno, code.co_name)
         here = here.f_back
-    return None
+    return _site_outside()
+
+
+def _site_outside() -> Site | None:
+    """The call site of who has switched to the present greenlet, if it is one: its stack begins with itself."""
+    greenlet = sys.modules.get("greenlet")
+    parent = None if greenlet is None else greenlet.getcurrent().parent
+    frame = None if parent is None else parent.gr_frame
+    return None if frame is None else call_site(frame)
 
 
 def await_site(coroutine: object) -> Site | None:

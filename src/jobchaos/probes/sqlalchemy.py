@@ -1,67 +1,103 @@
-"""SQLAlchemyProbe: makes pools give controlled workers connections that can be watched.
+"""SQLAlchemyProbe: gives each controlled worker connections of its own, whatever its engine's pool holds.
 
-Problem: a pool that was filled before the check hands out connections that were opened while nobody watched, and a
-connection cannot be changed into a watched one.
+Problem: an engine is a global of the process, and so is its pool. It hands out connections that were opened while
+nobody watched, or by another worker, who would have been another process; what that one has left on it is its own.
 
-Solution: refuse such a connection at checkout, in the pool's own way; the pool then opens a fresh one.
+Solution: refuse such a connection at checkout, in the pool's own way; the pool then opens a fresh one. When a worker
+ends, those that it has left in a pool are closed.
 """
 
 from __future__ import annotations
 
 import sqlite3
-import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jobchaos.core.ports import Control
-from jobchaos.probes.base import BaseProbe
+from jobchaos.core.ports import Worker
+from jobchaos.probes.library import LibraryProbe
+from jobchaos.probes.setup import setting_up
 from jobchaos.probes.sqlite_connection import ProbedConnection
 
+if TYPE_CHECKING:
+    from sqlalchemy.pool import ConnectionPoolEntry
 
-class SQLAlchemyProbe(BaseProbe):
+_OWNER = "jobchaos worker"
+_CONNECT = "_ConnectionRecord__connect"
+
+
+class SQLAlchemyProbe(LibraryProbe):
     """Does nothing unless SQLAlchemy has been imported."""
 
+    library = "sqlalchemy"
+
     def __init__(self) -> None:
-        self._control: Control | None = None
-        self._listening = False
+        super().__init__()
+        self._opened: list[ConnectionPoolEntry] = []
+        self._inherited: list[Any] = []
+        self._is_forked = False
 
-    def install(self, control: Control) -> None:
-        """See `Probe.install`."""
-        self._control = control
-        if "sqlalchemy" in sys.modules:
-            from sqlalchemy import event, pool
+    def watch(self) -> None:
+        """See `LibraryProbe.watch`."""
+        from sqlalchemy import event, pool
 
-            event.listen(pool.Pool, "checkout", self._checkout)
-            self._listening = True
+        for name, listener in (("connect", self._connected), ("checkout", self._checkout)):
+            event.listen(pool.Pool, name, listener)
+            self.patches.on_undo(lambda name=name, listener=listener: event.remove(pool.Pool, name, listener))  # type: ignore[misc]
 
-    def remove(self) -> None:
-        """See `Probe.remove`."""
-        if self._listening:
-            from sqlalchemy import event, pool
+        self._watch_setup(pool.base._ConnectionRecord)  # noqa: SLF001 - no event comes after all of it
 
-            event.remove(pool.Pool, "checkout", self._checkout)
-            self._listening = False
-        self._control = None
+    def leave(self, worker: Worker) -> None:
+        """See `Probe.leave`."""
+        mine = [entry for entry in self._opened if entry.info.get(_OWNER) is worker]
+        self._opened = [entry for entry in self._opened if entry not in mine]
+        for entry in mine:
+            if not entry.in_use and entry.dbapi_connection is not None:
+                entry.invalidate()
 
-    def _checkout(self, connection: Any, record: Any, proxy: Any) -> None:
-        if self._control is None or self._control.current() is None:
+    def after_fork(self) -> None:
+        """See `Probe.after_fork`."""
+        self._is_forked = True
+        self._opened.clear()
+
+    def _watch_setup(self, owner: Any) -> None:
+        genuine = vars(owner)[_CONNECT]
+
+        def connect(entry: Any) -> None:
+            with setting_up():
+                genuine(entry)
+            raw = _raw(entry.dbapi_connection)
+            if isinstance(raw, ProbedConnection):
+                raw.is_quiet = False
+
+        self.patches.set(owner, _CONNECT, connect)
+
+    def _connected(self, connection: Any, entry: ConnectionPoolEntry) -> None:
+        worker = self.worker()
+        if worker is not None and not _is_private(connection):
+            entry.info[_OWNER] = worker
+            self._opened.append(entry)
+
+    def _checkout(self, connection: Any, entry: Any, proxy: Any) -> None:
+        worker = self.worker()
+        if worker is None or entry.info.get(_OWNER) is worker or _is_private(connection):
             return
-        if isinstance(connection, ProbedConnection) and connection.is_inherited:
-            from sqlalchemy.exc import DisconnectionError
+        from sqlalchemy.exc import DisconnectionError
 
+        if self._is_forked:
             # Without it the pool would close it, and it belongs to another process:
             # https://docs.sqlalchemy.org/en/20/core/pooling.html#using-connection-pools-with-multiprocessing-or-os-fork
-            record.dbapi_connection = proxy.dbapi_connection = None
-            raise DisconnectionError("opened in another process; open one here")
-        if isinstance(connection, sqlite3.Connection) and not _is_watched(connection) and _has_file(connection):
-            from sqlalchemy.exc import DisconnectionError
-
-            raise DisconnectionError("opened before the check; open one that can be watched")
+            self._inherited.append(connection)
+            entry.dbapi_connection = proxy.dbapi_connection = None
+        raise DisconnectionError("opened by somebody else; open one here")
 
 
-def _is_watched(connection: sqlite3.Connection) -> bool:
-    return isinstance(connection, ProbedConnection) and connection.database is not None
+def _is_private(connection: Any) -> bool:
+    """True for an in-memory database of SQLite's that would be lost with its connection."""
+    raw = _raw(connection)
+    if not isinstance(raw, sqlite3.Connection) or isinstance(raw, ProbedConnection):
+        return False
+    return not any(row[2] for row in sqlite3.Connection.execute(raw, "PRAGMA database_list"))
 
 
-def _has_file(connection: sqlite3.Connection) -> bool:
-    """False for a private in-memory database, which would be lost with its connection."""
-    return any(row[2] for row in sqlite3.Connection.execute(connection, "PRAGMA database_list"))
+def _raw(connection: Any) -> Any:
+    driver = getattr(connection, "driver_connection", connection)
+    return getattr(driver, "_connection", driver)  # aiosqlite's
