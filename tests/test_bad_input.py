@@ -86,7 +86,7 @@ def test_an_unknown_option_and_family() -> None:
     with pytest.raises(UsageError, match=r"the call has no option 'copis'; known are profile, copies"):
         QUICK.override({"copis": 2}, "the call")
     with pytest.raises(
-        UsageError, match=r"faults must name some of duplicate, concurrent, crash, retry; got \['hang'\]"
+        UsageError, match=r"faults must name some of duplicate, concurrent, crash, retry, expiry; got \['hang'\]"
     ):
         checked(sets, faults=["hang"])
 

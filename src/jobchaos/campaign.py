@@ -13,9 +13,10 @@ from jobchaos.core.terms import AfterKill
 from jobchaos.crashes import Crashes
 from jobchaos.engine.world import World
 from jobchaos.errors import UsageError
+from jobchaos.expiry import Late
 from jobchaos.explore.footprints import Ambient
 from jobchaos.explore.gaps import gaps
-from jobchaos.explore.plan import duplicates, family_of, limits
+from jobchaos.explore.plan import EXPIRY, FAMILIES, duplicates, family_of, limits
 from jobchaos.failures import Failures
 from jobchaos.findings import Family, Findings
 from jobchaos.overlaps import Overlaps, Reach
@@ -41,6 +42,7 @@ class Campaign:
         copies: Letters of different jobs; empty if all copies are of one.
         after_kill: What becomes of the job's message when its worker is killed.
         has_limit: True if the job's system ends it with an exception when its time is over.
+        stated: Seconds from the beginning of an attempt at which its queue does something.
     """
 
     trials: Trials
@@ -53,6 +55,12 @@ class Campaign:
     copies: tuple[str, ...] = ()
     after_kill: AfterKill = AfterKill.REDELIVERED
     has_limit: bool = False
+    stated: tuple[float, ...] = ()
+
+    def cover_all(self) -> list[Family]:
+        """Cover all families; what runs out is not told of if nothing does."""
+        covered = [self.cover(family) for family in self.families]
+        return [family for family in covered if family.result.planned or family.result.name != EXPIRY]
 
     def cover(self, family: str) -> Family:
         """Cover one family within its bound and its budget."""
@@ -61,6 +69,7 @@ class Campaign:
             "concurrent": self._overlaps,
             "crash": self._crashes,
             "retry": self._failures,
+            "expiry": self._expiry,
         }
         return self.findings.conclude(ways[family](), shrink=True)
 
@@ -71,7 +80,8 @@ class Campaign:
             raise UsageError(
                 f"'{schedule}' cannot be run: " + "; ".join(f"{name}: {why}" for name, why in alone.items())
             )
-        covered = run_plan(self.trials, family_of(schedule), [schedule], f"'{schedule}'")
+        family = "concurrent" if self.copies else family_of(schedule)
+        covered = run_plan(self.trials, family, [schedule], f"'{schedule}'")
         return self.findings.conclude(covered, shrink=False)
 
     def _duplicates(self) -> Covered:
@@ -87,6 +97,12 @@ class Campaign:
         if self.has_limit:
             self._add(covered, limits(self.baseline.run.trace.effects("A")))
         return covered
+
+    def _expiry(self) -> Covered:
+        shapes = {family for family in self.families if family != EXPIRY} or set(FAMILIES)
+        if self.settings.copies == 1 or self.world.one_at_a_time:
+            shapes.discard("concurrent")
+        return Late(self.trials, self.settings, self.stated, shapes).cover(self.baseline.run)
 
     def _add(self, covered: Covered, schedules: Sequence[Schedule]) -> None:
         """Try further schedules of a family, as far as the budget goes."""

@@ -25,9 +25,11 @@ from jobchaos.core.terms import after_kill
 from jobchaos.core.verdict import Verdict
 from jobchaos.engine.runner import Runner
 from jobchaos.errors import UsageError
+from jobchaos.expiry import clean_run_later, stated_moments
 from jobchaos.families import chosen_families, refuse_unsuitable
 from jobchaos.findings import Family, Findings
 from jobchaos.oracle.judge import Judge
+from jobchaos.oracle.patient import PatientJudge
 from jobchaos.oracle.serial import SerialJudge
 from jobchaos.serial_orders import establish_orders
 from jobchaos.trials import Driver, Memory, Trials
@@ -90,6 +92,7 @@ class Check:
         self._memory_key = f"jobchaos/{key or self._label}/{self._label}/".encode()
         self._terms = jobs[0].terms if len(jobs) == 1 else None
         self._remarks = list(dict.fromkeys(line for job in jobs if job.terms for line in job.terms.told()))
+        self._stated = stated_moments(jobs, settings)
         self._bench = Workbench(jobs, stores, settings)
         self._world = self._bench.world
 
@@ -116,7 +119,7 @@ class Check:
             odd = self._odd(error.oddities)
             explained = error.finding.code == "JC902" and any(finding.gates for finding in odd)
             return self._summed_up([], odd if explained else [error.finding, *odd], None, started, 0)
-        judge = self._judge(baseline, orders)
+        judge = self._judge(runner, baseline, orders)
         confirmer = self._confirmer(runner, judge, baseline)
         trials = Trials(
             self._label,
@@ -128,7 +131,7 @@ class Check:
             memory=None if only else self._memory(),
         )
         campaign = self._campaign(trials, baseline, families)
-        covered = [campaign.replay(only)] if only is not None else [campaign.cover(family) for family in families]
+        covered = [campaign.replay(only)] if only is not None else campaign.cover_all()
         if confirmer is not None:
             covered = [confirmer.confirmed(family) for family in covered]
         findings = _advice_once(finding for family in covered for finding in family.findings)
@@ -148,12 +151,13 @@ class Check:
             return establish_orders(self._labels, runner, self._world, lines=lines, look_closer=look_closer)
         return establish(self._label, runner, self._world, lines=lines, look_closer=look_closer), ()
 
-    def _judge(self, baseline: Baseline, orders: Sequence[RunResult]) -> Judge | SerialJudge:
+    def _judge(self, runner: Runner, baseline: Baseline, orders: Sequence[RunResult]) -> Judge | SerialJudge:
         ignore = Ignore.parse(self._settings.ignore)
         initial, ledgers = self._world.initial, self._world.ledgers
         if orders:
             return SerialJudge(orders, self._labels, initial, baseline.volatile, ignore, ledgers)
-        return Judge(baseline.run, initial, baseline.volatile, ignore, ledgers)
+        later = functools.partial(clean_run_later, runner)
+        return PatientJudge(baseline.run, initial, baseline.volatile, ignore, ledgers, later)
 
     def _campaign(self, trials: Trials, baseline: Baseline, families: Sequence[str]) -> Campaign:
         several = len(self._labels) > 1
@@ -173,6 +177,7 @@ class Check:
             copies,
             fate,
             self._terms is not None and self._terms.has_limit,
+            self._stated,
         )
 
     def _confirmer(self, runner: Runner, judge: Judge | SerialJudge, baseline: Baseline) -> Confirmer | None:

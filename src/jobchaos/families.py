@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from jobchaos.core.job import Job
 from jobchaos.core.schedule import Schedule
 from jobchaos.errors import UsageError
-from jobchaos.explore.plan import FAMILIES, family_of
+from jobchaos.explore.plan import EXPIRY, FAMILIES, family_of
 
 _MOST_JOBS = 4
+_KNOWN = (*FAMILIES, EXPIRY)
 
 
 def chosen_families(faults: Sequence[str] | None, jobs: Sequence[Job]) -> tuple[str, ...]:
@@ -25,10 +26,12 @@ def chosen_families(faults: Sequence[str] | None, jobs: Sequence[Job]) -> tuple[
             "write check(Job(send_invoice, 42))"
         )
     several = len(jobs) > 1
-    families = tuple(faults if faults is not None else ("concurrent",) if several else FAMILIES)
-    unknown = [family for family in families if family not in FAMILIES]
+    if several and faults is not None:
+        faults = [family for family in faults if family != EXPIRY]  # part of a fixture's; of one job only
+    families = tuple(faults if faults is not None else ("concurrent",) if several else _KNOWN)
+    unknown = [family for family in families if family not in _KNOWN]
     if unknown or not families:
-        raise UsageError(f"faults must name some of {', '.join(FAMILIES)}; got {list(families)!r}")
+        raise UsageError(f"faults must name some of {', '.join(_KNOWN)}; got {list(families)!r}")
     if several and families != ("concurrent",):
         names = " with ".join(job.label for job in jobs)
         raise UsageError(
@@ -45,7 +48,7 @@ def refuse_unsuitable(schedule: Schedule, letters: tuple[str, ...]) -> None:
     Raises:
         UsageError: If it does not name each of them, or if a call fails in it.
     """
-    if schedule.copies != letters or family_of(schedule) != "concurrent":
+    if schedule.copies != letters or family_of(schedule.timeless) != "concurrent":
         raise UsageError(
             f"'{schedule}' is no schedule of {len(letters)} different jobs: it must run each of {', '.join(letters)}, "
             f"and no call may fail, as in '{letters[0]}1 {' '.join(letters[1:])} {letters[0]}'"

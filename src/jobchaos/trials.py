@@ -14,6 +14,7 @@ from jobchaos.core.result import RunResult
 from jobchaos.core.schedule import Schedule
 from jobchaos.deadline import Deadline
 from jobchaos.engine.runner import Runner
+from jobchaos.explore.plan import EXPIRY, family_of
 from jobchaos.oracle.judge import Judge, Judgement
 from jobchaos.oracle.serial import SerialJudge
 
@@ -198,7 +199,9 @@ class Trials:
         return self.judged(family, schedule, run)
 
     def judged(self, family: str, schedule: Schedule, run: RunResult) -> Trial:
-        """Judge what came of a schedule."""
+        """Judge what came of a schedule. One in which no time passes is none of the family in which it does."""
+        if family == EXPIRY and not schedule.is_timed:
+            family = family_of(schedule)
         return self.told(family, Trial(schedule, run, self.judge.judge(run, family)))
 
     def told(self, family: str, trial: Trial) -> Trial:

@@ -26,7 +26,6 @@ from jobchaos.probes.http import HTTPProbe
 from jobchaos.probes.httpx import HTTPXProbe
 from jobchaos.probes.kombu import KombuProbe
 from jobchaos.probes.locks import LockProbe
-from jobchaos.probes.psycopg import PsycopgProbe
 from jobchaos.probes.redis import RedisProbe
 from jobchaos.probes.requests import RequestsMockProbe, RequestsProbe
 from jobchaos.probes.rq import RQProbe
@@ -62,7 +61,6 @@ def probes_for(
     return [
         *_clients(addresses),
         SQLiteProbe(bindings),
-        PsycopgProbe(),
         SQLAlchemyProbe(),
         AiosqliteProbe(),
         *_of_django(),

@@ -57,7 +57,7 @@ class Workbench:
         self._explicit = stores
         self._settings = settings
         self._clock = VirtualClock(start_time(settings))
-        self._stage = Stage(self._clock, self.world, settings.allow)
+        self._stage = Stage(self._clock, self.world, settings.allow, round(settings.horizon * 10**9))
         self._bindings = Bindings()
         self._entropy = EntropyProbe(self._bindings)
         self._conditions = RunConditions(self._clock, self._entropy, self._clock.now(), settings.seed)

@@ -12,7 +12,7 @@ _FAMILIES = {
     "3": "crash",
     "4": "timeout",
     "5": "retry",
-    "6": "time",
+    "6": "expiry",
     "7": "advice",
     "9": "inconclusive",
 }

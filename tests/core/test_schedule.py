@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobchaos.core.schedule import Fault, Run, Schedule, Wait
+from jobchaos.core.schedule import Fault, Run, Schedule, Skew, Wait
 from jobchaos.errors import TokenError, UsageError
 
 _LETTERS = st.sampled_from("ABCDXYZ")
@@ -104,6 +104,11 @@ def test_times_are_whole_nanoseconds_written_in_seconds_or_less(token: str, nano
         ("A +1.s", 4, "expected a unit of time"),
         ("A +0.5ns", 3, "whole nanoseconds"),
         ("A +0s", 3, "no time passes"),
+        ("A @", 3, "expected a copy's letter and how far its clock is wrong"),
+        ("A @B5s", 3, "as in @B+5s or @B-5s"),
+        ("A @B+", 5, "expected a time"),
+        ("A @B+0s", 5, "a clock that is wrong by nothing is right"),
+        ("@B+5s", 5, "no copy runs"),
     ],
 )
 def test_a_bad_token_is_pointed_at(token: str, position: int, problem: str) -> None:
@@ -125,6 +130,8 @@ def test_a_bad_token_is_pointed_at(token: str, position: int, problem: str) -> N
         lambda: Run("A", None, Fault.KILL),
         lambda: Wait(0),
         lambda: Wait(-1),
+        lambda: Skew("B", 0),
+        lambda: Skew("b", 1),
         lambda: Schedule(()),
         lambda: Schedule((Wait(1),)),
     ],
@@ -132,6 +139,19 @@ def test_a_bad_token_is_pointed_at(token: str, position: int, problem: str) -> N
 def test_senseless_segments_cannot_be_made(make: Callable[[], object]) -> None:
     with pytest.raises(UsageError):
         make()
+
+
+@pytest.mark.parametrize(
+    ("token", "skew"),
+    [("@B+5s", Skew("B", 5 * 10**9)), ("@A-500ms", Skew("A", -500_000_000)), ("@C+1us", Skew("C", 1000))],
+)
+def test_a_wrong_clock_is_read_and_written(token: str, skew: Skew) -> None:
+    schedule = Schedule.parse(f"{token} A1 +2s B A")
+    assert schedule.segments[0] == skew
+    assert str(schedule) == f"{token} A1 +2s B A"
+    assert str(schedule.timeless) == "A1 B A"
+    assert schedule.is_timed
+    assert not schedule.timeless.is_timed
 
 
 def test_simplicity_puts_copies_first_then_faults_preemptions_segments_and_positions() -> None:

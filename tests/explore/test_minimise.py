@@ -26,6 +26,11 @@ def test_every_part_of_a_schedule_is_taken_away_alone() -> None:
     assert simpler("A B") == {"A"}
 
 
+def test_times_and_wrong_clocks_are_taken_away_too() -> None:
+    assert {"@B+5s A1 B A", "A1 +5s B A"} <= simpler("@B+5s A1 +5s B A")
+    assert "A1 +5s A" in simpler("@B+5s A1 +5s B A")  # the clock of a copy that is not there is nobody's
+
+
 def test_different_jobs_are_not_taken_away() -> None:
     assert "A" in simpler("A B")
     assert "A" not in simpler("A B", identical=False)

@@ -64,6 +64,7 @@ class VirtualClock:
         self._now += nanoseconds
 
     def reset(self, start: int) -> None:
-        """Begin a new run at `start`. Skews stay."""
+        """Begin a new run at `start`, with all machines right."""
         self._now = self._start = start
+        self._skews.clear()
         self.reads = 0

@@ -1,23 +1,10 @@
-"""Clock and Conditions: ports, as those in `ports.py`: what the engine asks of time and chance."""
+"""Conditions: a port, as those in `ports.py`: what the engine asks of time and chance."""
 
 from __future__ import annotations
 
 from typing import Any, Protocol
 
 from jobchaos.core.compare import Fresh
-
-
-class Clock(Protocol):
-    """Virtual time."""
-
-    def now(self) -> int:
-        """Nanoseconds since the epoch."""
-
-    def elapsed(self) -> int:
-        """Nanoseconds since the present run began."""
-
-    def advance(self, nanoseconds: int) -> None:
-        """Let time pass. Negative values are an error."""
 
 
 class Conditions(Protocol):

@@ -18,13 +18,33 @@ DECLARED = "lease:"
 
 
 class Holder(Protocol):
-    """Who takes leases: see `Worker`."""
+    """Who takes leases: the part of `Worker` that deals with times to come."""
 
     def lease(self, name: str, ttl: int) -> None:
-        """See `Worker.lease`."""
+        """Say that the worker has got, or renewed, a lock that frees itself: it may be taken by others after `ttl`.
 
-    def release(self, name: str) -> None:
-        """See `Worker.release`."""
+        Call it after the effect that has got it. Schedules then let time pass just beyond, and reports tell who goes on
+        without it. It is nothing that `wait` waits for, and no step.
+
+        Args:
+            name: Resource path of the lock, the same for all who compete for it: `lease:redis/0/lock:invoice:42`.
+            ttl: Nanoseconds of virtual time from now.
+        """
+
+    def release(self, name: str, *, and_parts: bool = False) -> None:
+        """Say that the worker has given a lease back. Nothing happens if it holds none of that name.
+
+        Args:
+            name: Resource path of the lock.
+            and_parts: Whether this is also true of its parts, and of what it is a part of: rows and their table.
+        """
+
+    def deadline(self, nanoseconds: int) -> None:
+        """Say that the job has stated a moment to come, so many nanoseconds from now: schedules let time pass beyond.
+
+        Args:
+            nanoseconds: From now; 0 if it has written down the present moment, which it may count from later.
+        """
 
     def refuse(self, error: Exception) -> None:
         """End the check with an error: the job declares what cannot be."""

@@ -14,7 +14,8 @@ _NANOSECONDS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, 
 _RUN = re.compile(r"([A-Z])([0-9]+)?(?:!(\w*\+?))?")
 _OUTAGE = re.compile(r"(down|fatal)([0-9]*)(\+?)")
 _NUMBERED = re.compile(r"(hang|late)([0-9]+)")
-_TIME = re.compile(r"\+([0-9]+)(?:\.([0-9]+))?")
+_TIME = re.compile(r"([0-9]+)(?:\.([0-9]+))?")
+_SKEW = re.compile(r"@([A-Z])([+-])")
 
 
 class Fault(enum.Enum):
@@ -101,11 +102,32 @@ class Wait:
             raise UsageError(f"time only moves forward; +{self.nanoseconds}ns does not")
 
     def __str__(self) -> str:
-        unit = "ns"
-        for name in ("us", "ms", "s"):  # beyond seconds people count in seconds: +61s, +3600s
-            if self.nanoseconds % _NANOSECONDS[name] == 0:
-                unit = name
-        return f"+{self.nanoseconds // _NANOSECONDS[unit]}{unit}"
+        return f"+{_written(self.nanoseconds)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Skew:
+    """Let the wall clock of a copy's machine be wrong from here on.
+
+    Attributes:
+        copy: The copy's letter.
+        nanoseconds: How far it is ahead; negative if it is behind. `time.monotonic` is right all the same.
+    """
+
+    copy: str
+    nanoseconds: int
+
+    def __post_init__(self) -> None:
+        if not (len(self.copy) == 1 and "A" <= self.copy <= "Z"):
+            raise UsageError(f"a copy is one letter from A to Z, got {self.copy!r}")
+        if not self.nanoseconds:
+            raise UsageError(f"a clock that is wrong by nothing is right; leave @{self.copy} out")
+
+    def __str__(self) -> str:
+        return f"@{self.copy}{'+' if self.nanoseconds > 0 else '-'}{_written(abs(self.nanoseconds))}"
+
+
+Segment = Run | Wait | Skew
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +139,7 @@ class Schedule:
     `Schedule.parse` reads it back.
     """
 
-    segments: tuple[Run | Wait, ...]
+    segments: tuple[Segment, ...]
 
     def __post_init__(self) -> None:
         if not self.runs:
@@ -140,6 +162,16 @@ class Schedule:
     def fails(self) -> bool:
         """True if a call fails in it, or is not answered."""
         return any(run.fault not in (None, Fault.KILL, Fault.TERMINATE) for run in self.runs)
+
+    @property
+    def is_timed(self) -> bool:
+        """True if time passes in it, or a clock is wrong."""
+        return len(self.runs) < len(self.segments)
+
+    @property
+    def timeless(self) -> Schedule:
+        """The same with all clocks right, and no time passing between the steps."""
+        return Schedule(self.runs)
 
     @property
     def kills(self) -> int:
@@ -180,12 +212,22 @@ class Schedule:
         return cls(segments)
 
 
-def _segment(token: str, start: int, text: str) -> Run | Wait:
+def _written(nanoseconds: int) -> str:
+    unit = "ns"
+    for name in ("us", "ms", "s"):  # beyond seconds people count in seconds: +61s, +3600s
+        if nanoseconds % _NANOSECONDS[name] == 0:
+            unit = name
+    return f"{nanoseconds // _NANOSECONDS[unit]}{unit}"
+
+
+def _segment(token: str, start: int, text: str) -> Segment:
     if text.startswith("+"):
-        return _wait(token, start, text)
+        return Wait(_time(token, start + 1, text[1:], "no time passes"))
+    if text.startswith("@"):
+        return _skew(token, start, text)
     match = _RUN.match(text)
     if match is None:
-        raise TokenError(token, start, f"expected a copy's letter A-Z or '+', found {text[0]!r}")
+        raise TokenError(token, start, f"expected a copy's letter A-Z, '+' or '@', found {text[0]!r}")
     if match.end() != len(text):
         raise TokenError(token, start + match.end(), f"{text[match.end()]!r} does not continue {match.group()!r}")
     copy, steps, fault = match.groups()
@@ -204,10 +246,20 @@ def _segment(token: str, start: int, text: str) -> Run | Wait:
     return Run(copy, None if steps is None else int(steps), found, wait, int(count or 0), bool(late))
 
 
-def _wait(token: str, start: int, text: str) -> Wait:
+def _skew(token: str, start: int, text: str) -> Skew:
+    match = _SKEW.match(text)
+    if match is None:
+        raise TokenError(
+            token, start + 1, "expected a copy's letter and how far its clock is wrong, as in @B+5s or @B-5s"
+        )
+    nanoseconds = _time(token, start + match.end(), text[match.end() :], "a clock that is wrong by nothing is right")
+    return Skew(match.group(1), nanoseconds if match.group(2) == "+" else -nanoseconds)
+
+
+def _time(token: str, start: int, text: str, nothing: str) -> int:
     match = _TIME.match(text)
     if match is None:
-        raise TokenError(token, start + 1, "expected a time such as +61s, +500ms or +1.5h")
+        raise TokenError(token, start, "expected a time such as +61s, +500ms or +1.5h")
     unit = text[match.end() :]
     if unit not in _NANOSECONDS:
         raise TokenError(token, start + match.end(), f"expected a unit of time, one of {', '.join(_NANOSECONDS)}")
@@ -216,8 +268,8 @@ def _wait(token: str, start: int, text: str) -> Wait:
     parts = int(fraction or "0") * scale
     divisor: int = 10 ** len(fraction or "")
     if parts % divisor:
-        raise TokenError(token, start + 1, "time is counted in whole nanoseconds")
+        raise TokenError(token, start, "time is counted in whole nanoseconds")
     nanoseconds = int(whole) * scale + parts // divisor
     if nanoseconds == 0:
-        raise TokenError(token, start + 1, "no time passes")
-    return Wait(nanoseconds)
+        raise TokenError(token, start, nothing)
+    return nanoseconds

@@ -51,6 +51,11 @@ class Settings:
             are not plainly test resources.
         now: Virtual time at the start, timezone-aware; None takes the real time.
         replays: How often a failing schedule is run again before it is reported; 0 takes the profile's.
+        horizon: Virtual seconds: how late a redelivery, or a paused worker, may be. Leases and deadlines that run
+            longer are not tried, and the verdict says so.
+        visibility_timeout: Virtual seconds after which the queue delivers a message again that is still being worked
+            on; 0 if it never does, or if that is unknown.
+        skew: Virtual seconds by which the wall clock of a worker's machine may be wrong; 0 if all clocks are right.
         audit: Which share of the schedules that need not be run is run all the same, to see whether that is so; 0 to 1.
     """
 
@@ -70,6 +75,9 @@ class Settings:
     now: datetime | None = None
     replays: int = 0
     audit: float = 0.05
+    horizon: float = 3600.0
+    visibility_timeout: float = 0.0
+    skew: float = 0.0
 
     def __post_init__(self) -> None:
         _one_of("profile", self.profile, _PROFILES)
@@ -90,6 +98,9 @@ class Settings:
         _whole("replays", self.replays, 0, 1000)
         _whole("seed", self.seed, -(2**63), 2**63)
         _seconds("guard", self.guard)
+        _seconds("horizon", self.horizon)
+        for name in ("visibility_timeout", "skew"):
+            _seconds_or_none(name, getattr(self, name))
         _aware("now", self.now)
         for name in ("ignore", "allow"):
             object.__setattr__(self, name, _strings(name, getattr(self, name)))
@@ -146,6 +157,14 @@ def _whole(name: str, value: object, low: int, high: int) -> None:
 def _seconds(name: str, value: object) -> None:
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < math.inf:
         raise UsageError(f"{name} must be a number of seconds above 0, got {value!r}")
+
+
+def _seconds_or_none(name: str, value: object) -> None:
+    if value != 0 or isinstance(value, bool):
+        try:
+            _seconds(name, value)
+        except UsageError:
+            raise UsageError(f"{name} must be a number of seconds, 0 for none; got {value!r}") from None
 
 
 def _share(name: str, value: object) -> None:

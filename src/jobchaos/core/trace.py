@@ -19,6 +19,7 @@ class Happening(enum.Enum):
     TIMED_OUT = "timed out"
     LEASED = "leased"
     RELEASED = "released"
+    DEADLINE = "deadline"
     KILLED = "killed"
     TERMINATED = "terminated"
     RAISED = "raised"
@@ -38,7 +39,7 @@ class TraceEvent(NamedTuple):
         detail: The effect's outcome (`-> 0`, `250`), the exception's text, how much time passed, or a lease's name.
         at: Virtual time, in nanoseconds since the epoch.
         applied: For `EFFECT`: False if the far side refused it (`detail` tells why) or a fault kept it from happening.
-        until: For `LEASED`: when it runs out, in nanoseconds since the epoch.
+        until: For `LEASED` and `DEADLINE`: the moment to come, in nanoseconds since the epoch.
     """
 
     happening: Happening

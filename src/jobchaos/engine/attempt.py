@@ -14,10 +14,9 @@ from jobchaos.core.hang import Hang
 from jobchaos.core.leases import held_by
 from jobchaos.core.schedule import Fault
 from jobchaos.core.time_limit import time_is_over
-from jobchaos.core.trace import Happening, TraceEvent
-from jobchaos.engine.blocking import Blocking
+from jobchaos.core.trace import Happening
 from jobchaos.engine.death import CheckStopped, WorkerKilled, bury, strike_later
-from jobchaos.engine.kept_locks import KeptLocks
+from jobchaos.engine.leases import Leases
 from jobchaos.engine.outcome import Outcome, describe
 from jobchaos.engine.pending import PendingEffect
 from jobchaos.engine.sites import call_site
@@ -33,7 +32,7 @@ _IDLE = 20  # sleeps without a write until a worker counts as waiting for somebo
 _ENDLESS = 20_000  # steps of one attempt until it counts as an endless loop
 
 
-class Attempt(Blocking):
+class Attempt:
     """Implements `Worker`. All calls come from the attempt's own thread.
 
     Args:
@@ -51,8 +50,9 @@ class Attempt(Blocking):
         self.waits = Waits(self, stage.clock)
         self._stage = stage
         self._vessel = vessel
-        self._locks = KeptLocks()
-        self._leases: set[str] = set()
+        self._locks: list[str] = []
+        self._met_locks: dict[str, None] = {}  # those that it has kept at any time since its last effect
+        self._leases = Leases(self, stage)
         self.idle = 0
         self._after_death = 0
 
@@ -117,7 +117,9 @@ class Attempt(Blocking):
             self._refuse_to_die()
         if effect.site is None:
             effect = effect.at(call_site(sys._getframe(1)))  # noqa: SLF001
-        effect = self._locks.under(effect)
+        if self._met_locks or self._locks:
+            effect = effect.under(dict.fromkeys((*self._met_locks, *self._locks)))
+            self._met_locks = dict.fromkeys(self._locks)
         self._count_idling(effect)
         lost = self._arrive(effect, failure)
         standing = self.standing
@@ -155,26 +157,53 @@ class Attempt(Blocking):
         """See `Worker.time_out`."""
         self.waits.time_out(hang)
 
+    def wait(self, resource: str, deadline: int | None) -> bool:
+        """See `Worker.wait`."""
+        standing = self.standing
+        if standing.dead:
+            raise WorkerKilled
+        if deadline is not None and self._stage.clock.now() >= deadline:
+            self.note(Happening.TIMED_OUT, None, resource)
+            return False
+        self.block(resource, deadline)
+        self._vessel.park()
+        return True
+
+    def block(self, resource: str, deadline: int | None) -> None:
+        """Say what this attempt waits for, without parking."""
+        standing = self.standing
+        if standing.blocked_on != resource:
+            self.note(Happening.BLOCKED, None, resource)
+        standing.blocked_on, standing.deadline = resource, deadline
+
+    def unblock(self) -> None:
+        """See `Worker.unblock`."""
+        standing = self.standing
+        standing.answered += bool(standing.blocked_on)
+        standing.blocked_on, standing.deadline = "", None
+
     def hold(self, resource: str, *, by_effect: bool = False) -> None:
         """See `Worker.hold`."""
-        self._locks.hold(resource, by_effect=by_effect)
+        self._locks.append(resource)
+        if not by_effect:
+            self._met_locks[resource] = None
 
     def let_go(self, resource: str) -> None:
         """See `Worker.let_go`."""
-        self._locks.let_go(resource)
+        if resource in self._locks:
+            self._locks.remove(resource)
 
     def lease(self, name: str, ttl: int) -> None:
         """See `Worker.lease`."""
-        if not self.dead:
-            self._leases.add(name)
-            now = self._stage.clock.now()
-            self._stage.append(TraceEvent(Happening.LEASED, self.copy, self.attempt, None, name, now, until=now + ttl))
+        self._leases.lease(name, ttl)
 
-    def release(self, name: str) -> None:
+    def release(self, name: str, *, and_parts: bool = False) -> None:
         """See `Worker.release`."""
-        if not self.dead and name in self._leases:
-            self._leases.remove(name)
-            self.note(Happening.RELEASED, None, name)
+        self._leases.release(name, and_parts=and_parts)
+
+    def deadline(self, nanoseconds: int) -> None:
+        """See `Worker.deadline`."""
+        self._leases.foresee(Happening.DEADLINE, "", nanoseconds)
 
     def record(self, foreign: Foreign) -> None:
         """See `Worker.record`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from jobchaos.core.hang import HangPoint
@@ -11,7 +11,6 @@ from jobchaos.core.result import CopyResult
 from jobchaos.core.terms import AfterKill
 from jobchaos.engine.outage import Outage
 from jobchaos.engine.outcome import Outcome
-from jobchaos.engine.standing import Standing
 from jobchaos.engine.worker import HiredWorker
 
 _MOST_ASKED = 100  # redeliveries that a job system has decided on until that counts as never coming to an end
@@ -64,6 +63,10 @@ class CopyState:
             return True
         return not (self.completed or self.is_over) and self.redeliveries - self.asked < budget
 
+    def is_delivered_last(self, budget: int) -> bool:
+        """True if its next delivery is its last, and nobody but the schedule has said when that is."""
+        return self.worker is None and not self.asked and self.redeliveries == budget
+
     def delivered(self, body: Callable[[], object]) -> Callable[[], object]:
         """It is delivered once more; return what runs its job, with what its message carries by now."""
         self.attempts += 1
@@ -93,18 +96,6 @@ class CopyState:
             self.asked += 1
             self.due, self.message = now + outcome.due, outcome.message
 
-    def learn(self, standing: Standing) -> None:
-        """Its attempt has moved, and stands there now."""
-        self.outage = standing.outage
-        self.hung = self.hung or standing.hung
-        self.points = tuple(standing.points)
-
-    def served_besides(self, copies: Iterable[CopyState]) -> Iterator[tuple[CopyState, HiredWorker]]:
-        """The others, of some copies, that may have been given what this one has freed."""
-        for other in copies:
-            if other is not self and other.worker is not None and other.worker.standing.served:
-                yield other, other.worker
-
     @property
     def progress(self) -> tuple[int, bool, int, int]:
         """Changes iff the copy got anywhere; reading and sleeping do not count."""
@@ -117,3 +108,18 @@ class CopyState:
         """The value to report."""
         after_kill = self.after_kill if self.is_killed else AfterKill.REDELIVERED
         return CopyResult(self.completed, self.attempts, self.error, self.hung, self.points, after_kill)
+
+
+def next_deadline(copies: Iterable[CopyState], to_come: Sequence[int]) -> int | None:
+    """When the first of some blocked copies gives up; None if none ever will, and each has been told so.
+
+    Args:
+        copies: All copies.
+        to_come: When leases run out, which who waits for one may look at from time to time.
+    """
+    blocked = [copy for copy in copies if copy.worker is not None]
+    standings = [copy.worker.standing for copy in blocked if copy.worker is not None]
+    deadlines = [standing.deadline for standing in standings if standing.deadline is not None]
+    for copy, standing in zip(blocked, standings, strict=True) if not (deadlines or to_come) else ():
+        copy.error = f"waits for ever for {standing.blocked_on}"
+    return min((*deadlines, *to_come), default=None)

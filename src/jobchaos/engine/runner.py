@@ -8,10 +8,10 @@ from jobchaos.core.compare import Fresh
 from jobchaos.core.conditions import Conditions
 from jobchaos.core.effect import Effect
 from jobchaos.core.result import RunResult
-from jobchaos.core.schedule import Fault, Run, Schedule, Wait
+from jobchaos.core.schedule import Fault, Run, Schedule, Segment, Skew, Wait
 from jobchaos.core.terms import AfterKill
 from jobchaos.core.trace import Happening
-from jobchaos.engine.copies import CopyState
+from jobchaos.engine.copies import CopyState, next_deadline
 from jobchaos.engine.outage import Outage
 from jobchaos.engine.outcome import Failure
 from jobchaos.engine.stage import Stage
@@ -146,9 +146,11 @@ class Runner:
         self._stuck, self._missed, self._read_attempt, self.last_failure = "", False, False, None
         self._survey = False
 
-    def _perform(self, segments: Iterable[Run | Wait]) -> None:
+    def _perform(self, segments: Iterable[Segment]) -> None:
         for segment in segments:
-            if isinstance(segment, Wait):
+            if isinstance(segment, Skew):
+                self._stage.clock.skew(segment.copy, segment.nanoseconds)
+            elif isinstance(segment, Wait):
                 self._pass_time(segment.nanoseconds)
             else:
                 self._segment(segment)
@@ -180,6 +182,8 @@ class Runner:
             for copy in sorted(unfinished, key=lambda copy: copy.due):
                 before = copy.progress
                 copy.redeliveries += copy.worker is None
+                if copy.is_delivered_last(self._budget):
+                    self._pass_time(self._stage.until_all_ran_out(unstated=self._conditions.read_clock))
                 self._drive(copy, copy.worker or self._deliver(copy), None, None)
                 if self._stuck:
                     return
@@ -191,27 +195,22 @@ class Runner:
         worker.standing.credit, worker.standing.fault, worker.standing.survey = credit, fault, self._survey
         worker.standing.outage = copy.outage
         in_time = worker.move(self._guard)
-        while in_time and worker.standing.gives_way and not self._stuck and self._stage.error is None:
-            self._serve_others(copy)
-            in_time = worker.move(self._guard)
-        copy.learn(worker.standing)
-        self._fail()
+        copy.outage = worker.standing.outage
+        copy.hung = copy.hung or worker.standing.hung
+        copy.points = tuple(worker.standing.points)
+        if self._stage.error is not None:
+            return self._fail()
         if not in_time:
             position = worker.position
             self._stuck = f"at {position} in {position.function}()" if position else "outside the project's own code"
-            return
+            return None
         for other in self._copies.values():  # others that live in the same event loop may have ended with it
             if other.worker is not None and other.worker.standing.outcome is not None:
                 self._ended(other, other.worker)
                 other.overran = other is not copy and other.completed
-                self._serve_others(other)
         if worker.standing.outcome is None and worker.standing.waiting_at is not None:
             self._note(Happening.PAUSED, worker, "", worker.standing.waiting_at)
-
-    def _serve_others(self, copy: CopyState) -> None:
-        """Let those go on to their next step who may have been given what a copy has freed."""
-        for other, worker in copy.served_besides(self._copies.values()):
-            self._drive(other, worker, 0, None)
+        return None
 
     def _ended(self, copy: CopyState, worker: HiredWorker) -> None:
         standing = worker.standing
@@ -254,15 +253,9 @@ class Runner:
 
     def _wake(self) -> bool:
         """All are blocked: let the first of them time out. False if none ever will."""
-        standings = [copy.worker.standing for copy in self._copies.values() if copy.worker is not None]
-        deadlines = [standing.deadline for standing in standings if standing.deadline is not None]
-        if not deadlines:
-            for copy in self._copies.values():
-                if copy.worker is not None:
-                    copy.error = f"waits for ever for {copy.worker.standing.blocked_on}"
-            return False
-        self._pass_time(max(0, min(deadlines) - self._stage.clock.now()))
-        return True
+        deadline = next_deadline(self._copies.values(), self._stage.moments_to_come)
+        self._pass_time(max(0, (deadline or 0) - self._stage.clock.now()))
+        return deadline is not None
 
     def _pass_time(self, nanoseconds: int) -> None:
         if nanoseconds:
@@ -272,11 +265,14 @@ class Runner:
     def _destroy_all(self) -> None:
         for copy in self._copies.values():
             worker, copy.worker = copy.worker, None
-            if worker is not None and not worker.destroy(min(self._guard, 1.0)):
+            if worker is None:
+                continue
+            if not worker.destroy(min(self._guard, 1.0)):
                 self._stuck += "; its thread is stuck in C code and stays behind"
 
     def _result(self, schedule: Schedule) -> RunResult:
-        self._fail()
+        if self._stage.error is not None:
+            self._fail()
         for probe in self._stage.probes:
             probe.settle()
         trace, oddities = self._stage.take_trace()

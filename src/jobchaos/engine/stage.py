@@ -9,14 +9,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextvars import Context, ContextVar
 from typing import Protocol
 
-from jobchaos.core.conditions import Clock
 from jobchaos.core.effect import Effect, Foreign
-from jobchaos.core.ports import Probe, Worker
+from jobchaos.core.ports import Clock, Probe, Worker
+from jobchaos.core.tenures import moments_to_come
 from jobchaos.core.trace import Happening, Trace, TraceEvent
 from jobchaos.engine.world import World
 from jobchaos.errors import ForeignHostError
 
 _of_task: ContextVar[Worker | None] = ContextVar("jobchaos_worker", default=None)
+_HOUR = 3600 * 10**9
 _LOOPBACK = re.compile(r"(localhost|127(\.\d{1,3}){3}|\[?::1\]?)?")
 
 
@@ -55,9 +56,10 @@ class Stage:
         clock: Virtual time.
         world: The stores.
         hosts: Hosts that may be reached besides this machine.
+        horizon: Nanoseconds after which nobody waits any more for a lease to run out.
     """
 
-    def __init__(self, clock: Clock, world: World, hosts: tuple[str, ...] = ()) -> None:
+    def __init__(self, clock: Clock, world: World, hosts: tuple[str, ...] = (), horizon: int = _HOUR) -> None:
         self.clock = clock
         self.world = world
         self.registry: Registry = world
@@ -71,6 +73,7 @@ class Stage:
         self.error: Exception | None = None
         """Why the check cannot go on; set by `stop`."""
         self._hosts = hosts
+        self._horizon = horizon
         self._installed = contextlib.ExitStack()
         self._here = _Here()
         self._events: list[TraceEvent] = []
@@ -173,6 +176,21 @@ class Stage:
             amended[position] = None
 
         return amend
+
+    @property
+    def moments_to_come(self) -> list[int]:
+        """When leases run out, and what other times the job has stated in this run: those within the horizon."""
+        now = self.clock.now()
+        return [moment for moment in moments_to_come(self._events, now) if moment <= now + self._horizon]
+
+    def until_all_ran_out(self, *, unstated: bool) -> int:
+        """Nanoseconds until none of them is to come.
+
+        Args:
+            unstated: Whether something may run out that nobody has stated: then it is the whole horizon.
+        """
+        longest = max((moment - self.clock.now() for moment in self.moments_to_come), default=0)
+        return longest or self._horizon * unstated
 
     def take_trace(self) -> tuple[Trace, tuple[tuple[str, str], ...]]:
         """The trace and the oddities since the last call; begins new ones."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 
-from jobchaos.core.schedule import Run, Schedule, Wait
+from jobchaos.core.schedule import Run, Schedule, Segment, Wait
 
 
 def minimise(schedule: Schedule, fails: Callable[[Schedule], bool], *, identical: bool) -> Schedule:
@@ -41,7 +42,7 @@ def simplifications(schedule: Schedule, *, identical: bool) -> Iterator[Schedule
         yield Schedule(_joined(_renamed(left)))
     for at, segment in enumerate(segments):
         rest = (*segments[:at], *segments[at + 1 :])
-        if isinstance(segment, Wait) or _ends(rest, segment.copy):
+        if not isinstance(segment, Run) or _ends(rest, segment.copy):
             yield Schedule(_joined(rest))
     for at, segment in enumerate(segments):
         if isinstance(segment, Run) and segment.fault is not None:
@@ -52,25 +53,26 @@ def simplifications(schedule: Schedule, *, identical: bool) -> Iterator[Schedule
                 yield Schedule((*segments[:at], Run(segment.copy, steps, segment.fault), *segments[at + 1 :]))
 
 
-def _ends(segments: tuple[Run | Wait, ...], copy: str) -> bool:
+def _ends(segments: tuple[Segment, ...], copy: str) -> bool:
     """True if a copy still runs to its end in them, without being finished for them."""
     last = next((run for run in reversed(segments) if isinstance(run, Run) and run.copy == copy), None)
     return last is not None and last.steps is None
 
 
-def _renamed(segments: tuple[Run | Wait, ...]) -> tuple[Run | Wait, ...]:
+def _renamed(segments: tuple[Segment, ...]) -> tuple[Segment, ...]:
     """With the letters from A on, as they would be given."""
     letters = sorted({segment.copy for segment in segments if isinstance(segment, Run)})
     names = {letter: chr(ord("A") + number) for number, letter in enumerate(letters)}
     return tuple(
-        segment if isinstance(segment, Wait) else Run(names[segment.copy], segment.steps, segment.fault)
+        segment if isinstance(segment, Wait) else dataclasses.replace(segment, copy=names[segment.copy])
         for segment in segments
+        if isinstance(segment, Wait) or segment.copy in names
     )
 
 
-def _joined(segments: tuple[Run | Wait, ...]) -> tuple[Run | Wait, ...]:
+def _joined(segments: tuple[Segment, ...]) -> tuple[Segment, ...]:
     """Without pauses of a copy that goes on at once."""
-    joined: list[Run | Wait] = []
+    joined: list[Segment] = []
     for segment in segments:
         before = joined[-1] if joined else None
         if (

@@ -11,6 +11,9 @@ from jobchaos.explore.gaps import gaps
 FAMILIES = ("duplicate", "concurrent", "crash", "retry")
 """The families of schedules, in the order in which they are run and reported."""
 
+EXPIRY = "expiry"
+"""The family of schedules in which time passes. They follow from the times that a job states, not from its effects."""
+
 
 def plan(family: str, effects: Sequence[Effect]) -> list[Schedule]:
     """The simple schedules of one family: one fault, one pause; simplest first.
@@ -33,6 +36,8 @@ def plan(family: str, effects: Sequence[Effect]) -> list[Schedule]:
 
 def family_of(schedule: Schedule) -> str:
     """The family that a schedule belongs to, for its finding codes; `retry` if a call fails in it."""
+    if schedule.is_timed:
+        return EXPIRY
     faults = {run.fault for run in schedule.runs}
     if faults & {Fault.FAIL, Fault.LOST, Fault.HANG}:
         return "retry"

@@ -14,7 +14,7 @@ from jobchaos.oracle.anomaly import anomaly_of
 
 _MISSING, _OTHER, _SWALLOWED = 2, 3, 5
 _GONE = {AfterKill.LOST: "JC306", AfterKill.STUCK: "JC307"}
-_FAMILY_DIGIT = {"duplicate": 1, "concurrent": 2, "crash": 3, "retry": 5}
+_FAMILY_DIGIT = {"duplicate": 1, "concurrent": 2, "crash": 3, "retry": 5, "expiry": 6}
 
 
 @dataclass(frozen=True, slots=True)

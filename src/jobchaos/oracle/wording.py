@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from jobchaos.core.diff import Change, Diff
 from jobchaos.core.effect import Effect
 from jobchaos.core.result import RunResult
-from jobchaos.core.schedule import Fault
+from jobchaos.core.schedule import Fault, Skew, Wait
 from jobchaos.core.trace import Happening, TraceEvent
 from jobchaos.oracle.judge import Judgement, first_change
 
@@ -24,6 +24,7 @@ _AWAITED = re.compile(r"^(waits for ever for )[a-z]+:(\S+)$")
 _ROW = re.compile(r"/[^/]+=[^/]*$")
 _SHORT = 60
 _FEW = 2
+_SECOND = 10**9
 
 FIXES = {
     1: "give the effect an identity the far end knows (a Message-ID or idempotency key derived from the job's "
@@ -35,7 +36,11 @@ FIXES = {
 }
 """By the last digit of the code."""
 
-_GONE = {"JC306": "is lost", "JC307": "stays marked as running, and is never finished,"}
+_GONE = {
+    "JC306": "is lost",
+    "JC307": "stays marked as running, and is never finished,",
+    "JC614": "keeps its lease, at which its next delivery fails,",
+}
 
 _ONE_TRANSACTION = (
     "read and write in one transaction that takes its lock before it reads (BEGIN IMMEDIATE, SELECT ... FOR UPDATE)"
@@ -53,13 +58,23 @@ FIXES_BY_CODE = {
     "JC308": "catch the exception, undo or finish what was begun, and let the job be retried",
     "JC307": "let something find jobs whose worker is gone, and put them back",
     "JC505": "let the error go on to the queue, which redelivers the job, or undo what belongs to the failed call",
+    "JC603": "let each write that a lease guards say whose it is (UPDATE ... WHERE token = ?), so that one that comes "
+    "too late changes nothing",
+    "JC604": "let what runs out be taken over: compare its time in the statement that takes it",
+    "JC611": "take the lease in one statement that compares and sets (UPDATE ... WHERE expires < ?, SET NX PX), and "
+    "leave a margin for clocks that differ",
+    "JC612": "check a fencing token in the same statement as the write (UPDATE ... WHERE token = ?), so that one that "
+    "comes too late changes nothing",
+    "JC613": "free a lease only if it is still yours (DELETE ... WHERE name = ? AND owner = ?)",
+    "JC614": "free the lease when the work is done, in a finally block",
 }
 """By the whole code, where the last digit does not tell enough."""
 
 
 def message(job: str, run: RunResult, judgement: Judgement, ledgers: frozenset[str]) -> str:
     """What goes wrong, and when: `send(1) mails ann@example.com twice when its worker dies after ...`."""
-    text = f"{job} {_consequence(run, judgement, ledgers)} {_circumstance(run, several=bool(judgement.against))}"
+    circumstance = _circumstance(run, several=bool(judgement.against)) + _meantime(run)
+    text = f"{job} {_consequence(run, judgement, ledgers)} {circumstance}"
     return f"{text}; no serial order does (nearest: {judgement.against})" if judgement.against else text
 
 
@@ -167,6 +182,17 @@ def _value(value: object) -> str:
 
 def _shortened(text: str) -> str:
     return text if len(text) <= _SHORT else text[: _SHORT - 3] + "..."
+
+
+def _meantime(run: RunResult) -> str:
+    """What becomes of the time."""
+    passed = sum(segment.nanoseconds for segment in run.schedule.segments if isinstance(segment, Wait))
+    wrong = [segment for segment in run.schedule.segments if isinstance(segment, Skew)]
+    told = [f", and {passed / _SECOND:g} s pass in between"] if passed else []
+    for skew in wrong:
+        how = "fast" if skew.nanoseconds > 0 else "slow"
+        told.append(f", while {skew.copy}'s clock is {abs(skew.nanoseconds) / _SECOND:g} s {how}")
+    return "".join(told)
 
 
 def _circumstance(run: RunResult, *, several: bool) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 import re
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from jobchaos.core.ports import Pending, Worker
+from jobchaos.probes.stated_times import note_times
 from jobchaos.probes.statement import first_word, label, split_script
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from jobchaos.probes.sqlite_connection import ProbedConnection
 
 _BUSY_TIMEOUT = re.compile(r"\s*pragma\s+busy_timeout\s*(?:=\s*|\(\s*)(\d+)", re.IGNORECASE)
+_NO_VALUES = frozenset({"BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE", "PRAGMA"})
 _MAY_BE_PRAGMA = frozenset("pP \t\n\r")
 
 
@@ -26,6 +28,8 @@ class ProbedCursor(sqlite3.Cursor):
     _answer: Pending | None = None
     _open = False
     """Whether there may be rows that were not fetched; then SQLite keeps the statement's locks."""
+    _unnoted: tuple[str, Any] | None = None
+    """A statement that changes rows and returns them: only these tell whether it has changed any."""
     _single = False
     """Whether there is one row at most: sqlite3 looks ahead, so that then the first fetch ends it."""
 
@@ -39,8 +43,12 @@ class ProbedCursor(sqlite3.Cursor):
             connection.timeout = int(timeout.group(1)) / 1000
             return self
         connection.run(worker, sql, (parameters,), functools.partial(super().execute, sql, parameters))
-        self._answer = connection.answer if self.description else None
         statement = connection.statement
+        returns = self.description is not None and statement is not None and bool(statement.writes)
+        self._unnoted = (sql, parameters) if returns else None
+        if not returns:
+            self._note_times(connection, worker, sql, (parameters,), self.rowcount)
+        self._answer = connection.answer if self.description else None
         self._open = self.description is not None and statement is not None and bool(statement.touches)
         self._single = statement is not None and statement.rows is not None and statement.rows.at_most_one
         if self._open:
@@ -60,6 +68,7 @@ class ProbedCursor(sqlite3.Cursor):
             first = group[0] if group else ()
             shown = label(sql, first) + (f" and {len(group) - 1} more" if len(group) > 1 else "")
             connection.run(worker, sql, group, functools.partial(super().executemany, sql, group), shown)
+            self._note_times(connection, worker, sql, group, self.rowcount)
         return self
 
     def executescript(self, sql_script: str, /) -> sqlite3.Cursor:
@@ -75,6 +84,7 @@ class ProbedCursor(sqlite3.Cursor):
     def fetchone(self) -> Any:
         """See `sqlite3.Cursor.fetchone`; the first row is shown in reports."""
         row = super().fetchone()
+        self._returned(row is not None)
         if self._open and (row is None or self._single):
             self._exhausted()
         if self._answer is not None:
@@ -85,6 +95,7 @@ class ProbedCursor(sqlite3.Cursor):
     def fetchall(self) -> list[Any]:
         """See `sqlite3.Cursor.fetchall`; the number of rows is shown in reports."""
         rows = super().fetchall()
+        self._returned(len(rows))
         self._exhausted()
         if self._answer is not None:
             self._answer.add(f"-> {_shown(rows[0])}" if len(rows) == 1 else f"-> {len(rows)} rows")
@@ -94,6 +105,7 @@ class ProbedCursor(sqlite3.Cursor):
     def fetchmany(self, *args: Any, **kwargs: Any) -> list[Any]:
         """See `sqlite3.Cursor.fetchmany`."""
         rows = super().fetchmany(*args, **kwargs)
+        self._returned(len(rows))
         if not rows:
             self._exhausted()
         return rows
@@ -101,15 +113,32 @@ class ProbedCursor(sqlite3.Cursor):
     def __next__(self) -> Any:
         """See `sqlite3.Cursor`."""
         try:
-            return super().__next__()
+            row = super().__next__()
         except StopIteration:
             self._exhausted()
             raise
+        self._returned(1)
+        return row
 
     def close(self) -> None:
         """See `sqlite3.Cursor.close`."""
         super().close()
         self._exhausted()
+
+    def _returned(self, rows: int) -> None:
+        unnoted, self._unnoted = self._unnoted, None
+        connection, worker = self._controlled() if unnoted else (None, None)
+        if unnoted and connection and worker:
+            sql, parameters = unnoted
+            self._note_times(connection, worker, sql, (parameters,), rows)
+
+    def _note_times(
+        self, connection: ProbedConnection, worker: Worker, sql: str, calls: Sequence[Any], changed: int
+    ) -> None:
+        statement = connection.statement
+        if statement is not None and connection.database is not None and statement.verb not in _NO_VALUES:
+            clock = connection.database.control.clock
+            note_times(worker, clock, sql, calls, statement.touches_of(calls), changed)
 
     def _exhausted(self) -> None:
         if self._open:

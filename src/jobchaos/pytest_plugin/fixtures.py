@@ -29,9 +29,10 @@ def run_twice(pytestconfig: pytest.Config) -> Checker:
 def run_concurrently(pytestconfig: pytest.Config) -> Checker:
     """`run_concurrently(job, *args, **kwargs)`: the state after two overlapping copies is a single run's.
 
+    Also when one was paused for so long that its lease has run out.
     `run_concurrently(Job(a, 1), Job(b, 2))`, up to four: the state is that of some serial order of these jobs.
     """
-    return _checker(pytestconfig, "concurrent")
+    return _checker(pytestconfig, "concurrent", "expiry")
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +50,7 @@ def run_with_retries(pytestconfig: pytest.Config) -> Checker:
 @pytest.fixture(scope="session")
 def jobchaos(pytestconfig: pytest.Config) -> Checker:
     """`jobchaos(job, *args, **kwargs)`: all of them."""
-    return _checker(pytestconfig, "duplicate", "concurrent", "crash", "retry")
+    return _checker(pytestconfig, "duplicate", "concurrent", "crash", "retry", "expiry")
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,9 @@ _NUMBERS = {
 }
 _REALS = {
     "guard": "real seconds that an attempt may take to its next step",
+    "horizon": "virtual seconds that a redelivery, or a paused worker, may be late",
+    "visibility_timeout": "virtual seconds after which the queue delivers again what is still being worked on",
+    "skew": "virtual seconds by which the wall clock of a worker's machine may be wrong",
     "audit": "share of the schedules that need not be run that is run all the same, from 0 to 1",
 }
 _LISTS = {

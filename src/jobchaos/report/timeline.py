@@ -36,7 +36,9 @@ def timeline(moments: Iterable[Moment], width: int) -> list[str]:
 
 
 def _is_told(moment: Moment) -> bool:
-    return moment.happening not in ("paused", "finished") and (moment.happening != "delivered" or moment.attempt > 1)
+    if moment.happening == "delivered":
+        return moment.attempt > 1
+    return moment.happening not in ("paused", "finished", "deadline")
 
 
 def _elide(moments: list[Moment]) -> list[Moment]:

@@ -1,0 +1,80 @@
+"""PatientJudge: what a run may leave in which time passes, and what a lease has to do with it."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable
+
+from jobchaos.core.compare import Ignore
+from jobchaos.core.result import RunResult
+from jobchaos.core.schedule import Wait
+from jobchaos.core.snapshot import State
+from jobchaos.oracle.judge import Judge, Judgement
+from jobchaos.oracle.lease_fault import LeaseFault, kept_lease, lease_fault
+
+_FAMILY = "expiry"
+
+
+class PatientJudge(Judge):
+    """Compares a run in which time passes with clean runs at all moments between.
+
+    A job may do something else later (send a reminder, say that an order is too late): that is its business, as long
+    as it does what one delivery at some moment would have done.
+
+    Args:
+        expected: See `Judge`.
+        initial: See `Judge`.
+        volatile: See `Judge`.
+        ignore: See `Judge`.
+        ledgers: See `Judge`.
+        later: Gives a clean run that begins so many nanoseconds later.
+    """
+
+    def __init__(
+        self,
+        expected: RunResult,
+        initial: State,
+        volatile: frozenset[tuple[str, str, str]],
+        ignore: Ignore,
+        ledgers: frozenset[str],
+        later: Callable[[int], RunResult],
+    ) -> None:
+        super().__init__(expected, initial, volatile, ignore, ledgers)
+        self._later = later
+        self._judge_against = functools.partial(
+            Judge, initial=initial, volatile=volatile, ignore=ignore, ledgers=ledgers
+        )
+        self._judges: dict[int, Judge] = {}
+
+    def judge(self, run: RunResult, family: str) -> Judgement:
+        """See `Judge.judge`."""
+        judgement = super().judge(run, family)
+        if family == "duplicate" and not judgement.code:
+            kept = kept_lease(run.trace)
+            return judgement if kept is None else _because_of(judgement, kept)
+        if family != _FAMILY or not judgement.code:
+            return judgement
+        passed = 0
+        for wait in (segment for segment in run.schedule.segments if isinstance(segment, Wait)):
+            passed += wait.nanoseconds
+            at_that_time = self._at(passed).judge(run, family)
+            if not at_that_time.code:
+                return at_that_time
+        fault = lease_fault(run.trace)
+        return judgement if fault is None else _because_of(judgement, fault)
+
+    def _at(self, delay: int) -> Judge:
+        if delay not in self._judges:
+            self._judges[delay] = self._judge_against(self._later(delay))
+        return self._judges[delay]
+
+
+def _because_of(judgement: Judgement, fault: LeaseFault) -> Judgement:
+    lines = [line for line in (judgement.detail, f"lease {_bare(fault.name)}: {fault.text}") if line]
+    return dataclasses.replace(judgement, code=fault.code, detail="\n".join(lines))
+
+
+def _bare(name: str) -> str:
+    """A lease's name without the kind of resource and its folders: `lease:sql:/tmp/app.db/locks/name=x` is `name=x`."""
+    return name.removeprefix("lease:").rstrip("/").rpartition("/")[2]

@@ -1,0 +1,45 @@
+"""What happens when a lease runs out is found without any configuration; who minds it is not reported."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from jobchaos.checking import check
+from jobchaos.core.settings import Settings
+from tests.corpus import expiring
+from tests.corpus.broken import Broken
+from tests.corpus.expiring import EXPIRING, UNHURRIED
+
+pytestmark = pytest.mark.usefixtures("fresh_site")
+
+NOW = datetime.datetime.fromtimestamp(expiring.BEGINNING, datetime.timezone.utc)
+QUICK = Settings(profile="quick", now=NOW, ignore=("leases",))
+PROCESSES = QUICK.override({"isolation": "process"}, "the test")
+ISOLATIONS = [QUICK, pytest.param(PROCESSES, marks=pytest.mark.thorough)]
+
+
+@pytest.mark.parametrize("settings", ISOLATIONS, ids=lambda settings: settings.isolation)
+@pytest.mark.parametrize("case", EXPIRING, ids=lambda case: case.job.__name__)
+def test_what_runs_out_is_found(case: Broken, settings: Settings) -> None:
+    verdict = check(case.job, settings=settings)
+    found = {finding.code: str(finding.schedule) for finding in verdict.findings if finding.gates}
+    assert verdict.status == "fails", verdict
+    assert found == case.findings
+
+
+@pytest.mark.parametrize("settings", ISOLATIONS, ids=lambda settings: settings.isolation)
+@pytest.mark.parametrize("job", UNHURRIED, ids=lambda job: job.__name__)
+def test_a_sound_job_is_not_reported(job: Callable[[], Any], settings: Settings) -> None:
+    verdict = check(job, settings=settings)
+    assert verdict.status == "holds", (verdict.findings, verdict.notes)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("job", UNHURRIED, ids=lambda job: job.__name__)
+def test_a_sound_job_is_not_reported_by_a_thorough_check(job: Callable[[], Any]) -> None:
+    verdict = check(job, faults=["expiry"], settings=Settings(now=NOW, skew=5, ignore=("leases",)))
+    assert verdict.status == "holds", (verdict.findings, verdict.notes)
