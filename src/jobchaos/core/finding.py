@@ -58,8 +58,8 @@ CODES = {
     "JC910": "inconclusive: a simulated kill and a real SIGKILL disagree",
     "JC911": "inconclusive: a worker process ended by itself",
     "JC912": "inconclusive: the job uses a connection that was opened in another process",
-    "JC921": "inconclusive: copies cannot overlap, as only one worker at a time can use a store",
     "JC920": "inconclusive: schedules that were taken for equivalent leave different states",
+    "JC921": "inconclusive: copies cannot overlap, as only one worker at a time can use a store",
 }
 """Every code with its meaning. Codes are never reused or renamed."""
 
