@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from jobchaos.stores.function import FunctionStore
     from jobchaos.stores.memory import MemoryStore
     from jobchaos.stores.sqlite import SQLiteStore
+    from jobchaos.suite.idempotent import idempotent_effect
 
 __all__ = [
     "DirectoryStore",
@@ -43,6 +44,7 @@ __all__ = [
     "Verdict",
     "attempt",
     "check",
+    "idempotent_effect",
     "lease",
     "strategies",
 ]
@@ -64,6 +66,7 @@ _HOMES = {
     "Verdict": "jobchaos.core.verdict",
     "attempt": "jobchaos.core.attempts",
     "check": "jobchaos.checking",
+    "idempotent_effect": "jobchaos.suite.idempotent",
     "lease": "jobchaos.core.leases",
 }
 

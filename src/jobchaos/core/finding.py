@@ -60,6 +60,11 @@ CODES = {
     "JC912": "inconclusive: the job uses a connection that was opened in another process",
     "JC920": "inconclusive: schedules that were taken for equivalent leave different states",
     "JC921": "inconclusive: copies cannot overlap, as only one worker at a time can use a store",
+    "JC940": "suite: an assertion fails, and an effect is repeated whose state cannot be compared",
+    "JC941": "suite: only call counts, return values or mocks that ran out of answers differ",
+    "JC942": "suite: a test cannot be run again",
+    "JC943": "suite: no time was left to replay a task",
+    "JC944": "suite: tests that have to do with tasks execute none",
 }
 """Every code with its meaning. Codes are never reused or renamed."""
 

@@ -8,6 +8,7 @@ import sqlite3
 import sys
 import weakref
 from collections.abc import Callable
+from types import FrameType
 from typing import Any, cast
 
 from jobchaos.core.effect import Effect
@@ -34,10 +35,13 @@ class SQLiteProbe(BaseProbe):
 
     Args:
         bindings: Finds other names of the function.
+        outside: Watch connections as well that nobody opens for a worker, in case that one uses them later; and let
+            all wait for locks in real time. Those of Django are watched by its own probe.
     """
 
-    def __init__(self, bindings: Bindings) -> None:
+    def __init__(self, bindings: Bindings, *, outside: bool = False) -> None:
         self._bindings = bindings
+        self._outside = outside
         self._patches = Patches()
         self._control: Control | None = None
         self._connections: weakref.WeakSet[ProbedConnection] = weakref.WeakSet()
@@ -103,24 +107,27 @@ class SQLiteProbe(BaseProbe):
     def _open(self, database: Any, *args: Any, **kwargs: Any) -> sqlite3.Connection:
         control = self._control
         worker = None if control is None else control.current()
-        if control is None or worker is None:
+        if control is None or (worker is None and not self._outside):
             return _connect(database, *args, **kwargs)
         options = dict(zip(_POSITIONAL, args, strict=False)) | kwargs
         name = os.fsdecode(database)
         base = _base(name, bool(options.get("uri")))
         if base is None:  # a private in-memory database is not outside the process
             return _connect(database, **options)
-        if worker.dead:
+        if self._outside and _is_djangos(sys._getframe(1)):  # noqa: SLF001 - the documented way to look at frames
+            return _connect(database, **options)
+        if worker is not None and worker.dead:
             worker.begin(Effect("sql", f"connect to {name}"), _refusal)  # raises: `backup` could write past our cursors
-        worker.touch(base)
+        if worker is not None:
+            worker.touch(base)
         timeout = float(options.pop("timeout", _DEFAULT_TIMEOUT))
         same_thread = bool(options.pop("check_same_thread", True))
         factory = options.pop("factory", sqlite3.Connection)
-        options |= {"timeout": 0, "check_same_thread": False, "factory": probed(factory, ProbedConnection)}
-        connection = cast("ProbedConnection", _connect(database, **options))
-        connection.attach(
-            self._database(base, name, uri=bool(options.get("uri"))), timeout, same_thread, keeps_journal=self._dies
-        )
+        options |= {"check_same_thread": False, "factory": probed(factory, ProbedConnection)}
+        connection = cast("ProbedConnection", _connect(database, timeout=timeout if self._outside else 0, **options))
+        keeps_journal = self._dies or self._outside
+        known = self._database(base, name, uri=bool(options.get("uri")))
+        connection.attach(known, timeout, same_thread, keeps_journal=keeps_journal)
         connection.is_quiet = is_setting_up()
         self._connections.add(connection)
         return connection
@@ -141,6 +148,10 @@ class SQLiteProbe(BaseProbe):
             f"opens {args[0]!r} through a reference to sqlite3.connect that could not be replaced (kept in a class, a "
             "container or a partial); call sqlite3.connect itself",
         )
+
+
+def _is_djangos(caller: FrameType) -> bool:
+    return str(caller.f_globals.get("__name__")).startswith("django.db.")
 
 
 def _refusal() -> Exception:

@@ -97,7 +97,7 @@ class ProbedConnection(CommitsInC):
                 "SQLite objects created in a thread can only be used in that same thread. The object was created in "
                 f"thread id {self.owner} and this is thread id {threading.get_ident()}."
             )
-        worker = None if self.database is None else self.database.control.current()
+        worker = None if self.database is None else self.database.worker(self.last_worker)
         if worker is not None:
             self.last_worker = worker
             if self.is_inherited:

@@ -31,6 +31,17 @@ class Database:
     catalog: Catalog
     locks: SQLiteLocks
 
+    def worker(self, last: Worker | None) -> Worker | None:
+        """The worker of the calling thread. One that a connection has not met yet announces what it is going to touch.
+
+        Args:
+            last: Who has used the connection before.
+        """
+        worker = self.control.current()
+        if worker is not None and worker is not last:
+            worker.touch(self.base)
+        return worker
+
     @property
     def is_in_memory(self) -> bool:
         """True if it is in this process only; then a locked table is an error at once."""

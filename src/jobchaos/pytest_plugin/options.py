@@ -94,7 +94,7 @@ def validate(config: pytest.Config) -> None:
 
 def wants_summary(config: pytest.Config) -> bool:
     """True if the table is to be printed."""
-    return bool(config.getoption("jobchaos") or config.getoption("jobchaos_replay"))
+    return any(map(config.getoption, ("jobchaos", "jobchaos_only", "jobchaos_replay")))
 
 
 def settings_for(item: pytest.Item) -> Settings:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jobchaos.pytest_plugin import clocks, options, rows
+from jobchaos.pytest_plugin import clocks, options, rows, suite_options
 from jobchaos.pytest_plugin.fixtures import (
     fake_clock,
     jobchaos,
@@ -43,12 +43,17 @@ __all__ = [
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the command line and ini options."""
     options.add(parser)
+    suite_options.add(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker, and refuse bad options before any test runs."""
     options.validate(config)
     rows.prepare(config)
+    if suite_options.wanted(config):
+        from jobchaos.pytest_plugin.suite import SuitePlugin
+
+        config.pluginmanager.register(SuitePlugin(config), "jobchaos-suite")
 
 
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
@@ -92,7 +97,8 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter, config: pytest.C
     if options.wants_summary(config):
         from jobchaos.pytest_plugin.terminal import print_summary
 
-        print_summary(terminalreporter, rows.collected(config), full=bool(config.getoption("jobchaos")))
+        suite = config.pluginmanager.get_plugin("jobchaos-suite")
+        print_summary(terminalreporter, rows.collected(config), None if suite is None else suite.summary)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

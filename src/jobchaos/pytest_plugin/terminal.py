@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from _pytest._io import TerminalWriter
     from _pytest.terminal import TerminalReporter
 
+    from jobchaos.suite.summary import Summary
+
 
 class FailureText(TerminalRepr):
     """The report of a failed check, and the line of the test that asked for it.
@@ -43,12 +45,16 @@ class FailureText(TerminalRepr):
         return f"{self.text}\n\n{self._where.path}:{self._where.lineno}: {self._where.message}"
 
 
-def print_summary(terminal: TerminalReporter, rows: Sequence[dict[str, Any]], *, full: bool) -> None:
-    """Print the table of all checks."""
-    from jobchaos.report.summary import summary_lines
-
+def print_summary(terminal: TerminalReporter, rows: Sequence[dict[str, Any]], suite: Summary | None) -> None:
+    """Print the table of all checks, and what the suite itself has shown."""
     terminal.section("jobchaos")
-    for line in summary_lines(rows):
-        terminal.write_line(line)
-    if full and not rows:
-        terminal.write_line("No test used a jobchaos fixture, so nothing was checked: see run_twice and jobchaos.")
+    if rows or suite is None:
+        from jobchaos.report.summary import summary_lines
+
+        for line in summary_lines(rows):
+            terminal.write_line(line)
+    if suite is not None:
+        from jobchaos.suite.review import review_lines
+
+        for line in review_lines(suite, checked=len(rows)):
+            terminal.write_line(line, red=line.startswith("JC"), bold=line.startswith("JC"))

@@ -1,0 +1,46 @@
+"""MockProbe: each call of a mock is an effect: it stands for something that is not there in tests."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from jobchaos.core.effect import Effect, Mode, Touch
+from jobchaos.core.ports import Control
+from jobchaos.probes.base import BaseProbe, Patches
+
+
+class MockProbe(BaseProbe):
+    """Does nothing unless `unittest.mock` has been imported. What a mock stands for, nobody can know."""
+
+    def __init__(self) -> None:
+        self._patches = Patches()
+        self._control: Control | None = None
+
+    def install(self, control: Control) -> None:
+        """See `Probe.install`."""
+        self._control = control
+        if "unittest.mock" in sys.modules:
+            from unittest import mock
+
+            base = mock.CallableMixin  # no other place is passed by all kinds of mocks
+            genuine = vars(base)["_increment_mock_call"]
+
+            def counted(called: Any, /, *args: Any, **kwargs: Any) -> Any:
+                worker = None if self._control is None else self._control.current()
+                if worker is None:
+                    return genuine(called, *args, **kwargs)
+                name = called._extract_mock_name()  # noqa: SLF001 - what its own error messages call it
+                effect = Effect("mock", f"{name}()", (Touch(f"mock:{name}", Mode.APPEND),), durable=True)
+                return worker.perform(effect, lambda: genuine(called, *args, **kwargs), failure=_failure)
+
+            self._patches.set(base, "_increment_mock_call", counted)
+
+    def remove(self) -> None:
+        """See `Probe.remove`."""
+        self._patches.undo()
+        self._control = None
+
+
+def _failure() -> Exception:
+    return ConnectionError("no answer")

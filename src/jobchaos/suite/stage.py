@@ -1,0 +1,130 @@
+"""Watch: the control that probes see while a suite runs. Nothing is held up; what tasks do is written down."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+from jobchaos.core.effect import Effect, Foreign
+from jobchaos.core.ports import Worker
+from jobchaos.core.trace import Happening
+from jobchaos.engine.attempt import Attempt
+from jobchaos.engine.death import WorkerKilled
+from jobchaos.engine.stage import Stage
+from jobchaos.engine.world import World
+
+
+class RealClock:
+    """Time as it is."""
+
+    def now(self) -> int:
+        """See `Clock.now`."""
+        return time.time_ns()
+
+    def advance(self, nanoseconds: int) -> None:
+        """See `Clock.advance`: in a suite that nobody has changed, time passes by itself."""
+
+
+class Delivery(Attempt):
+    """One delivery of a task to the thread that executes it; by default without any limit."""
+
+    def __init__(self, number: int, stage: Watch) -> None:
+        super().__init__("A", number, stage, self)
+        self.standing.credit = None
+
+    def wait(self, resource: str, deadline: int | None) -> bool:
+        """See `Worker.wait`: the driver has waited in real time."""
+        return False
+
+    def park(self) -> None:
+        """See `Vessel.park`: there is nobody to wait for."""
+        self.standing.credit = None
+
+    def die(self) -> None:
+        """See `Vessel.die`."""
+        raise WorkerKilled
+
+
+class _Nested(threading.local):
+    def __init__(self) -> None:
+        self.below: list[Worker | None] = []
+
+
+class Watch(Stage):
+    """The stage of a whole session. One delivery may take place inside another.
+
+    Args:
+        note: Is told of every effect, once it has happened or failed: the effect, and whether it was applied.
+        foreign_host: Is told of hosts other than this machine.
+    """
+
+    def __init__(self, note: Callable[[Effect, bool], None], foreign_host: Callable[[str], None]) -> None:
+        super().__init__(RealClock(), World(lambda _: None))
+        self.registry = Unregistered()
+        self._tell = note
+        self._foreign_host = foreign_host
+        self._nested = _Nested()
+
+    def enter(self, worker: Worker) -> None:
+        """See `Stage.enter`."""
+        self._nested.below.append(self.current())
+        super().enter(worker)
+
+    def leave(self, worker: Worker) -> None:
+        """See `Stage.leave`."""
+        super().leave(worker)
+        self._here.worker = self._nested.below.pop()
+
+    @contextlib.contextmanager
+    def hidden(self) -> Iterator[None]:
+        """What happens meanwhile in this thread is our own doing."""
+        worker, self._here.worker = self._here.worker, None
+        try:
+            yield
+        finally:
+            self._here.worker = worker
+
+    def check_host(self, host: str) -> None:
+        """See `Control.check_host`: the suite reaches it without us, too; but it must not be reached again."""
+        try:
+            super().check_host(host)
+        except Exception:  # noqa: BLE001 - whatever it refuses with
+            self.error = None
+            self._foreign_host(host)
+
+    def note(
+        self,
+        happening: Happening,
+        copy: str,
+        attempt: int,
+        effect: Effect | None,
+        detail: str,
+        *,
+        applied: bool = True,
+    ) -> Callable[[str], None]:
+        """See `Stage.note`."""
+        if happening is Happening.EFFECT and effect is not None:
+            worker = self.current()
+            if isinstance(worker, Delivery) and worker.standing.credit is None:
+                worker.standing.steps = 0  # what would be an endless loop in a check may be a long task here
+            self._tell(effect, applied)
+        return _forget
+
+    def oddity(self, code: str, message: str) -> None:
+        """See `Stage.oddity`: what a suite's own tasks do besides is not judged here."""
+
+
+class Unregistered:
+    """Where nothing is registered, as nobody is going to compare states."""
+
+    def announce(self, resource: str) -> None:
+        """See `Registry.announce`."""
+
+    def record(self, foreign: Foreign) -> None:
+        """See `Registry.record`."""
+
+
+def _forget(_detail: str) -> None:
+    """Nobody reads the details of effects."""

@@ -1,0 +1,225 @@
+"""Symptoms: what one run with faults shows, against runs of the same test without. A pure function."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from jobchaos.core.compare import Ignore, compare, volatile_columns
+from jobchaos.core.diff import Change, Diff
+from jobchaos.core.fresh import Fresh
+from jobchaos.core.schedule import Fault, Schedule
+from jobchaos.core.snapshot import State
+from jobchaos.core.terms import AfterKill
+from jobchaos.suite.seen import Act, Recording, Seen, Target
+
+_NOTHING = Fresh(())
+_FAMILY = {None: "1", Fault.KILL: "3", Fault.TERMINATE: "3", Fault.LOST: "5"}
+_COMPARED = frozenset({"sql", "file", "mail", "http", "queue"})
+"""Kinds of effects whose consequences are part of the state. What is equal there was idempotent."""
+_LEDGERS = frozenset({"mail", "http", "queue"})
+_MEANINGLESS = frozenset({"mock", "line", "sleep"})
+_BLIND = _MEANINGLESS | _COMPARED
+ASSERTION, COUNTS = "JC940", "JC941"
+
+
+@dataclass(frozen=True, slots=True)
+class Symptom:
+    """What is wrong after one schedule of one execution in one test. Of plain parts, as it travels between processes.
+
+    Attributes:
+        grade: `A`, the state differs or a foreign effect or a new row is repeated; `B`, an assertion fails and an
+            effect is repeated that cannot be compared; `C`, an assertion fails and nothing else is wrong.
+        code: The finding's code.
+        task: The task that is to blame: the innermost one whose effects are wrong.
+        site: Where it is defined.
+        schedule: The token.
+        nodeid: The test.
+        target: The execution that was interfered with.
+        keys: What tells the wrong effects apart from others, over all tests.
+        effects: The wrong effects for people, each with its place in the code.
+        changes: How the state differs.
+        failure: What the test itself says, if it fails.
+        redelivers: Whether the system delivers again after a kill.
+        because: The configuration that makes it so.
+        setting: What makes a kill be followed by a redelivery.
+        system: The job system.
+    """
+
+    grade: str
+    code: str
+    task: str
+    site: str
+    schedule: str
+    nodeid: str
+    target: Target
+    keys: tuple[str, ...]
+    effects: tuple[tuple[str, str], ...]
+    changes: tuple[Change, ...]
+    failure: str
+    redelivers: bool
+    because: str
+    setting: str
+    system: str
+
+    def plain(self) -> dict[str, Any]:
+        """As a dict that can be sent to another process."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, plain: dict[str, Any]) -> Symptom:
+        """The opposite of `plain`."""
+        changes = tuple(Change(**change) for change in plain["changes"])
+        effects = tuple(map(tuple, plain["effects"]))
+        target = (plain["target"][0], plain["target"][1])
+        return cls(**{**plain, "changes": changes, "effects": effects, "target": target, "keys": tuple(plain["keys"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """Two runs of a test without any fault.
+
+    Attributes:
+        first: The one that others are compared with.
+        second: Shows what differs by time and chance.
+    """
+
+    first: Recording
+    second: Recording
+
+    def differences(self, target: Target, run: Recording, *, passed: bool, ignore: Ignore) -> Diff | None:
+        """How a run's state differs, right after the execution and at the test's end; None if nobody can tell."""
+        pairs = [(self.first.after.get(target), self.second.after.get(target), run.after.get(target))]
+        if passed:  # else the test has not done all that it wanted to
+            pairs.append((self.first.final, self.second.final, run.final))
+        diffs = [_diff(*states, ignore) for states in pairs if None not in states]  # type: ignore[arg-type]
+        if not diffs:
+            return None
+        return next((diff for diff in diffs if diff), diffs[0])
+
+
+def symptom(
+    nodeid: str, target: Target, schedule: Schedule, controls: Controls, run: Recording, failure: str, ignore: Ignore
+) -> Symptom | None:
+    """Judge one run; None if nothing is wrong.
+
+    Args:
+        nodeid: The test.
+        target: The execution that was interfered with.
+        schedule: How.
+        controls: The same test without.
+        run: What was seen.
+        failure: What the test itself says; empty if it passes.
+        ignore: What to leave out of comparisons.
+    """
+    expected, seen = controls.first.find(target), run.find(target)
+    if not run.fired or expected is None or seen is None:
+        return None
+    diff = controls.differences(target, run, passed=not failure, ignore=ignore)
+    repeated = _more(seen.acts, expected.acts)
+    blamed: Sequence[Act] = ()
+    if diff:
+        grade, code = "A", _code(schedule, diff)
+        blamed = _culprits(diff, repeated, _more(expected.acts, seen.acts)) or repeated
+    elif diff is None and any(map(_counts, repeated)):
+        grade, code = "A", f"JC{_family(schedule)}01"
+        blamed = [act for act in repeated if _counts(act)]
+    elif failure:
+        blind = _BLIND if diff is not None else _MEANINGLESS
+        blamed = [act for act in repeated if act.durable and act.kind not in blind]
+        grade, code = ("B", ASSERTION) if blamed else ("C", COUNTS)
+        blamed = blamed or repeated
+    else:
+        return None
+    return _symptom(grade, code, nodeid, schedule, seen, run, blamed, diff, failure)
+
+
+def _symptom(
+    grade: str,
+    code: str,
+    nodeid: str,
+    schedule: Schedule,
+    seen: Seen,
+    run: Recording,
+    blamed: Sequence[Act],
+    diff: Diff | None,
+    failure: str,
+) -> Symptom:
+    tasks = {act.task for act in blamed}
+    task = tasks.pop() if len(tasks) == 1 else seen.target[0]
+    owner = next((other for other in run.executions if other.target[0] == task), seen)
+    changes = diff.changes if diff else ()
+    keys = [f"{act.kind} {act.shape} {act.where}" for act in blamed] or [
+        f"{change.kind} {change.store} {change.table}" for change in changes
+    ]
+    terms = seen.terms
+    return Symptom(
+        grade=grade,
+        code=code,
+        task=task,
+        site="" if owner.site is None else str(owner.site),
+        schedule=str(schedule),
+        nodeid=nodeid,
+        target=seen.target,
+        keys=tuple(dict.fromkeys(keys)),
+        effects=tuple(dict.fromkeys((act.label, act.where) for act in blamed)),
+        changes=changes,
+        failure=failure,
+        redelivers=terms.after_kill is AfterKill.REDELIVERED,
+        because=terms.because,
+        setting=terms.setting,
+        system=terms.system,
+    )
+
+
+def _diff(first: State, second: State, state: State, ignore: Ignore) -> Diff:
+    # A database that was not met in all runs, because a fixture had it open, tells nothing; a ledger may be new.
+    names = {name for name in state if name in _LEDGERS or (name in first and name in second)}
+    first, second, state = ({name: one[name] for name in names & one.keys()} for one in (first, second, state))
+    volatile = volatile_columns(first, second, {})
+    return compare(
+        first,
+        state,
+        initial={},
+        expected_fresh=_NOTHING,
+        actual_fresh=_NOTHING,
+        volatile=volatile,
+        ignore=ignore,
+    ).diff
+
+
+def _more(acts: Iterable[Act], others: Iterable[Act]) -> list[Act]:
+    """What changes something and happened more often, once each."""
+    count, other = Counter(act for act in acts if act.writes), Counter(act for act in others if act.writes)
+    return [act for act in count if count[act] > other[act] and act.shape != "COMMIT"]
+
+
+def _counts(act: Act) -> bool:
+    """True for what is wrong if it happens again, whatever the state is."""
+    return act.durable and (act.inserts or act.is_foreign)
+
+
+def _culprits(diff: Diff, repeated: Sequence[Act], omitted: Sequence[Act]) -> list[Act]:
+    """The effects that explain a difference."""
+    found = [act for act in repeated if any(_explains(act, change) for change in diff.changes)]
+    return found or [act for act in omitted if any(_explains(act, change) for change in diff.changes)]
+
+
+def _explains(act: Act, change: Change) -> bool:
+    if act.kind == "sql":
+        return act.table == change.table.lower()
+    return act.kind in (change.store, change.store.removesuffix("s"))
+
+
+def _family(schedule: Schedule) -> str:
+    return _FAMILY[next((run.fault for run in schedule.runs if run.fault is not None), None)]
+
+
+def _code(schedule: Schedule, diff: Diff) -> str:
+    ledgers = [change for change in diff.changes if change.store in _LEDGERS]
+    kind = "03"
+    if ledgers:
+        kind = "01" if any(change.kind == "extra" for change in ledgers) else "02"
+    return f"JC{_family(schedule)}{kind}"

@@ -1,0 +1,77 @@
+"""Watching: the probes of a suite, and the adapters of the job systems that it uses."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+
+from jobchaos import adapters
+from jobchaos.core.ports import Probe
+from jobchaos.probes.aiohttp import AiohttpProbe
+from jobchaos.probes.bindings import Bindings
+from jobchaos.probes.django_messages import DjangoMessageProbe
+from jobchaos.probes.django_statements import DjangoStatementProbe
+from jobchaos.probes.files import FileProbe
+from jobchaos.probes.http import HTTPProbe
+from jobchaos.probes.httpx import HTTPXProbe
+from jobchaos.probes.mocks import MockProbe
+from jobchaos.probes.requests import RequestsMockProbe, RequestsProbe
+from jobchaos.probes.smtp import SMTPProbe
+from jobchaos.probes.sqlalchemy import SQLAlchemyProbe
+from jobchaos.probes.sqlite import SQLiteProbe
+from jobchaos.suite.director import Director
+
+
+class Watcher:
+    """Watches a session: probes from the moment on at which a job system is there, which may be late.
+
+    Args:
+        director: Is handed the executions.
+    """
+
+    def __init__(self, director: Director) -> None:
+        self.systems: dict[str, None] = {}
+        """The job systems that the program has imported."""
+        self._director = director
+        self._undo = contextlib.ExitStack()
+        self._watched: set[str] = set()
+        self._modules = 0
+
+    def refresh(self) -> None:
+        """Watch, also systems that were imported meanwhile. Costs next to nothing if no module was."""
+        if len(sys.modules) == self._modules:
+            return
+        self._modules = len(sys.modules)
+        for adapter in adapters.present():
+            if adapter.name in self._watched:
+                continue
+            if not self._watched:
+                self._undo.enter_context(self._director.watch.watching(_probes()))
+            self._watched.add(adapter.name)
+            self.systems[adapter.name] = None
+            self._undo.enter_context(adapter.executions(self._director.around))
+
+    def close(self) -> None:
+        """Take everything away again, until the next `refresh`."""
+        self._undo.close()
+        self._watched.clear()
+        self._modules = 0
+
+
+def _probes() -> list[Probe]:
+    bindings = Bindings()
+    return [
+        SQLiteProbe(bindings, outside=True),
+        SQLAlchemyProbe(),
+        SMTPProbe(),
+        HTTPProbe(),
+        RequestsProbe(),
+        RequestsMockProbe(),
+        HTTPXProbe(),
+        AiohttpProbe(),
+        FileProbe(bindings),
+        DjangoStatementProbe(),
+        DjangoMessageProbe(),
+        MockProbe(),
+        bindings,
+    ]
