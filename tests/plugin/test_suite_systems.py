@@ -102,7 +102,7 @@ def run(pytester: pytest.Pytester, *options: str, **files: str) -> pytest.RunRes
     return pytester.runpytest_subprocess("-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:celery", *options)
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
+@pytest.mark.parametrize("workers", [(), pytest.param(("-n", "2"), marks=pytest.mark.thorough)], ids=["alone", "xdist"])
 def test_celery(pytester: pytest.Pytester, workers: tuple[str, ...]) -> None:
     pytest.importorskip("celery")
     result = run(pytester, "--jobchaos", *workers, app=CELERY, test_app=CELERY_TESTS)
@@ -112,6 +112,7 @@ def test_celery(pytester: pytest.Pytester, workers: tuple[str, ...]) -> None:
     assert result.ret == pytest.ExitCode.TESTS_FAILED
 
 
+@pytest.mark.thorough
 def test_celery_in_a_worker_of_its_own(pytester: pytest.Pytester) -> None:
     pytest.importorskip("celery")
     code = (
@@ -165,6 +166,7 @@ def test_the_shop_has_three_causes_and_its_sound_tasks_are_silent(pytester: pyte
     assert re.search(r"^Celery: \d+ of \d+ tests execute tasks", result.stdout.str(), re.MULTILINE)
 
 
+@pytest.mark.thorough
 def test_the_shop_in_random_order(pytester: pytest.Pytester) -> None:
     pytest.importorskip("pytest_randomly")
     pytester.copy_example(str(SHOP))

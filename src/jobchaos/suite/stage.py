@@ -23,6 +23,10 @@ class RealClock:
         """See `Clock.now`."""
         return time.time_ns()
 
+    def elapsed(self) -> int:
+        """See `Clock.elapsed`."""
+        return time.monotonic_ns()
+
     def advance(self, nanoseconds: int) -> None:
         """See `Clock.advance`: in a suite that nobody has changed, time passes by itself."""
 
@@ -34,7 +38,7 @@ class Delivery(Attempt):
         super().__init__("A", number, stage, self)
         self.standing.credit = None
 
-    def wait(self, resource: str, deadline: int | None) -> bool:
+    def wait(self, resource: str, deadline: int | None, *, served: bool = False) -> bool:
         """See `Worker.wait`: the driver has waited in real time."""
         return False
 

@@ -9,7 +9,8 @@ from jobchaos import adapters
 from jobchaos.core.ports import Probe
 from jobchaos.probes.aiohttp import AiohttpProbe
 from jobchaos.probes.bindings import Bindings
-from jobchaos.probes.django_messages import DjangoMessageProbe
+from jobchaos.probes.django_cache import DjangoCacheProbe
+from jobchaos.probes.django_mail import DjangoMailFileProbe, DjangoMailProbe
 from jobchaos.probes.django_statements import DjangoStatementProbe
 from jobchaos.probes.files import FileProbe
 from jobchaos.probes.http import HTTPProbe
@@ -71,7 +72,9 @@ def _probes() -> list[Probe]:
         AiohttpProbe(),
         FileProbe(bindings),
         DjangoStatementProbe(),
-        DjangoMessageProbe(),
+        *(DjangoMailProbe(backend) for backend in ("locmem", "console", "dummy")),
+        DjangoMailFileProbe(),
+        DjangoCacheProbe(),
         MockProbe(),
         bindings,
     ]
