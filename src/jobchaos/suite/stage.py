@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
+from jobchaos.clock.virtual import VirtualClock
 from jobchaos.core.effect import Effect, Foreign
 from jobchaos.core.ports import Worker
 from jobchaos.core.trace import Happening
@@ -16,19 +17,20 @@ from jobchaos.engine.stage import Stage
 from jobchaos.engine.world import World
 
 
-class RealClock:
-    """Time as it is."""
+class RealClock(VirtualClock):
+    """Time as it is: in a suite that nobody has changed, it passes by itself."""
 
     def now(self) -> int:
         """See `Clock.now`."""
         return time.time_ns()
 
+    def wall(self, letter: str) -> int:
+        """See `Clock.wall`."""
+        return time.time_ns()
+
     def elapsed(self) -> int:
         """See `Clock.elapsed`."""
         return time.monotonic_ns()
-
-    def advance(self, nanoseconds: int) -> None:
-        """See `Clock.advance`: in a suite that nobody has changed, time passes by itself."""
 
 
 class Delivery(Attempt):
@@ -65,7 +67,7 @@ class Watch(Stage):
     """
 
     def __init__(self, note: Callable[[Effect, bool], None], foreign_host: Callable[[str], None]) -> None:
-        super().__init__(RealClock(), World(lambda _: None))
+        super().__init__(RealClock(0), World(lambda _: None))
         self.registry = Unregistered()
         self._tell = note
         self._foreign_host = foreign_host
