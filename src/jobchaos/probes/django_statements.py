@@ -126,6 +126,17 @@ class DjangoStatementProbe(BaseProbe):
         return leave
 
 
+def waits_for_commit() -> bool:
+    """True if a test's transaction holds back functions that were to run after a COMMIT, which never comes."""
+    if "django.db" not in sys.modules:
+        return False
+    from django.conf import settings
+    from django.db import connections
+
+    opened = connections.all(initialized_only=True) if settings.configured else ()
+    return any(connection.run_on_commit for connection in opened)
+
+
 def _level(connection: Any) -> int:
     """How many atomic blocks are open."""
     return 1 + len(connection.savepoint_ids) if connection.in_atomic_block else 0

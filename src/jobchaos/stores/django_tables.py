@@ -6,6 +6,7 @@ committed, and nothing that it does is counted by `assertNumQueries`.
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from jobchaos.core.snapshot import Cell, Row, Snapshot, Table
@@ -52,6 +53,16 @@ class DjangoTables(BaseStore):
             return Snapshot({name: _read(connection, cursor, name, table) for name, table in _tables[key].items()})
         finally:
             cursor.close()
+
+
+def databases() -> list[DjangoTables]:
+    """All databases in Django's settings; none if Django is not in use."""
+    if "django.db" not in sys.modules:
+        return []
+    from django.conf import settings
+    from django.db import connections
+
+    return [DjangoTables(alias) for alias in connections] if settings.configured else []
 
 
 def _known(connection: Any, cursor: Any) -> dict[str, Table]:

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from jobchaos.probes.base import Patches
+from jobchaos.probes.django_statements import waits_for_commit
 
 _SENDS = frozenset(
     {"delay", "apply_async", "delay_on_commit", "send_task", "enqueue", "enqueue_job", "send", "send_with_options"}
@@ -43,7 +44,7 @@ class Reasons:
     def take(self) -> set[str]:
         """What was noticed since the last call."""
         found, self._found = self._found, set()
-        if _waits_for_commit():
+        if waits_for_commit():
             found.add("on_commit")
         return found
 
@@ -76,12 +77,3 @@ def _is_local(url: str) -> bool:
     if parts.scheme in (*_HERE, *_ELSEWHERE):
         return parts.scheme in _HERE
     return _LOCAL.fullmatch(parts.hostname or "") is not None
-
-
-def _waits_for_commit() -> bool:
-    """True if a Django test's transaction holds back functions that were to run after a COMMIT, which never comes."""
-    if "django.db" not in sys.modules:
-        return False
-    from django.db import connections
-
-    return any(connection.run_on_commit for connection in connections.all(initialized_only=True))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import sys
 from collections.abc import Callable
 
 from jobchaos.core.effect import Foreign
@@ -12,7 +11,7 @@ from jobchaos.core.ports import Store
 from jobchaos.core.snapshot import Cell, Snapshot, State, Table
 from jobchaos.engine.world import World
 from jobchaos.stores.automatic import store_for
-from jobchaos.stores.django_tables import DjangoTables
+from jobchaos.stores.django_tables import databases
 
 _TEMPORARY = re.compile(
     r"(?:/[^/\s'\"]+)*/pytest-of-[^/\s'\"]+/pytest-\d+/(?:popen-gw\d+/)?[^/\s'\"]+|/tmp/tmp\w{6,10}(?=/|$)"
@@ -30,9 +29,8 @@ class Surroundings:
     def __init__(self, idempotent: Callable[[Foreign], bool]) -> None:
         self._world = World(_store)
         self._idempotent = idempotent
-        if "django.db" in sys.modules:
-            for store in _django_stores():
-                self._world.add(store)
+        for store in databases():
+            self._world.add(store)
 
     def announce(self, resource: str) -> None:
         """See `Registry.announce`. What cannot be captured is not compared."""
@@ -60,16 +58,6 @@ class Surroundings:
 def _store(resource: str) -> Store | None:
     # Everything may be captured, as nothing is ever restored.
     return store_for(resource, ("/",))
-
-
-def _django_stores() -> list[DjangoTables]:
-    from django.conf import settings
-
-    if not settings.configured:
-        return []
-    from django.db import connections
-
-    return [DjangoTables(alias) for alias in connections]
 
 
 def _without_folders(snapshot: Snapshot) -> Snapshot:
