@@ -26,6 +26,7 @@ from jobchaos.probes.http import HTTPProbe
 from jobchaos.probes.httpx import HTTPXProbe
 from jobchaos.probes.kombu import KombuProbe
 from jobchaos.probes.locks import LockProbe
+from jobchaos.probes.psycopg import PsycopgProbe
 from jobchaos.probes.redis import RedisProbe
 from jobchaos.probes.requests import RequestsMockProbe, RequestsProbe
 from jobchaos.probes.rq import RQProbe
@@ -61,6 +62,7 @@ def probes_for(
     return [
         *_clients(addresses),
         SQLiteProbe(bindings),
+        PsycopgProbe(),
         SQLAlchemyProbe(),
         AiosqliteProbe(),
         *_of_django(),

@@ -1,10 +1,29 @@
-"""Conditions: a port, as those in `ports.py`: what the engine asks of time and chance."""
+"""Clock and Conditions: ports, as those in `ports.py`: what the engine asks of time and chance."""
 
 from __future__ import annotations
 
 from typing import Any, Protocol
 
 from jobchaos.core.compare import Fresh
+
+
+class Clock(Protocol):
+    """Virtual time."""
+
+    def now(self) -> int:
+        """Nanoseconds since the epoch."""
+
+    def elapsed(self) -> int:
+        """Nanoseconds since the present run began."""
+
+    def wall(self, letter: str) -> int:
+        """Nanoseconds since the epoch, as the wall clock of a copy's machine shows them."""
+
+    def advance(self, nanoseconds: int) -> None:
+        """Let time pass. Negative values are an error."""
+
+    def skew(self, letter: str, nanoseconds: int) -> None:
+        """Let the wall clock of a copy's machine be ahead, or behind if negative, until the run ends."""
 
 
 class Conditions(Protocol):

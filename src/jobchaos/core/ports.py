@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
+from jobchaos.core.conditions import Clock
 from jobchaos.core.effect import Effect, Foreign
 from jobchaos.core.hang import Hang
 from jobchaos.core.leases import Holder
@@ -16,25 +17,6 @@ from jobchaos.core.schedule import Fault
 from jobchaos.core.snapshot import Snapshot
 
 T = TypeVar("T")
-
-
-class Clock(Protocol):
-    """Virtual time."""
-
-    def now(self) -> int:
-        """Nanoseconds since the epoch."""
-
-    def elapsed(self) -> int:
-        """Nanoseconds since the present run began."""
-
-    def wall(self, letter: str) -> int:
-        """Nanoseconds since the epoch, as the wall clock of a copy's machine shows them."""
-
-    def advance(self, nanoseconds: int) -> None:
-        """Let time pass. Negative values are an error."""
-
-    def skew(self, letter: str, nanoseconds: int) -> None:
-        """Let the wall clock of a copy's machine be ahead, or behind if negative, until the run ends."""
 
 
 class Pending(Protocol):
@@ -127,12 +109,13 @@ class Worker(Holder, Protocol):
     def time_out(self, hang: Hang) -> None:
         """Let the timeout pass in virtual time, then raise the driver's error; without a timeout, never return."""
 
-    def wait(self, resource: str, deadline: int | None) -> bool:
+    def wait(self, resource: str, deadline: int | None, *, served: bool = False) -> bool:
         """Say that the far side makes us wait (a lock held by another worker), and park.
 
         Args:
             resource: What is locked.
             deadline: Virtual nanoseconds at which the driver would give up; None if never.
+            served: Whether the far side goes on by itself as soon as it can: see `give_way`. Else we have to ask again.
 
         Returns:
             True when it is worth trying again, False when the deadline has come.
@@ -140,6 +123,9 @@ class Worker(Holder, Protocol):
 
     def unblock(self) -> None:
         """After `wait`: what was waited for has been got. An effect that goes through says so by itself."""
+
+    def give_way(self) -> None:
+        """Let others, whom the far side has given what this worker has freed, come to their next steps first."""
 
     def hold(self, resource: str, *, by_effect: bool = False) -> None:
         """Say that the worker has taken a lock, and keeps it: each effect carries it from now on.
@@ -221,6 +207,9 @@ class Probe(Protocol):
 
     def take_over(self, news: Any) -> None:
         """A forked worker hands the baton back, and this over."""
+
+    def reaped(self, copy: str, attempt: int) -> None:
+        """The process of a forked worker has ended: see that others notice. Called in the controller's thread."""
 
     def settle(self) -> None:
         """A run has ended and the stores are about to be read: free what would block them."""

@@ -15,7 +15,9 @@ from jobchaos.core.leases import held_by
 from jobchaos.core.schedule import Fault
 from jobchaos.core.time_limit import time_is_over
 from jobchaos.core.trace import Happening
+from jobchaos.engine.blocking import Blocking
 from jobchaos.engine.death import CheckStopped, WorkerKilled, bury, strike_later
+from jobchaos.engine.kept_locks import KeptLocks
 from jobchaos.engine.leases import Leases
 from jobchaos.engine.outcome import Outcome, describe
 from jobchaos.engine.pending import PendingEffect
@@ -32,7 +34,7 @@ _IDLE = 20  # sleeps without a write until a worker counts as waiting for somebo
 _ENDLESS = 20_000  # steps of one attempt until it counts as an endless loop
 
 
-class Attempt:
+class Attempt(Blocking):
     """Implements `Worker`. All calls come from the attempt's own thread.
 
     Args:
@@ -50,8 +52,7 @@ class Attempt:
         self.waits = Waits(self, stage.clock)
         self._stage = stage
         self._vessel = vessel
-        self._locks: list[str] = []
-        self._met_locks: dict[str, None] = {}  # those that it has kept at any time since its last effect
+        self._locks = KeptLocks()
         self._leases = Leases(self, stage)
         self.idle = 0
         self._after_death = 0
@@ -117,9 +118,7 @@ class Attempt:
             self._refuse_to_die()
         if effect.site is None:
             effect = effect.at(call_site(sys._getframe(1)))  # noqa: SLF001
-        if self._met_locks or self._locks:
-            effect = effect.under(dict.fromkeys((*self._met_locks, *self._locks)))
-            self._met_locks = dict.fromkeys(self._locks)
+        effect = self._locks.under(effect)
         self._count_idling(effect)
         lost = self._arrive(effect, failure)
         standing = self.standing
@@ -157,41 +156,13 @@ class Attempt:
         """See `Worker.time_out`."""
         self.waits.time_out(hang)
 
-    def wait(self, resource: str, deadline: int | None) -> bool:
-        """See `Worker.wait`."""
-        standing = self.standing
-        if standing.dead:
-            raise WorkerKilled
-        if deadline is not None and self._stage.clock.now() >= deadline:
-            self.note(Happening.TIMED_OUT, None, resource)
-            return False
-        self.block(resource, deadline)
-        self._vessel.park()
-        return True
-
-    def block(self, resource: str, deadline: int | None) -> None:
-        """Say what this attempt waits for, without parking."""
-        standing = self.standing
-        if standing.blocked_on != resource:
-            self.note(Happening.BLOCKED, None, resource)
-        standing.blocked_on, standing.deadline = resource, deadline
-
-    def unblock(self) -> None:
-        """See `Worker.unblock`."""
-        standing = self.standing
-        standing.answered += bool(standing.blocked_on)
-        standing.blocked_on, standing.deadline = "", None
-
     def hold(self, resource: str, *, by_effect: bool = False) -> None:
         """See `Worker.hold`."""
-        self._locks.append(resource)
-        if not by_effect:
-            self._met_locks[resource] = None
+        self._locks.hold(resource, by_effect=by_effect)
 
     def let_go(self, resource: str) -> None:
         """See `Worker.let_go`."""
-        if resource in self._locks:
-            self._locks.remove(resource)
+        self._locks.let_go(resource)
 
     def lease(self, name: str, ttl: int) -> None:
         """See `Worker.lease`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from jobchaos.core.hang import HangPoint
@@ -11,6 +11,7 @@ from jobchaos.core.result import CopyResult
 from jobchaos.core.terms import AfterKill
 from jobchaos.engine.outage import Outage
 from jobchaos.engine.outcome import Outcome
+from jobchaos.engine.standing import Standing
 from jobchaos.engine.worker import HiredWorker
 
 _MOST_ASKED = 100  # redeliveries that a job system has decided on until that counts as never coming to an end
@@ -95,6 +96,18 @@ class CopyState:
         if outcome.due is not None:
             self.asked += 1
             self.due, self.message = now + outcome.due, outcome.message
+
+    def learn(self, standing: Standing) -> None:
+        """Its attempt has moved, and stands there now."""
+        self.outage = standing.outage
+        self.hung = self.hung or standing.hung
+        self.points = tuple(standing.points)
+
+    def served_besides(self, copies: Iterable[CopyState]) -> Iterator[tuple[CopyState, HiredWorker]]:
+        """The others, of some copies, that may have been given what this one has freed."""
+        for other in copies:
+            if other is not self and other.worker is not None and other.worker.standing.served:
+                yield other, other.worker
 
     @property
     def progress(self) -> tuple[int, bool, int, int]:

@@ -211,6 +211,8 @@ class ForkWorker:
             _, status = os.waitpid(self._process, 0)
         del self._forks.live[self._process]
         channel.close()
+        for probe in self._stage.probes:
+            probe.reaped(self.copy, self.attempt)
         return status
 
 

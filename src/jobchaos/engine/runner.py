@@ -195,22 +195,27 @@ class Runner:
         worker.standing.credit, worker.standing.fault, worker.standing.survey = credit, fault, self._survey
         worker.standing.outage = copy.outage
         in_time = worker.move(self._guard)
-        copy.outage = worker.standing.outage
-        copy.hung = copy.hung or worker.standing.hung
-        copy.points = tuple(worker.standing.points)
-        if self._stage.error is not None:
-            return self._fail()
+        while in_time and worker.standing.gives_way and not self._stuck and self._stage.error is None:
+            self._serve_others(copy)
+            in_time = worker.move(self._guard)
+        copy.learn(worker.standing)
+        self._fail()
         if not in_time:
             position = worker.position
             self._stuck = f"at {position} in {position.function}()" if position else "outside the project's own code"
-            return None
+            return
         for other in self._copies.values():  # others that live in the same event loop may have ended with it
             if other.worker is not None and other.worker.standing.outcome is not None:
                 self._ended(other, other.worker)
                 other.overran = other is not copy and other.completed
+                self._serve_others(other)
         if worker.standing.outcome is None and worker.standing.waiting_at is not None:
             self._note(Happening.PAUSED, worker, "", worker.standing.waiting_at)
-        return None
+
+    def _serve_others(self, copy: CopyState) -> None:
+        """Let those go on to their next step who may have been given what a copy has freed."""
+        for other, worker in copy.served_besides(self._copies.values()):
+            self._drive(other, worker, 0, None)
 
     def _ended(self, copy: CopyState, worker: HiredWorker) -> None:
         standing = worker.standing
@@ -265,14 +270,11 @@ class Runner:
     def _destroy_all(self) -> None:
         for copy in self._copies.values():
             worker, copy.worker = copy.worker, None
-            if worker is None:
-                continue
-            if not worker.destroy(min(self._guard, 1.0)):
+            if worker is not None and not worker.destroy(min(self._guard, 1.0)):
                 self._stuck += "; its thread is stuck in C code and stays behind"
 
     def _result(self, schedule: Schedule) -> RunResult:
-        if self._stage.error is not None:
-            self._fail()
+        self._fail()
         for probe in self._stage.probes:
             probe.settle()
         trace, oddities = self._stage.take_trace()

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextvars import Context, ContextVar
 from typing import Protocol
 
+from jobchaos.core.conditions import Clock
 from jobchaos.core.effect import Effect, Foreign
-from jobchaos.core.ports import Clock, Probe, Worker
+from jobchaos.core.ports import Probe, Worker
 from jobchaos.core.tenures import moments_to_come
 from jobchaos.core.trace import Happening, Trace, TraceEvent
 from jobchaos.engine.world import World

@@ -24,6 +24,8 @@ class Standing:
         waiting_at: The effect it is parked before.
         blocked_on: The locked resource it waits for; empty if it does not.
         deadline: Virtual time at which a blocked worker gives up.
+        served: True if what it waits for comes by itself, and must be taken at once.
+        gives_way: True if it lets others take what it has freed for them, and then goes on.
         steps: Effects let through.
         writes: Effects let through that change something; a measure of progress.
         answered: Waits for others that have ended; they may have been worth it.
@@ -44,6 +46,8 @@ class Standing:
     waiting_at: Effect | None = None
     blocked_on: str = ""
     deadline: int | None = None
+    served: bool = False
+    gives_way: bool = False
     steps: int = 0
     writes: int = 0
     answered: int = 0

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from jobchaos.core.conditions import Clock
 from jobchaos.core.effect import Effect
 from jobchaos.core.hang import Hang, HangPoint
-from jobchaos.core.ports import Clock
 from jobchaos.core.schedule import Fault
 from jobchaos.core.trace import Happening
 from jobchaos.engine.sites import call_site

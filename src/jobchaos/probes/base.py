@@ -41,6 +41,9 @@ class BaseProbe:
     def take_over(self, news: Any) -> None:
         """See `Probe.take_over`."""
 
+    def reaped(self, copy: str, attempt: int) -> None:
+        """See `Probe.reaped`."""
+
     def settle(self) -> None:
         """See `Probe.settle`."""
 

@@ -14,8 +14,9 @@ import sqlglot
 from sqlglot import exp
 
 from jobchaos.probes.row_keys import WHOLE, Bound, RowKeys, Value
-from jobchaos.probes.sqlite_tables import SQLiteTable
+from jobchaos.probes.table_facts import TableFacts
 
+_PLAIN_TYPES = ("int", "bigint", "smallint", "text", "varchar", "uuid")
 _LEXEME = re.compile(
     r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]   # strings and names
     |(?P<comment>--[^\n]*|/\*.*?(?:\*/|\Z))
@@ -23,10 +24,11 @@ _LEXEME = re.compile(
     |[:@$](?P<name>[A-Za-z_]\w*)""",
     re.VERBOSE | re.DOTALL,
 )
-_NUMBERED = "jobchaos_"
+NUMBERED = "jobchaos_"
+"""What placeholders are called before their numbers, as sqlglot knows them by names only."""
 
 
-def find_row_keys(sql: str, tables: Mapping[str, SQLiteTable]) -> RowKeys | None:
+def find_row_keys(sql: str, tables: Mapping[str, TableFacts]) -> RowKeys | None:
     """The rows of one table that a statement names; None if it may meet others.
 
     Args:
@@ -35,8 +37,24 @@ def find_row_keys(sql: str, tables: Mapping[str, SQLiteTable]) -> RowKeys | None
     """
     tree = _parsed(sql)
     name = None if tree is None else _only_table(tree)
-    table = None if name is None else tables.get(name)
-    if tree is None or name is None or table is None or not table.key:
+    if tree is None or name is None or name not in tables or _table_of(tree).db.lower() not in ("", "main"):
+        return None
+    return _rows_of(tree, name, tables[name])
+
+
+def rows_of(tree: exp.Expr, name: str, table: TableFacts) -> RowKeys | None:
+    """The rows that a statement names, if it looks at one table only; None if it may meet others.
+
+    Args:
+        tree: The statement, parsed; parameters are placeholders called `NUMBERED` and a number, from 1.
+        name: What the table is called in resource paths, in small letters.
+        table: What the schema says about it.
+    """
+    return None if _only_table(tree) is None else _rows_of(tree, name, table)
+
+
+def _rows_of(tree: exp.Expr, name: str, table: TableFacts) -> RowKeys | None:
+    if not table.key:
         return None
     if isinstance(tree, exp.Select):
         return _row_where(tree, name, table)
@@ -78,7 +96,7 @@ def _prepared(sql: str) -> str | None:
         numbers = True
         number = int(match["number"] or largest + 1)
         largest = max(largest, number)
-        return f":{_NUMBERED}{number}"
+        return f":{NUMBERED}{number}"
 
     text = _LEXEME.sub(rewrite, sql)
     text = re.sub(r"\s*replace\b", "INSERT OR REPLACE", text, count=1, flags=re.IGNORECASE) if _replaces(text) else text
@@ -92,7 +110,7 @@ def _replaces(text: str) -> bool:
 def _only_table(tree: exp.Expr) -> str | None:
     """The table that it looks at, if it looks at nothing else and only once."""
     tables = list(tree.find_all(exp.Table))
-    if len(tables) != 1 or tables[0].db.lower() not in ("", "main"):
+    if len(tables) != 1:
         return None
     if any(membership.args.get("field") for membership in tree.find_all(exp.In)):  # x IN table
         return None
@@ -100,7 +118,11 @@ def _only_table(tree: exp.Expr) -> str | None:
     return tables[0].name.lower() if all(node is tree for node in tree.find_all(*others)) else None
 
 
-def _row_where(tree: exp.Expr, name: str, table: SQLiteTable) -> RowKeys | None:
+def _table_of(tree: exp.Expr) -> exp.Table:
+    return next(tree.find_all(exp.Table))
+
+
+def _row_where(tree: exp.Expr, name: str, table: TableFacts) -> RowKeys | None:
     where = tree.args.get("where")
     if where is None:
         return None
@@ -115,7 +137,7 @@ def _row_where(tree: exp.Expr, name: str, table: SQLiteTable) -> RowKeys | None:
     return None if row is None else RowKeys(name, table.key, (row,), isinstance(tree, exp.Select))
 
 
-def _rows_inserted(tree: exp.Insert, name: str, table: SQLiteTable) -> RowKeys | None:
+def _rows_inserted(tree: exp.Insert, name: str, table: TableFacts) -> RowKeys | None:
     values, conflict, target = tree.expression, tree.args.get("conflict"), tree.this
     if table.allocates or table.unique or not isinstance(values, exp.Values):
         return None
@@ -141,13 +163,13 @@ def _rows_inserted(tree: exp.Insert, name: str, table: SQLiteTable) -> RowKeys |
     return RowKeys(name, table.key, tuple(rows))
 
 
-def _row(found: dict[str, Value], table: SQLiteTable) -> tuple[Value, ...] | None:
+def _row(found: dict[str, Value], table: TableFacts) -> tuple[Value, ...] | None:
     if any(column.name not in found for column in table.key):
         return None
     return tuple(found[column.name] for column in table.key)
 
 
-def _keeps_keys(assignments: list[exp.Expr], table: SQLiteTable) -> bool:
+def _keeps_keys(assignments: list[exp.Expr], table: TableFacts) -> bool:
     """True if the assignments of an UPDATE change nothing that has to be unique."""
     for assignment in assignments:
         if not isinstance(assignment, exp.EQ) or not isinstance(assignment.left, exp.Column):
@@ -167,11 +189,11 @@ def _conjuncts(condition: exp.Expr) -> Iterator[exp.Expr]:
         yield condition
 
 
-def _key_name(column: exp.Expr, table: SQLiteTable) -> str | None:
+def _key_name(column: exp.Expr, table: TableFacts) -> str | None:
     return _plain_key_name(column.name.lower(), table) if isinstance(column, exp.Column) else None
 
 
-def _plain_key_name(name: str, table: SQLiteTable) -> str | None:
+def _plain_key_name(name: str, table: TableFacts) -> str | None:
     if name in table.aliases:
         return table.key[0].name
     return name if any(column.name == name for column in table.key) else None
@@ -180,7 +202,9 @@ def _plain_key_name(name: str, table: SQLiteTable) -> str | None:
 def _value(node: exp.Expr) -> Value | None:
     if isinstance(node, exp.Placeholder) and node.name:
         name = node.name
-        return Bound(int(name.removeprefix(_NUMBERED)) - 1 if name.startswith(_NUMBERED) else name)
+        return Bound(int(name.removeprefix(NUMBERED)) - 1 if name.startswith(NUMBERED) else name)
+    if isinstance(node, exp.Cast) and node.to.is_type(*_PLAIN_TYPES) and not node.to.expressions:
+        return _value(node.this)  # as an ORM writes its parameters: CAST(? AS INTEGER)
     sign = 1
     if isinstance(node, exp.Neg):
         node, sign = node.this, -1

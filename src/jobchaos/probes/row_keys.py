@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from jobchaos.probes.sqlite_tables import KeyColumn
+from jobchaos.probes.table_facts import KeyColumn
 
 WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 """Whole numbers that SQLite reads as integers, written plainly."""
@@ -56,7 +58,7 @@ class RowKeys:
         for row in self.rows:
             key = ""
             for column, value in zip(self.columns, row):  # noqa: B905 - strict takes longer, and this is a hot path
-                part = _part(_bound(value.at, parameters) if type(value) is Bound else value, column.numeric)
+                part = _part(_bound(value.at, parameters) if type(value) is Bound else value, column)
                 if part is None:
                     return None
                 key = f"{key},{column.name}={part}" if key else f"{column.name}={part}"
@@ -75,14 +77,22 @@ def _bound(at: int | str, parameters: Any) -> Any:
         return None
 
 
-def _part(value: Any, numeric: bool) -> str | None:
+def _part(value: Any, column: KeyColumn) -> str | None:
     """One value, such that values that SQLite takes for equal in this column give equal texts."""
     if type(value) is int:
         return str(value) if -_LARGEST <= value < _LARGEST else None
     if type(value) is not str:
         return None
-    if numeric:
+    if column.uuid:
+        return _uuid(value)
+    if column.numeric:
         return str(int(value)) if WHOLE.fullmatch(value) else None
     if "/" in value or "%" in value or "," in value:
         return value.replace("%", "%25").replace("/", "%2F").replace(",", "%2C")
     return value
+
+
+def _uuid(value: str) -> str | None:
+    with contextlib.suppress(ValueError):
+        return str(uuid.UUID(value))
+    return None

@@ -16,8 +16,9 @@ from typing import Any
 from jobchaos.core.effect import Mode, Touch
 from jobchaos.core.sqlite_uri import is_in_memory, is_shared
 from jobchaos.probes.row_keys import RowKeys
-from jobchaos.probes.sqlite_tables import SQLiteTable, read_tables
+from jobchaos.probes.sqlite_tables import read_tables
 from jobchaos.probes.statement import Statement, first_word
+from jobchaos.probes.table_facts import TableFacts
 
 _connect: Callable[..., sqlite3.Connection] = sqlite3.connect  # the genuine one: while a check runs, it is replaced
 _CONTROLLING = ("BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE")
@@ -162,15 +163,15 @@ class Catalog:
             self._schema.rows[sql] = find_row_keys(sql, tables)
         return Statement(word, tuple(touches), self._schema.rows[sql])
 
-    def _known_tables(self) -> dict[str, SQLiteTable]:
+    def _known_tables(self) -> dict[str, TableFacts]:
         if self._schema.tables is None:
             assert self._connection is not None  # noqa: S101 - _refresh has made it
             self._schema.tables = read_tables(self._connection.execute)
         return self._schema.tables
 
-    def _hidden(self, touch: Touch, tables: dict[str, SQLiteTable]) -> list[Touch]:
+    def _hidden(self, touch: Touch, tables: dict[str, TableFacts]) -> list[Touch]:
         """What SQLite does not tell: the tables behind a virtual one, and where AUTOINCREMENT counts."""
-        table = tables.get(touch.resource[len(self._base) + 1 :].lower(), SQLiteTable())
+        table = tables.get(touch.resource[len(self._base) + 1 :].lower(), TableFacts())
         if table.virtual:
             return [Touch(self._base, touch.mode)]
         if table.sequence and touch.mode is Mode.WRITE:
@@ -199,7 +200,7 @@ class _Schema:
         rows: Statement to the rows that it names.
     """
 
-    tables: dict[str, SQLiteTable] | None = None
+    tables: dict[str, TableFacts] | None = None
     rows: dict[str, RowKeys | None] = field(default_factory=dict)
 
 

@@ -1,12 +1,14 @@
-"""SQLiteTable: what the schema says about which rows of a table a statement can meet."""
+"""SQLite tables: what the schema says about which rows of each a statement can meet."""
 
 from __future__ import annotations
 
 import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
+
+from jobchaos.probes.table_facts import KeyColumn, TableFacts
 
 ROWID_NAMES = frozenset({"rowid", "oid", "_rowid_"})
 """Names of the row's number, unless a column is called so (https://www.sqlite.org/lang_createtable.html#rowid)."""
@@ -18,47 +20,7 @@ _VIRTUAL = re.compile(r"\s*create\s+virtual\b", re.IGNORECASE)
 _ORDINARY, _DYNAMIC, _STORED = 0, 2, 3  # kinds of columns in PRAGMA table_xinfo
 
 
-@dataclass(frozen=True, slots=True)
-class KeyColumn:
-    """One column of a primary key.
-
-    Attributes:
-        name: In small letters.
-        numeric: True if it makes numbers of digits (affinity INTEGER or NUMERIC), False if texts of numbers (TEXT).
-    """
-
-    name: str
-    numeric: bool
-
-
-@dataclass(frozen=True, slots=True)
-class SQLiteTable:
-    """The facts about one table. All names are in small letters.
-
-    Attributes:
-        columns: What an INSERT without a list of columns fills, in order.
-        key: The primary key, or the row's number if there is none; empty if its values cannot be compared safely.
-        aliases: Other names of the key's only column.
-        allocates: An INSERT chooses more than its key tells: a hidden row number, or the next of a sequence.
-        sequence: Whether AUTOINCREMENT keeps that sequence in another table.
-        unique: Columns of UNIQUE indexes apart from the primary key; all where an index has conditions or formulas.
-        triggers: Whether it has any.
-        referenced_by: Tables with a foreign key to it.
-        virtual: Whether a module keeps its rows, in tables of its own.
-    """
-
-    columns: tuple[str, ...] = ()
-    key: tuple[KeyColumn, ...] = ()
-    aliases: frozenset[str] = frozenset()
-    allocates: bool = False
-    sequence: bool = False
-    unique: frozenset[str] = frozenset()
-    triggers: bool = False
-    referenced_by: frozenset[str] = frozenset()
-    virtual: bool = False
-
-
-def read_tables(query: Query) -> dict[str, SQLiteTable]:
+def read_tables(query: Query) -> dict[str, TableFacts]:
     """The tables of a database, by name in small letters.
 
     Args:
@@ -68,8 +30,7 @@ def read_tables(query: Query) -> dict[str, SQLiteTable]:
     with_triggers = {table.lower() for kind, _, table, _ in schema if kind == "trigger"}
     made = {name.lower(): sql for kind, name, _, sql in schema if kind == "table" and sql}
     tables = {
-        name: SQLiteTable(virtual=True) if _VIRTUAL.match(sql) else _read(query, name, sql)
-        for name, sql in made.items()
+        name: TableFacts(virtual=True) if _VIRTUAL.match(sql) else _read(query, name, sql) for name, sql in made.items()
     }
     references = [(name, target) for name in made for target in _targets(query, name)]
     return {
@@ -82,7 +43,7 @@ def read_tables(query: Query) -> dict[str, SQLiteTable]:
     }
 
 
-def _read(query: Query, name: str, sql: str) -> SQLiteTable:
+def _read(query: Query, name: str, sql: str) -> TableFacts:
     columns = list(query(f"PRAGMA table_xinfo({_quoted(name)})"))
     names = frozenset(column[1].lower() for column in columns)
     indexes = list(query(f"PRAGMA index_list({_quoted(name)})"))
@@ -95,7 +56,7 @@ def _read(query: Query, name: str, sql: str) -> SQLiteTable:
         key = tuple(KeyColumn(alias, numeric=True) for alias in sorted(aliases)[:1])
     sequence = bool(_AUTOINCREMENT.search(sql))
     generated = any(column[6] in (_DYNAMIC, _STORED) for column in columns)
-    return SQLiteTable(
+    return TableFacts(
         columns=tuple(column[1].lower() for column in columns if column[6] == _ORDINARY),
         key=tuple(column for column in key if column is not None) if None not in key else (),
         aliases=aliases,

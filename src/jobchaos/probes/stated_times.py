@@ -11,8 +11,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from jobchaos.core.conditions import Clock
 from jobchaos.core.effect import Mode, Touch
-from jobchaos.core.ports import Clock, Worker
+from jobchaos.core.ports import Worker
 
 _SECOND = 10**9
 _DAY = 24 * 3600 * _SECOND

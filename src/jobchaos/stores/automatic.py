@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from jobchaos.core.address import Address
 from jobchaos.core.addresses import Addresses
 from jobchaos.core.ports import Store
 from jobchaos.stores.django import DjangoTransactionStore
@@ -23,6 +24,8 @@ def store_for(resource: str, allow: Sequence[str], addresses: Addresses | None =
         addresses: How to reach the servers that jobs have connected to; None if they have connected to none.
     """
     kind, _, rest = resource.partition(":")
+    if kind == "sql" and rest.startswith("postgresql://"):
+        return _server_store(resource, allow)
     if kind == "sql":
         return SQLiteStore(rest, allow=allow)
     if kind == "redis":
@@ -36,3 +39,11 @@ def store_for(resource: str, allow: Sequence[str], addresses: Addresses | None =
     if kind in ("mail", "http", "queue", "pubsub"):
         return EffectLedger(kind)
     return TouchedFiles(allow) if kind == "file" else None
+
+
+def _server_store(resource: str, allow: Sequence[str]) -> Store | None:
+    if not isinstance(resource, Address):
+        return None
+    from jobchaos.stores.postgres import PostgresStore  # imports a driver
+
+    return PostgresStore(resource.access, allow=allow, resource=str(resource))

@@ -38,6 +38,28 @@ def require_test_path(path: str, allow: Sequence[str]) -> None:
     )
 
 
+def require_test_database(database: str, host: str, allow: Sequence[str]) -> None:
+    """Refuse a server's database that is neither plainly a test resource nor allowed.
+
+    Plainly a test resource is what has the word `test` in its name.
+
+    Args:
+        database: Its name.
+        host: Where its server is: a name, an address, or a folder with a socket.
+        allow: Databases that the user has allowed: `name`, or `host/name`.
+
+    Raises:
+        UnsafeRestoreError: Otherwise.
+    """
+    if _TEST.search(database.lower()) or database in allow or f"{host}/{database}" in allow:
+        return
+    raise UnsafeRestoreError(
+        f"the database {database!r} on {host or 'this machine'} is not plainly a test resource. A check restores it "
+        "many times, and would destroy what is in it. Use a database with 'test' in its name, or allow it: "
+        f"@pytest.mark.jobchaos(allow=[{f'{host}/{database}'!r}])."
+    )
+
+
 def _temporary() -> tuple[str, ...]:
     return tempfile.gettempdir(), "/tmp", "/var/tmp", "/dev/shm"  # noqa: S108 - compared with, not used
 

@@ -1,0 +1,84 @@
+"""How psycopg waits for answers while a check runs: with a look, from time to time, at why there is none yet."""
+
+from __future__ import annotations
+
+import asyncio
+import select
+from collections.abc import Callable, Coroutine, Generator
+from typing import Any
+
+from jobchaos.core.ports import Worker
+from jobchaos.probes.server_session import ServerSession
+
+_LOOK = 2  # milliseconds without an answer until the server is asked why
+_poll = select.poll
+_WANTED = {1: select.POLLIN, 2: select.POLLOUT, 3: select.POLLIN | select.POLLOUT}  # psycopg.waiting.Wait
+_READABLE, _WRITABLE = 1, 2  # psycopg.waiting.Ready
+
+Find = Callable[[Any], "tuple[Worker, ServerSession] | None"]
+
+
+def waiting(original: Callable[..., Any], find: Find) -> Callable[..., Any]:
+    """`Connection.wait`, for controlled workers.
+
+    Args:
+        original: psycopg's own.
+        find: Gives the controlled worker that uses a connection, and the session, if there is one.
+    """
+
+    def wait(connection: Any, gen: Any, *args: Any, **kwargs: Any) -> Any:
+        found = find(connection)
+        if found is None:
+            return original(connection, gen, *args, **kwargs)
+        rounds = _rounds(gen, connection, *found)
+        while True:
+            try:
+                next(rounds)
+            except StopIteration as end:
+                return end.value
+
+    return wait
+
+
+def awaiting(original: Callable[..., Any], find: Find) -> Callable[..., Coroutine[Any, Any, Any]]:
+    """`AsyncConnection.wait`, likewise. While it waits, other tasks of the same job go on."""
+
+    async def wait(connection: Any, gen: Any, *args: Any, **kwargs: Any) -> Any:
+        found = find(connection)
+        if found is None:
+            return await original(connection, gen, *args, **kwargs)
+        rounds = _rounds(gen, connection, *found)
+        while True:
+            try:
+                next(rounds)
+            except StopIteration as end:
+                return end.value
+            await asyncio.sleep(0)
+
+    return wait
+
+
+def _rounds(gen: Any, connection: Any, worker: Worker, session: ServerSession) -> Generator[None, None, Any]:
+    """Run one of psycopg's generators to its end; come back from time to time while there is no answer."""
+    poll = _poll()
+    registered = 0
+    try:
+        wanted = next(gen)
+        number = connection.pgconn.socket
+        while True:
+            events = _WANTED[int(wanted)]
+            if events != registered:
+                poll.register(number, events)
+                registered = events
+            ready = poll.poll(_LOOK)
+            if ready:
+                happened = ready[0][1]
+                readable = _READABLE if happened & ~select.POLLOUT else 0
+                wanted = gen.send(readable | (_WRITABLE if happened & select.POLLOUT else 0))
+            else:
+                session.look_around(worker)
+                yield
+    except StopIteration as end:
+        return end.value
+    finally:
+        session.answered()

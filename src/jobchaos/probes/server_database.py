@@ -1,0 +1,98 @@
+"""ServerDatabase: what all sessions of a check on one database of an SQL server share."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from jobchaos.core.ports import Control, Worker
+from jobchaos.probes.server_monitor import ServerMonitor
+from jobchaos.probes.server_statement import ServerStatement
+
+if TYPE_CHECKING:
+    from jobchaos.probes.server_analyst import Analyst
+
+_sleep = [time.sleep]  # the genuine one
+_PAUSE = 0.0002  # seconds
+_PATIENCE = 20_000  # pauses; then a session is just slow
+
+
+class ServerDatabase:
+    """One database, while a check runs.
+
+    Args:
+        control: The running check.
+        base: Its resource path.
+        dialect: sqlglot's name of its SQL.
+        monitor: A connection beside the job's.
+    """
+
+    def __init__(self, control: Control, base: str, dialect: str, monitor: ServerMonitor) -> None:
+        self.control = control
+        self.base = base
+        self.monitor = monitor
+        self.waiting: dict[int, Worker] = {}
+        """The sessions of this process that wait for locks."""
+        self._dialect = dialect
+        self._analyst: Analyst | None = None
+        self._known: dict[str, ServerStatement] = {}
+        self._is_forked = False
+
+    def statement(self, sql: str) -> ServerStatement:
+        """What a statement does; each text is read once."""
+        known = self._known.get(sql)
+        if known is None:
+            if self._analyst is None:
+                from jobchaos.probes.server_analyst import Analyst
+
+                self._analyst = Analyst(self.base, self._dialect, self.monitor.schema())
+            known = self._known[sql] = self._analyst.read(sql)
+        return known
+
+    def expire(self) -> None:
+        """The schema may have changed."""
+        self._analyst = None
+        self._known.clear()
+
+    def after_fork(self) -> None:
+        """This process runs one attempt of its own, and knows nothing of what others wait for."""
+        self.monitor.abandon()
+        self.waiting.clear()
+        self._is_forked = True
+
+    def waiting_besides(self, session: int) -> frozenset[int]:
+        """The sessions that may be served by what another one is about to do."""
+        if self._is_forked:
+            return frozenset(self.monitor.waiting()) - {session}
+        return frozenset(self.waiting) - {session}
+
+    def settle(self, worker: Worker, waiting: frozenset[int]) -> None:
+        """Something may have been freed. See that whoever gets it has it, and is heard, before anything else happens.
+
+        Args:
+            worker: Who may have freed it.
+            waiting: Who waited before.
+        """
+        if not waiting:
+            return
+        for _ in range(_PATIENCE):
+            states = self.monitor.look(waiting)
+            if all(not state.busy or state.waits_for for state in states.values()):
+                break
+            _sleep[0](_PAUSE)
+        if any(number not in states or not states[number].busy for number in waiting):
+            worker.give_way()
+
+    def closes_circle(self, session: int, waits_for: tuple[int, ...]) -> bool:
+        """True if those whom a session waits for wait for it in turn: a deadlock."""
+        waiting = self.monitor.waiting()
+        seen: set[int] = set()
+        following = list(waits_for)
+        while following:
+            number = following.pop()
+            if number == session:
+                return True
+            if number not in seen:
+                seen.add(number)
+                following += waiting.get(number, ())
+        return False

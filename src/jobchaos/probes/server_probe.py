@@ -1,0 +1,184 @@
+"""ServerProbe: what the probes of all drivers of SQL servers share: sessions, their life and their death."""
+
+from __future__ import annotations
+
+import abc
+import weakref
+from collections import defaultdict
+from typing import Any
+
+from jobchaos.core.address import Address
+from jobchaos.core.ports import Control, Worker
+from jobchaos.probes.base import BaseProbe, Patches
+from jobchaos.probes.server_database import ServerDatabase
+from jobchaos.probes.server_monitor import ServerMonitor
+from jobchaos.probes.server_session import ServerSession
+
+Told = dict[tuple[str, int], list[tuple[Address, list[int]]]]
+"""Copy and attempt to the databases that it is connected to, each with the numbers of its sessions."""
+
+
+class ServerProbe(BaseProbe, abc.ABC):
+    """Keeps a session for each connection of the driver's that a controlled worker uses."""
+
+    dialect: str
+    """sqlglot's name of the server's SQL."""
+
+    def __init__(self) -> None:
+        self.patches = Patches()
+        self.control: Control | None = None
+        self.sessions: weakref.WeakKeyDictionary[Any, ServerSession] = weakref.WeakKeyDictionary()
+        self._databases: dict[str, ServerDatabase] = {}
+        self._addresses: dict[str, Address] = {}
+        self._monitors: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._forked: Told = {}
+
+    # --- what a driver knows -----------------------------------------------------------------------------------------
+
+    @abc.abstractmethod
+    def address_of(self, connection: Any) -> Address:
+        """Which database a connection is open on, and how to get there."""
+
+    @abc.abstractmethod
+    def number_of(self, connection: Any) -> int:
+        """The server's number of a connection's session."""
+
+    @abc.abstractmethod
+    def monitor(self, address: Address) -> ServerMonitor:
+        """A monitor of a database. Its connections are `marked_ours`."""
+
+    @abc.abstractmethod
+    def is_in_transaction(self, connection: Any) -> bool:
+        """True if a connection is open, and has a transaction open."""
+
+    @abc.abstractmethod
+    def roll_back(self, connection: Any) -> None:
+        """Undo an open transaction, or raise the driver's error."""
+
+    @abc.abstractmethod
+    def finish(self, connection: Any) -> None:
+        """Close a connection, whatever it is doing."""
+
+    @abc.abstractmethod
+    def refusal(self, text: str) -> Exception:
+        """The driver's error of a connection that cannot be used."""
+
+    # --- for drivers -------------------------------------------------------------------------------------------------
+
+    def marked_ours(self, connection: Any) -> Any:
+        """Mark a connection as none of the job's."""
+        self._monitors.add(connection)
+        return connection
+
+    def session(self, connection: Any) -> tuple[Worker, ServerSession] | None:
+        """The controlled worker that uses a connection, and the session; None if nobody is to be controlled.
+
+        Raises:
+            Exception: The driver's, if the connection was opened in another process.
+        """
+        control = self.control
+        worker = None if control is None else control.current()
+        if worker is None or connection in self._monitors:
+            return None
+        session = self.sessions.get(connection)
+        if session is None:
+            address = self.address_of(connection)
+            worker.touch(address)
+            session = ServerSession(self._database(address), self.number_of(connection))
+            self.sessions[connection] = session
+        if session.is_inherited:
+            worker.oddity("JC912", "uses a connection that was opened in another process; let it open its own")
+            raise self.refusal("this connection was opened in another process")
+        return worker, session
+
+    def closed(self, connection: Any) -> None:
+        """The job has closed a connection: the server learns of it a little later."""
+        session = self.sessions.pop(connection, None)
+        if session is None or session.is_inherited:
+            return
+        worker, database = session.last_worker, session.database
+        others = database.waiting_besides(session.number)
+        if session.holds_anything:
+            database.monitor.end((session.number,))
+        session.over()
+        if worker is not None:
+            database.settle(worker, others)
+
+    # --- life and death ----------------------------------------------------------------------------------------------
+
+    def remove(self) -> None:
+        """See `Probe.remove`."""
+        self.patches.undo()
+        for database in self._databases.values():
+            database.monitor.close()
+        self._databases.clear()
+        self.sessions.clear()
+        self.control = None
+
+    def bury(self, worker: Worker) -> None:
+        """See `Probe.bury`: the operating system would close the dead worker's connections."""
+        self._end([connection for connection, session in self.sessions.items() if session.last_worker is worker])
+
+    def settle(self) -> None:
+        """See `Probe.settle`: what nobody has committed by now never will be."""
+        for connection, session in list(self.sessions.items()):
+            if self.is_in_transaction(connection):
+                try:
+                    self.roll_back(connection)
+                except Exception:  # noqa: BLE001 - whatever the driver raises: it cannot be used any more
+                    self._end([connection])
+                session.transaction_over()
+        for database in self._databases.values():
+            database.waiting.clear()
+
+    def after_fork(self) -> None:
+        """See `Probe.after_fork`."""
+        for session in self.sessions.values():
+            session.is_inherited = True
+        for database in self._databases.values():
+            database.after_fork()
+
+    def hand_over(self) -> Told:
+        """See `Probe.hand_over`: the sessions of this process."""
+        numbers: dict[tuple[str, int], dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+        for session in self.sessions.values():
+            worker = session.last_worker
+            if worker is not None and not session.is_inherited:
+                numbers[worker.copy, worker.attempt][session.database.base].append(session.number)
+        return {
+            key: [(self._addresses[base], each) for base, each in by_base.items()] for key, by_base in numbers.items()
+        }
+
+    def take_over(self, news: Told) -> None:
+        """See `Probe.take_over`."""
+        self._forked.update(news)
+
+    def reaped(self, copy: str, attempt: int) -> None:
+        """See `Probe.reaped`: the server may not have noticed yet."""
+        for address, numbers in self._forked.pop((copy, attempt), []):
+            self._database(address).monitor.end(numbers)
+
+    def is_inherited(self, connection: Any) -> bool:
+        """True if a connection belongs to another process."""
+        session = self.sessions.get(connection)
+        return session is not None and session.is_inherited
+
+    # --- inside ------------------------------------------------------------------------------------------------------
+
+    def _database(self, address: Address) -> ServerDatabase:
+        if address not in self._databases:
+            assert self.control is not None  # noqa: S101 - only called while installed
+            self._addresses[address] = address
+            monitor = self.monitor(address)
+            self._databases[address] = ServerDatabase(self.control, str(address), self.dialect, monitor)
+        return self._databases[address]
+
+    def _end(self, doomed: list[Any]) -> None:
+        numbers: dict[ServerDatabase, list[int]] = defaultdict(list)
+        for connection in doomed:
+            session = self.sessions.pop(connection)
+            self.finish(connection)
+            session.over()
+            numbers[session.database].append(session.number)
+        for database, ended in numbers.items():
+            database.monitor.end(ended)

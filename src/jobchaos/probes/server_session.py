@@ -1,0 +1,221 @@
+"""ServerSession: one connection of the job's to an SQL server: its transaction, its locks, its waiting."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from jobchaos.core.effect import Effect, Mode, Touch
+from jobchaos.core.ports import Pending, Worker
+from jobchaos.probes.server_database import ServerDatabase
+from jobchaos.probes.server_statement import COMMITTING, CONTROLLING, SILENT, UNDOING, ServerStatement
+
+_MILLISECOND = 10**6
+_LEVEL = re.compile(r"\b(?:isolation\s+level|default_transaction_isolation\W+)\s*(\w+(?:\s+\w+)?)", re.IGNORECASE)
+_FOR_GOOD = re.compile(r"\bset\s+session\s+characteristics\b|\bdefault_transaction_isolation\b", re.IGNORECASE)
+_ADVISORY = re.compile(r"\b(pg_advisory_unlock_all|pg_advisory_unlock|pg_(?:try_)?advisory_lock)", re.IGNORECASE)
+_KEPT_VIEW = ("REPEATABLE READ", "SERIALIZABLE")
+
+
+class ServerSession:
+    """What a probe keeps of one connection.
+
+    Args:
+        database: What it is connected to.
+        number: The server's number of the session.
+    """
+
+    def __init__(self, database: ServerDatabase, number: int) -> None:
+        self.database = database
+        self.number = number
+        self.last_worker: Worker | None = None
+        self.is_inherited = False
+        self.gave_up = ""
+        """Why its statement was cancelled by us: `deadlock`, `lock timeout`, `statement timeout`."""
+        self.lock_timeout = database.monitor.defaults.lock_timeout
+        self.statement_timeout = database.monitor.defaults.statement_timeout
+        self._usual_level = database.monitor.defaults.isolation
+        self._level = self._usual_level
+        self._pending: dict[Touch, None] = {}
+        self._kept: list[tuple[Worker, str]] = []
+        self._advisory = 0
+        self._has_view = False
+        self._others: frozenset[int] = frozenset()
+        self._since = 0
+        self._statement: ServerStatement | None = None
+        self._touches: tuple[Touch, ...] = ()
+        self._locks: tuple[Touch, ...] = ()
+
+    @property
+    def holds_anything(self) -> bool:
+        """True if its end frees locks."""
+        return bool(self._kept or self._advisory)
+
+    def arrive(
+        self,
+        worker: Worker,
+        sql: str,
+        calls: Sequence[Any],
+        shown: str,
+        *,
+        open: bool,  # noqa: A002 - the field's word
+        broken: bool,
+        failure: Callable[[], Exception],
+    ) -> Pending | None:
+        """Come to the step before a statement.
+
+        Args:
+            worker: Who runs it.
+            sql: Its text.
+            calls: Its bound values, once for each time it runs.
+            shown: The text for reports.
+            open: Whether a transaction is open.
+            broken: Whether that has failed, so that all it can do is to end.
+            failure: Breaks the connection, and makes the driver's error of that.
+
+        Returns:
+            None if it is no step: it changes nothing, or only undoes.
+        """
+        self.last_worker = worker
+        statement = self._statement = self.database.statement(sql)
+        self._note_level(sql, statement)
+        self._touches, self._locks = (), ()
+        if statement.verb in UNDOING or statement.verb in SILENT:
+            self._others = self.database.waiting_besides(self.number)
+            return None
+        effect = self._effect(statement, calls, shown, is_open=open, is_broken=broken)
+        for touch in effect.touches:
+            if touch.mode is not Mode.READ:
+                worker.touch(self._table_of(touch.resource))
+        pending = worker.begin(effect, failure)
+        self._others = self.database.waiting_besides(self.number)
+        self._since = self.database.control.clock.now()
+        return pending
+
+    def _effect(
+        self, statement: ServerStatement, calls: Sequence[Any], shown: str, *, is_open: bool, is_broken: bool
+    ) -> Effect:
+        if statement.verb in COMMITTING:
+            touches = () if is_broken else tuple(self._pending)
+            return Effect("sql", shown, touches, bool(touches), None, None, self._view_locks(durable=bool(touches)))
+        if statement.verb in CONTROLLING:
+            return Effect("sql", shown)
+        self._touches = statement.touches_of(calls)
+        durable = statement.writes and not is_open
+        self._locks = statement.locks_of(self._touches)
+        view = self._view_locks(durable=durable, begins=is_open and bool(self._touches))
+        return Effect("sql", shown, self._touches, durable, None, None, self._locks + view)
+
+    def _view_locks(self, *, durable: bool, begins: bool = False) -> tuple[Touch, ...]:
+        base, locks = self.database.base, []
+        if durable:
+            locks.append(Touch(f"{base}/@snapshot", Mode.APPEND))
+        if begins and not self._has_view and self._level in _KEPT_VIEW:
+            self._has_view = True
+            locks.append(Touch(f"{base}/@snapshot", Mode.READ))
+        if self._level == "SERIALIZABLE":
+            locks.append(Touch(f"{base}/@serializable", Mode.WRITE))
+        return tuple(locks)
+
+    def applied(self, worker: Worker, sql: str, *, open: bool) -> None:  # noqa: A002
+        """A statement has ended, one way or the other.
+
+        Args:
+            worker: Who has run it.
+            sql: Its text.
+            open: Whether a transaction is open now.
+        """
+        statement = self._statement
+        if statement is None:
+            return
+        if open:
+            self._pending.update(dict.fromkeys(touch for touch in self._touches if touch.mode is not Mode.READ))
+            self._keep(worker, [lock.resource for lock in self._locks])
+        else:
+            self.transaction_over()
+        if statement.advisory:
+            self._count_advisory(worker, sql)
+        if statement.schema:
+            self.database.expire()
+        self.database.settle(worker, self._others)
+
+    def transaction_over(self) -> None:
+        """What it had locked is free."""
+        for worker, resource in self._kept:
+            worker.let_go(resource)
+        self._kept.clear()
+        self._pending.clear()
+        self._has_view = False
+        self._level = self._usual_level
+
+    def over(self) -> None:
+        """The session has ended."""
+        self.transaction_over()
+        self._advisory = 0
+        self.database.waiting.pop(self.number, None)
+
+    # --- waiting -----------------------------------------------------------------------------------------------------
+
+    def look_around(self, worker: Worker) -> None:
+        """No answer yet: if that is because of a lock, park until it is worth looking again."""
+        database = self.database
+        state = database.monitor.look((self.number,)).get(self.number)
+        if state is None or not state.waits_for or self.gave_up or worker.dead:
+            return
+        if database.closes_circle(self.number, state.waits_for):
+            self._give_up("deadlock")
+            return
+        database.waiting[self.number] = worker
+        deadline = self._deadline
+        if not worker.wait(f"a lock in {database.base}", deadline, served=True):
+            lock = self.lock_timeout and (not self.statement_timeout or self.lock_timeout <= self.statement_timeout)
+            self._give_up("lock timeout" if lock else "statement timeout")
+
+    def answered(self) -> None:
+        """The statement that it may have waited with has ended."""
+        self.database.waiting.pop(self.number, None)
+
+    def _give_up(self, why: str) -> None:
+        self.gave_up = why
+        self.database.monitor.cancel(self.number)
+
+    @property
+    def _deadline(self) -> int | None:
+        limits = [limit for limit in (self.lock_timeout, self.statement_timeout) if limit]
+        return self._since + min(limits) * _MILLISECOND if limits else None
+
+    # --- inside ------------------------------------------------------------------------------------------------------
+
+    def _table_of(self, resource: str) -> str:
+        table = resource[len(self.database.base) + 1 :].partition("/")[0]
+        return f"{self.database.base}/{table}" if table else self.database.base
+
+    def _keep(self, worker: Worker, resources: Sequence[str]) -> None:
+        held = {resource for _, resource in self._kept}
+        for resource in resources:
+            if resource not in held:
+                self._kept.append((worker, resource))
+                worker.hold(resource, by_effect=True)
+
+    def _count_advisory(self, worker: Worker, sql: str) -> None:
+        resource = f"{self.database.base}/@advisory"
+        for name in _ADVISORY.findall(sql):
+            word = name.lower()
+            before = self._advisory
+            self._advisory = 0 if word.endswith("_all") else max(0, before - 1) if "unlock" in word else before + 1
+            if self._advisory and not before:
+                worker.hold(resource, by_effect=True)
+            if before and not self._advisory:
+                worker.let_go(resource)
+
+    def _note_level(self, sql: str, statement: ServerStatement) -> None:
+        if statement.verb not in ("BEGIN", "START", "SET"):
+            return
+        level = _LEVEL.search(sql)
+        if level is None:
+            return
+        self._level = " ".join(level.group(1).upper().split())
+        self._level = next((known for known in _KEPT_VIEW if self._level.startswith(known)), self._level)
+        if _FOR_GOOD.search(sql):
+            self._usual_level = self._level

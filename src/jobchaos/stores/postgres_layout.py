@@ -1,0 +1,160 @@
+"""PostgresLayout: the tables of a database, how their rows are read, told apart and put back."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from jobchaos.core.snapshot import Table
+
+Query = Callable[[str], Sequence[tuple[Any, ...]]]
+
+_OURS = "n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'jobchaos\\_%'"
+_COLUMNS = f"""
+SELECT c.oid::int8, n.nspname, c.relname, a.attname, t.typname, t.typtype, a.attgenerated <> '',
+    a.attidentity <> '' OR coalesce(pg_get_expr(d.adbin, d.adrelid) ~ '(nextval|gen_random_uuid|uuid_generate)', false),
+    a.attnum, format_type(a.atttypid, a.atttypmod), a.attnotnull
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+LEFT JOIN pg_type t ON t.oid = a.atttypid
+LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+WHERE c.relkind = 'r' AND {_OURS} ORDER BY n.nspname, c.relname, a.attnum
+"""
+_KEYS = "SELECT conrelid::int8, conkey::int2[] FROM pg_constraint WHERE contype = 'p'"
+_REFERENCES = (
+    "SELECT conrelid::int8, conkey::int2[], confrelid::int8, confkey::int2[] FROM pg_constraint WHERE contype = 'f'"
+)
+_SEQUENCES = f"""
+SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'S' AND {_OURS} ORDER BY 1
+"""
+
+_PLAIN = frozenset({"int2", "int4", "int8", "float4", "float8", "text", "varchar", "bytea"})
+SERVER_TIME = "(server time)"
+"""Stands for what the server's own clock gave since the capture: it is another value in each run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column.
+
+    Attributes:
+        name: Its name.
+        type: The name of its type, without parameters.
+        computed: Whether it is made from others.
+        declared: Its type as it was declared, and whether it may be null.
+    """
+
+    name: str
+    type: str
+    computed: bool
+    declared: str
+
+    def compared(self, since: str) -> str:
+        """What of it is compared, in SQL.
+
+        Args:
+            since: The server's time of the capture, as an SQL literal.
+        """
+        name = quoted(self.name)
+        if self.type in _PLAIN:
+            return name
+        if self.type == "json":
+            return f"{name}::jsonb::text"
+        if self.type == "timestamptz":
+            return f"CASE WHEN {name} BETWEEN {since} AND clock_timestamp() THEN '{SERVER_TIME}' ELSE {name}::text END"
+        if self.type == "timestamp":
+            local, utc = f"{name} AT TIME ZONE current_setting('timezone')", f"{name} AT TIME ZONE 'UTC'"
+            within = f"BETWEEN {since} AND clock_timestamp()"
+            return f"CASE WHEN {local} {within} OR {utc} {within} THEN '{SERVER_TIME}' ELSE {name}::text END"
+        return f"{name}::text"
+
+
+@dataclass(frozen=True, slots=True)
+class LaidTable:
+    """One table.
+
+    Attributes:
+        identity: The server's number of it. Another one of the same name is another table.
+        name: What reports call it: `users`, `billing.users`.
+        path: What SQL calls it: `"public"."users"`.
+        columns: Its columns, in order.
+        empty: How it looks in a snapshot, without rows.
+        referrers: Names of the tables that refer to it.
+    """
+
+    identity: int
+    name: str
+    path: str
+    columns: tuple[Column, ...]
+    empty: Table
+    referrers: frozenset[str] = frozenset()
+
+    @property
+    def stored(self) -> str:
+        """The columns that are put back, in SQL."""
+        return ", ".join(quoted(column.name) for column in self.columns if not column.computed)
+
+    @property
+    def shape(self) -> tuple[object, ...]:
+        """Equal for tables that rows can be moved between."""
+        return self.identity, self.columns
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresLayout:
+    """A database's tables and sequences, as they are at the moment.
+
+    Attributes:
+        tables: By name.
+        sequences: What SQL calls them.
+    """
+
+    tables: Mapping[str, LaidTable] = field(default_factory=dict)
+    sequences: tuple[str, ...] = ()
+
+
+def read_layout(query: Query) -> PostgresLayout:
+    """The layout of a database.
+
+    Args:
+        query: Runs a query on it.
+    """
+    rows = query(_COLUMNS)
+    names = {row[0]: _named(row[1], row[2]) for row in rows}
+    paths = {row[0]: f"{quoted(row[1])}.{quoted(row[2])}" for row in rows}
+    columns: dict[int, dict[int, Column]] = defaultdict(dict)
+    generated: dict[int, set[str]] = defaultdict(set)
+    for oid, _, _, name, kind, _, computed, made, number, declared, required in rows:
+        if name is not None:
+            columns[oid][number] = Column(name, kind, computed, f"{declared}{' NOT NULL' * bool(required)}")
+            if made:
+                generated[oid].add(name)
+    keys = {oid: tuple(columns[oid][n].name for n in numbers) for oid, numbers in query(_KEYS) if oid in names}
+    references: dict[int, dict[str, tuple[str, str]]] = defaultdict(dict)
+    referrers: dict[int, set[str]] = defaultdict(set)
+    for oid, own, target, theirs in query(_REFERENCES):
+        if oid in names and target in names:
+            referrers[target].add(names[oid])
+            for mine, other in zip(own, theirs, strict=True):
+                references[oid][columns[oid][mine].name] = names[target], columns[target][other].name
+
+    def table(oid: int) -> LaidTable:
+        own = tuple(columns[oid].values())
+        empty = Table(
+            tuple(column.name for column in own), (), keys.get(oid, ()), frozenset(generated[oid]), references[oid]
+        )
+        return LaidTable(oid, names[oid], paths[oid], own, empty, frozenset(referrers[oid]))
+
+    return PostgresLayout({names[oid]: table(oid) for oid in names}, tuple(name for (name,) in query(_SEQUENCES)))
+
+
+def quoted(name: str) -> str:
+    """A name as SQL writes it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _named(schema: str, table: str) -> str:
+    return table if schema == "public" else f"{schema}.{table}"

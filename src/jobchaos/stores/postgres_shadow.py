@@ -1,0 +1,121 @@
+"""PostgresShadow: a schema of our own beside the user's, which keeps what his tables held at some moments.
+
+Each table of the user's that ever held rows has a twin, with one column more: the number of the version that a row
+belongs to. So to remember a state is an INSERT, and no statement that changes the schema.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from jobchaos.stores.postgres_layout import LaidTable, PostgresLayout, quoted
+
+Execute = Callable[[str], Sequence[tuple[Any, ...]]]
+_PREFIX = "jobchaos_"
+_VERSION = "jobchaos_version"
+_FEW = 1000  # rows up to which DELETE is faster than TRUNCATE, which makes new files
+_numbers = iter(range(1, 1_000_000))
+
+
+class PostgresShadow:
+    """The schema. It must be dropped at the end.
+
+    Args:
+        execute: Runs SQL on the database and returns rows, if there are any.
+    """
+
+    def __init__(self, execute: Execute) -> None:
+        self._execute = execute
+        self.name = f"{_PREFIX}{os.getpid()}_{next(_numbers)}"
+        self._twins: set[str] = set()
+        self._is_replica = False
+
+    def open(self) -> None:
+        """Create it, and drop what processes that were killed have left behind."""
+        left = [name for (name,) in self._execute(_LEFT) if _is_orphan(name)]
+        drops = [f"DROP SCHEMA {quoted(name)} CASCADE" for name in left]
+        self._execute("; ".join([*drops, f"CREATE SCHEMA {quoted(self.name)}"]))
+        self._is_replica = bool(self._execute(_MAY_BE_REPLICA)[0][0])
+
+    def keep(self, tables: Sequence[LaidTable], version: int) -> None:
+        """Remember what some tables hold now."""
+        statements = []
+        for table in tables:
+            twin = self._twin(table)
+            if table.name not in self._twins:
+                self._twins.add(table.name)
+                statements.append(
+                    f"CREATE UNLOGGED TABLE {twin} AS SELECT 0 AS {_VERSION}, {table.stored} FROM {table.path} LIMIT 0"
+                )
+            statements.append(f"INSERT INTO {twin} SELECT {version}, {table.stored} FROM {table.path}")
+        if statements:
+            self._execute("BEGIN; " + "; ".join(statements) + "; COMMIT")
+
+    def put_back(self, wanted: Sequence[tuple[LaidTable, int | None, int]], layout: PostgresLayout) -> None:
+        """Let tables hold what they held.
+
+        Args:
+            wanted: Each table with the version to put back (None for nothing at all), and how many rows it has now.
+            layout: All tables.
+        """
+        statements = ["BEGIN", "SET LOCAL lock_timeout = '5s'"]
+        if self._is_replica:  # no triggers, no checks of foreign keys: what is put back was in order
+            statements.append("SET LOCAL session_replication_role = replica")
+        else:
+            statements += [f"ALTER TABLE {table.path} DISABLE TRIGGER USER" for table, _, _ in wanted]
+            statements.append("SET CONSTRAINTS ALL DEFERRED")
+        together = {table.name for table, _, _ in wanted}
+        for table, _, count in reversed(wanted):
+            free = table.referrers <= {table.name}  # TRUNCATE refuses what others refer to
+            statements.append(f"{'TRUNCATE' if count > _FEW and free else 'DELETE FROM'} {table.path}")
+        for table, version, _ in wanted:
+            if version is not None and table.name in together:
+                statements.append(
+                    f"INSERT INTO {table.path} ({table.stored}) OVERRIDING SYSTEM VALUE "
+                    f"SELECT {table.stored} FROM {self._twin(table)} WHERE {_VERSION} = {version}"
+                )
+        if not self._is_replica:
+            statements += [f"ALTER TABLE {table.path} ENABLE TRIGGER USER" for table, _, _ in wanted]
+        self._execute("; ".join([*statements, "COMMIT"]))
+
+    def closure(self, tables: Sequence[LaidTable], layout: PostgresLayout) -> list[LaidTable]:
+        """These tables and what their rows cannot go without, in an order in which they can come back."""
+        names = {table.name for table in tables}
+        if not self._is_replica:
+            following = list(names)
+            while following:
+                new = layout.tables[following.pop()].referrers - names
+                names |= new
+                following += new
+        ordered: dict[str, None] = {}
+        left = sorted(names)
+        while left:  # parents first; in a circle, in any order
+            free = [
+                name for name in left if not any(name in layout.tables[other].referrers - {other} for other in left)
+            ]
+            for name in free or left[:1]:
+                ordered[name] = None
+            left = [name for name in left if name not in ordered]
+        return [layout.tables[name] for name in ordered]
+
+    def drop(self) -> None:
+        """Remove it with all that is in it."""
+        self._execute(f"DROP SCHEMA IF EXISTS {quoted(self.name)} CASCADE")
+
+    def _twin(self, table: LaidTable) -> str:
+        return f"{quoted(self.name)}.{quoted(str(table.identity))}"
+
+
+_LEFT = "SELECT nspname FROM pg_namespace WHERE nspname ~ '^jobchaos_[0-9]+_[0-9]+$'"
+_MAY_BE_REPLICA = (
+    "SELECT rolsuper FROM pg_roles WHERE rolname = current_user"  # from PostgreSQL 15 on it can be granted, too
+)
+
+
+def _is_orphan(schema: str) -> bool:
+    """True if the process that has made it is gone. On another machine it may live: then the numbers rarely meet."""
+    match = re.fullmatch(rf"{_PREFIX}(\d+)_\d+", schema)
+    return match is not None and not os.path.exists(f"/proc/{match[1]}") and os.path.exists("/proc/self")
