@@ -17,6 +17,7 @@ from jobchaos.probes.bindings import Bindings
 from jobchaos.probes.django import DjangoProbe
 from jobchaos.probes.django_cache import DjangoCacheProbe
 from jobchaos.probes.django_mail import DjangoMailFileProbe, DjangoMailProbe
+from jobchaos.probes.dramatiq import DramatiqProbe
 from jobchaos.probes.entropy import EntropyProbe
 from jobchaos.probes.event_loops import EventLoopProbe
 from jobchaos.probes.file_locks import FileLockProbe
@@ -90,9 +91,12 @@ def _clients(addresses: Addresses) -> list[Probe]:
         RequestsMockProbe(),
         HTTPXProbe(),
         AiohttpProbe(),
-        KombuProbe(),
-        RQProbe(),
+        *_job_systems(),
     ]
+
+
+def _job_systems() -> list[Probe]:
+    return [KombuProbe(), RQProbe(), DramatiqProbe()]
 
 
 def _of_django() -> list[Probe]:

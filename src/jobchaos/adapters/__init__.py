@@ -12,7 +12,11 @@ from collections.abc import Iterator
 
 from jobchaos.core.adapter import Adapter
 
-_HOMES = {"celery": "celery:CeleryAdapter", "rq": "rq:RQAdapter"}
+_HOMES = {
+    "celery": "celery:CeleryAdapter",
+    "dramatiq": "dramatiq:DramatiqAdapter",
+    "rq": "rq:RQAdapter",
+}
 """Import name of a system to where its adapter is: module of this package, and class."""
 
 

@@ -1,0 +1,42 @@
+"""DramatiqProbe: messages that a job sends by Dramatiq."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jobchaos.probes.queue import QueueProbe
+
+
+class DramatiqProbe(QueueProbe):
+    """Makes a step of `enqueue`, of every class of brokers."""
+
+    library = "dramatiq.broker"
+
+    def watch(self) -> None:
+        """See `LibraryProbe.watch`."""
+        from dramatiq.broker import Broker
+
+        waiting: list[Any] = [Broker]
+        while waiting:
+            kind = waiting.pop()
+            waiting += kind.__subclasses__()
+            if "enqueue" in vars(kind):
+                self._watch(kind)
+
+    def _watch(self, kind: Any) -> None:
+        genuine = kind.enqueue
+
+        def watched(broker: Any, message: Any, *, delay: int | None = None) -> Any:
+            if not self.is_ours():
+                return genuine(broker, message, delay=delay)
+            self.enqueue(message.queue_name, message.actor_name, message.args, message.kwargs, failure=_refused)
+            return message
+
+        self.patches.set(kind, "enqueue", watched)
+
+
+def _refused() -> Exception:
+    from dramatiq.errors import ConnectionClosed
+
+    error: Exception = ConnectionClosed("connection refused")
+    return error
