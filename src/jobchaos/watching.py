@@ -25,6 +25,7 @@ from jobchaos.probes.files import FileProbe
 from jobchaos.probes.held_clocks import HeldClockProbe
 from jobchaos.probes.http import HTTPProbe
 from jobchaos.probes.httpx import HTTPXProbe
+from jobchaos.probes.huey import HueyProbe
 from jobchaos.probes.kombu import KombuProbe
 from jobchaos.probes.locks import LockProbe
 from jobchaos.probes.psycopg import PsycopgProbe
@@ -96,7 +97,7 @@ def _clients(addresses: Addresses) -> list[Probe]:
 
 
 def _job_systems() -> list[Probe]:
-    return [KombuProbe(), RQProbe(), DramatiqProbe()]
+    return [KombuProbe(), RQProbe(), DramatiqProbe(), HueyProbe()]
 
 
 def _of_django() -> list[Probe]:

@@ -94,6 +94,7 @@ def test_the_users_word_on_delivery_is_stronger_than_the_configuration(app: Any,
         sql("UPDATE users SET points = 0")
         verdict = check(job, faults=["crash"], settings=Settings(profile="quick", delivery=delivery))
         assert verdict.status == "holds"
+        assert ("any number of sequential crashes" in verdict.claim) is (delivery == "at-least-once")
 
 
 def test_a_retry_asked_for_becomes_a_redelivery_at_its_time_with_its_count(app: Any, sql: Sql) -> None:

@@ -48,7 +48,9 @@ def test_actors_and_messages_are_checked(broker: Any, sql: Sql) -> None:
     assert codes(found) == ["JC103", "JC303"]
     assert "real today" in found.findings[1].detail
     sql("UPDATE users SET points = 0")
-    assert check(job_of(set_to.message(5), (), {}), settings=QUICK).status == "holds"
+    verdict = check(job_of(set_to.message(5), (), {}), settings=QUICK)
+    assert verdict.status == "holds"
+    assert "any number of sequential crashes" in verdict.claim
 
 
 def test_coroutine_actors_run_in_virtual_time(broker: Any, sql: Sql) -> None:

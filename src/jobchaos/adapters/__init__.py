@@ -15,6 +15,7 @@ from jobchaos.core.adapter import Adapter
 _HOMES = {
     "celery": "celery:CeleryAdapter",
     "dramatiq": "dramatiq:DramatiqAdapter",
+    "huey": "huey:HueyAdapter",
     "rq": "rq:RQAdapter",
 }
 """Import name of a system to where its adapter is: module of this package, and class."""

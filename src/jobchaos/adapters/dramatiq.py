@@ -144,6 +144,10 @@ def _without_sending_again(broker: Any) -> Iterator[None]:
         replace(broker, "enqueue", heard)
         for logger in loggers:
             replace(logger, "disabled", True)  # the report tells of every failure that matters
+        for limit in (entry for entry in broker.middleware if isinstance(entry, TimeLimit)):
+            # Time limits strike where a schedule says so; and that Dramatiq looks at the time is not the job's doing.
+            replace(limit.manager, "add_timeout", lambda *_: None)
+            replace(limit.manager, "remove_timeout", lambda *_: None)
         yield
 
 

@@ -1,0 +1,198 @@
+"""HueyAdapter: tasks of Huey, executed as `Huey._execute` does, without queue, schedule and result store."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import functools
+import gc
+import inspect
+import logging
+import math
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from types import SimpleNamespace
+from typing import Any
+
+import huey.api
+from huey.exceptions import TaskTimeout
+from huey.storage import BlackHoleStorage
+
+from jobchaos.adapters.execution import Executing, defined_at, replacing
+from jobchaos.core.adapter import Around
+from jobchaos.core.job import Job
+from jobchaos.core.redelivery import GivenUp, Redelivery, message
+from jobchaos.core.retry_policy import RetryPolicy
+from jobchaos.core.terms import AfterKill, Terms
+from jobchaos.errors import UsageError
+
+_IDS = uuid.UUID("6a6f6263-6861-6f73-8000-000068756579")
+_THREADS = "workers of kind thread, and immediate mode, do not enforce timeout="
+
+
+class HueyAdapter:
+    """See `Adapter`."""
+
+    name = "Huey"
+
+    def recognises(self, thing: object) -> bool:
+        """See `Adapter.recognises`."""
+        return isinstance(thing, huey.api.TaskWrapper | huey.api.Task | huey.api.Result)
+
+    def job(self, thing: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Job:
+        """See `Adapter.job`."""
+        if isinstance(thing, huey.api.TaskWrapper):
+            task = thing.s(*args, **kwargs)
+            task.id = str(uuid.uuid5(_IDS, f"{task.name}{args!r}{sorted(kwargs.items())!r}"))
+            return _job(thing, task)
+        if args or kwargs:
+            raise UsageError(f"{thing!r} carries its own arguments; give further ones to .s(...) instead")
+        task = thing.task if isinstance(thing, huey.api.Result) else thing
+        return _job(_wrapper(task), task)
+
+    @contextlib.contextmanager
+    def executions(self, around: Around) -> Iterator[None]:
+        """See `Adapter.executions`."""
+        execute, call_local = huey.api.Huey._execute, huey.api.TaskWrapper.call_local  # noqa: SLF001 - no other way in
+
+        def watched(owner: Any, task: Any, timestamp: Any) -> Any:
+            def run() -> Any:
+                return execute(owner, _fresh(task), timestamp)
+
+            return around(Executing(task.name, defined_at(_function(task)), task.id, _terms(task), run))
+
+        def called(wrapper: Any, *args: Any, **kwargs: Any) -> Any:
+            run = functools.partial(call_local, wrapper, *args, **kwargs)
+            terms = _terms(wrapper.task_class())
+            return around(Executing(wrapper.task_class.__name__, defined_at(wrapper.func), "", terms, run))
+
+        with replacing() as replace:
+            replace(huey.api.Huey, "_execute", watched)
+            replace(huey.api.TaskWrapper, "call_local", called)
+            yield
+
+
+def _fresh(task: Any) -> Any:
+    """A copy, as an execution changes the task's retries and delay, and what follows it gets its result."""
+    fresh = copy.copy(task)
+    fresh.on_complete = copy.deepcopy(task.on_complete)
+    return fresh
+
+
+def _function(task: Any) -> Any:
+    """The user's function, which `execute` has closed over (huey/api.py: `TaskWrapper.create_task`)."""
+    return inspect.getclosurevars(type(task).execute).nonlocals["func"]
+
+
+def _wrapper(task: Any) -> Any:
+    """The wrapper that has made the class of a task, which does not know it."""
+    made = (thing for thing in gc.get_objects() if isinstance(thing, huey.api.TaskWrapper))
+    wrapper = next((thing for thing in made if thing.task_class is type(task)), None)
+    if wrapper is None:
+        raise UsageError(f"{task!r} is of no task that a Huey instance has registered. Pass the decorated function")
+    return wrapper
+
+
+def _job(wrapper: Any, task: Any) -> Job:
+    owner = wrapper.huey
+
+    @functools.wraps(wrapper.func)
+    def execute(*args: Any, **kwargs: Any) -> Any:
+        attempt = _fresh(task)
+        attempt.args, attempt.kwargs = args, kwargs
+        carried = message()
+        if isinstance(carried, tuple):
+            attempt.retries, attempt.retry_delay = carried
+        try:
+            result = owner._execute(attempt, None)  # noqa: SLF001 - no other way in
+        except _Again as again:
+            why = f"{_told(attempt.raised)}, to be retried in {again.seconds:g} s"
+            carry = attempt.retries, attempt.retry_delay
+            raise Redelivery(why, round(again.seconds * 10**9), carry) from attempt.raised
+        if attempt.raised is not None:
+            raise GivenUp(attempt.raised) from attempt.raised
+        return result
+
+    signature = inspect.signature(wrapper.func)
+    shown = [parameter for name, parameter in signature.parameters.items() if not (wrapper.context and name == "task")]
+    execute.__signature__ = signature.replace(parameters=shown)  # type: ignore[attr-defined]
+    return Job.delivered(
+        execute,
+        tuple(task.args),
+        dict(task.kwargs),
+        name=task.name,
+        terms=_terms(task),
+        during=functools.partial(_detached, owner),
+    ).with_policy(_policy(task))
+
+
+class _Again(BaseException):
+    """The task that is being executed was enqueued or scheduled once more."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+
+@contextlib.contextmanager
+def _detached(owner: Any) -> Iterator[None]:
+    """Hear of retries and failures of attempts, store nothing, and run no child inside its parent."""
+    finish = owner._run_post_execute  # noqa: SLF001 - likewise
+
+    def finished(task: Any, value: Any, exception: BaseException | None) -> None:
+        task.raised = exception
+        finish(task, value, exception)
+
+    def enqueued(task: Any) -> Any:
+        if hasattr(task, "raised"):
+            raise _Again(0)
+        return type(owner).enqueue(owner, task)
+
+    def scheduled(task: Any) -> Any:
+        if hasattr(task, "raised"):
+            raise _Again(max(0.0, (task.eta - owner._get_timestamp()).total_seconds()))  # noqa: SLF001
+        return type(owner).add_schedule(owner, task)
+
+    with replacing() as replace:
+        replace(owner, "_run_post_execute", finished)
+        replace(owner, "enqueue", enqueued)
+        replace(owner, "add_schedule", scheduled)
+        replace(owner, "storage", BlackHoleStorage())
+        replace(owner, "_immediate", False)
+        replace(huey.api, "time", SimpleNamespace(time=_unwatched(time.time), monotonic=_unwatched(time.monotonic)))
+        replace(logging.getLogger("huey"), "disabled", True)  # the report tells of every failure that matters
+        yield
+
+
+def _unwatched(clock: Callable[[], float]) -> Callable[[], float]:
+    """A clock for Huey itself, so that it does not count as the job that looks at the time."""
+    return lambda: clock()
+
+
+def _policy(task: Any) -> RetryPolicy:
+    """`retry_delay`, and each time `retry_backoff` times more (huey/api.py: `Huey._requeue_task`, 3.5)."""
+    if not task.retries or task.retries == math.inf:
+        return RetryPolicy(executions=1, source="Huey without retries")
+    return RetryPolicy.exponential(
+        task.retries + 1, task.retry_delay or 0, base=task.retry_backoff or 1, source="Huey's retries"
+    )
+
+
+def _terms(task: Any) -> Terms:
+    return Terms(
+        system="Huey",
+        level="delivery",
+        after_kill=AfterKill.LOST,
+        because="a worker takes the task out of the queue before it runs, and nothing puts it back, not even retries=",
+        setting="a periodic task that finds unfinished work and enqueues it again: Huey itself has no such setting",
+        duplicates="retries=, a process worker that outlives its consumer, or a caller that enqueues it again",
+        soft_limit=task.timeout or None,
+        timeout=TaskTimeout,
+        dead_letter="nowhere: its error is its result",
+        remarks=(_THREADS,) if task.timeout else (),
+    )
+
+
+def _told(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"

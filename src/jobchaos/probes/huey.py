@@ -1,0 +1,33 @@
+"""HueyProbe: tasks that a job enqueues or schedules in Huey."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jobchaos.probes.queue import QueueProbe
+
+
+class HueyProbe(QueueProbe):
+    """Makes a step of `Huey.enqueue` and of `Huey.add_schedule`; in immediate mode a task has no queue, and is run."""
+
+    library = "huey.api"
+
+    def watch(self) -> None:
+        """See `LibraryProbe.watch`."""
+        from huey.api import Huey
+
+        for name in ("enqueue", "add_schedule"):
+            self._watch(Huey, name)
+
+    def _watch(self, owner_class: Any, name: str) -> None:
+        from huey.api import Task
+
+        genuine = getattr(owner_class, name)
+
+        def watched(owner: Any, task: Any) -> Any:
+            if not self.is_ours() or owner.immediate or not isinstance(task, Task):
+                return genuine(owner, task)
+            self.enqueue(owner.name, task.name, task.args, task.kwargs)
+            return None
+
+        self.patches.set(owner_class, name, watched)

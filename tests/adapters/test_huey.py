@@ -1,0 +1,150 @@
+"""Huey: tasks, called or enqueued."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import pytest
+
+from jobchaos import Settings, UsageError, Verdict, check
+from jobchaos.adapted import job_of
+from jobchaos.adapters import adapter_of
+from jobchaos.core.adapter import Execution
+from tests.database import Sql
+
+huey_package = pytest.importorskip("huey")
+QUICK = Settings(profile="quick")
+
+
+@pytest.fixture
+def huey() -> Any:
+    return huey_package.MemoryHuey("shop")
+
+
+def codes(verdict: Verdict) -> list[str]:
+    return [finding.code for finding in verdict.findings]
+
+
+def test_tasks_are_checked_and_a_kill_loses_them(huey: Any, sql: Sql) -> None:
+    @huey.task()
+    def add(points: int) -> None:
+        sql(f"UPDATE users SET points = points + {points}")
+
+    @huey.task(retries=2)
+    def set_to(points: int) -> None:
+        sql(f"UPDATE users SET points = {points}")
+
+    assert codes(check(job_of(add, (5,), {}), faults=["duplicate"], settings=QUICK)) == ["JC103"]
+    sql("UPDATE users SET points = 0")
+    verdict = check(job_of(set_to.s(5), (), {}), settings=QUICK)
+    assert codes(verdict) == ["JC306"]
+    assert "not even retries=" in verdict.findings[0].detail
+    assert "any number of sequential crashes" in verdict.families[2].claim
+    assert not len(huey)
+
+
+def test_retries_come_at_their_times_with_their_counts(huey: Any, sql: Sql) -> None:
+    seen = []
+
+    @huey.task(retries=2, retry_delay=60, retry_backoff=2, context=True)
+    def fails_twice(task: Any = None) -> None:
+        seen.append((task.retries, task.retry_delay))
+        if task.retries:
+            raise ConnectionError
+        sql("UPDATE users SET points = 5")
+
+    assert check(job_of(fails_twice, (), {}), faults=["duplicate"], settings=QUICK).status == "holds"
+    assert seen[:3] == [(2, 60), (1, 120), (0, 240)]
+
+
+def test_control_flow_passes(huey: Any, sql: Sql) -> None:
+    from huey.exceptions import CancelExecution, RetryTask
+
+    @huey.task(context=True)
+    def waits(task: Any = None) -> None:
+        if task.retry_delay == 0 and sql("SELECT points FROM users") == [(0,)]:
+            sql("UPDATE users SET points = 5")
+            raise RetryTask(delay=30)
+        sql("UPDATE users SET points = 6")
+
+    @huey.task(retries=3)
+    def cancels() -> None:
+        sql("UPDATE users SET points = 5")
+        raise CancelExecution(retry=False)
+
+    assert check(job_of(waits, (), {}), faults=["duplicate"], settings=QUICK).status == "holds"
+    verdict = check(job_of(cancels, (), {}), faults=["duplicate"], settings=QUICK)
+    assert codes(verdict) == ["JC903"]
+    assert "CancelExecution" in verdict.findings[0].message
+
+
+def test_the_policy_is_what_huey_computes(huey: Any) -> None:
+    @huey.task(retries=4, retry_delay=60, retry_backoff=2)
+    def task() -> None: ...
+
+    policy = job_of(task, (), {}).retrying.deliveries
+    assert policy is not None
+    assert policy.executions == 5
+    assert [policy.delay(number).low // 10**9 for number in range(1, 5)] == [60, 120, 240, 480]
+
+
+def test_a_time_limit_strikes_as_hueys_own_exception(huey: Any, sql: Sql) -> None:
+    @huey.task(timeout=30, retries=1)
+    def swallows() -> None:
+        with contextlib.suppress(huey_package.exceptions.TaskTimeout):
+            sql("UPDATE users SET points = 5")
+
+    accepted = Settings(profile="quick", delivery="at-least-once")
+    verdict = check(job_of(swallows, (), {}), faults=["crash"], settings=accepted)
+    assert codes(verdict) == ["JC308"]
+    assert any("do not enforce timeout=" in note for note in verdict.notes)
+
+
+@pytest.mark.parametrize("immediate", [False, True])
+def test_children_and_pipelines_are_effects(huey: Any, sql: Sql, immediate: bool) -> None:
+    huey.immediate = immediate
+
+    @huey.task()
+    def notify(user: int) -> None: ...
+
+    @huey.task()
+    def settle() -> int:
+        notify.schedule((1,), delay=60)
+        return 7
+
+    verdict = check(job_of(settle, (), {}), faults=["duplicate"], settings=QUICK)
+    assert codes(verdict) == ["JC101"]
+    assert verdict.findings[0].message == "settle() enqueues notify(1) twice when it is delivered twice"
+    verdict = check(job_of(settle.s().then(notify), (), {}), faults=["duplicate"], settings=QUICK)
+    assert codes(verdict) == ["JC101"]
+    assert huey.immediate is immediate
+
+
+def test_executions_are_handed_over(huey: Any) -> None:
+    huey.immediate = True
+    seen = []
+
+    @huey.task()
+    def double(number: int) -> int:
+        return 2 * number
+
+    def around(execution: Execution) -> Any:
+        seen.append((execution.task, bool(execution.id)))
+        return execution.run()
+
+    adapter = adapter_of(double)
+    assert adapter is not None
+    with adapter.executions(around):
+        assert double(2).get() == 4
+        assert double.call_local(3) == 6
+    assert double.call_local(4) == 8
+    assert seen == [("double", True), ("double", False)]
+
+
+def test_an_enqueued_task_takes_no_further_arguments(huey: Any) -> None:
+    @huey.task()
+    def task(number: int) -> None: ...
+
+    with pytest.raises(UsageError, match="carries its own arguments"):
+        job_of(task(1), (2,), {})
