@@ -15,8 +15,8 @@ MODULES = sorted(ROOT.rglob("*.py"))
 
 SIBLINGS = {"explore", "engine", "oracle", "probes", "stores", "clock", "adapters", "report", "servers"}
 """Packages in the middle: they know `core`, and not each other."""
-COMPOSITION = {"suite"} | (
-    {module.stem for module in ROOT.glob("*.py")} - {"__init__", "errors", "conftest_template", "conformance"}
+COMPOSITION = {"conformance", "suite"} | (
+    {module.stem for module in ROOT.glob("*.py")} - {"__init__", "errors", "conftest_template"}
 )
 """Modules that put the middle together, without pytest."""
 LONGEST_MODULE = 300

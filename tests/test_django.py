@@ -19,9 +19,10 @@ HERE = Path(__file__).parent
     [
         (("check_db.py",), 22),
         (("check_transactional.py",), 24),
+        (("check_contracts.py",), 51),
         (("--in-a-file", "check_transactional.py", "-k", "real_kills"), 1),
     ],
-    ids=["in the test's transaction", "with connections of their own", "in files"],
+    ids=["in the test's transaction", "with connections of their own", "stores", "in files"],
 )
 def test_a_django_project(tmp_path: Path, arguments: tuple[str, ...], tests: int) -> None:
     project = tmp_path / "project"

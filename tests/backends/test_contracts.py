@@ -1,0 +1,83 @@
+"""Stores of servers fulfil the contract of stores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import fakeredis
+import psycopg
+import pytest
+import redis
+
+from jobchaos.conformance import StoreContract
+from jobchaos.core.ports import Store
+from jobchaos.stores.postgres import PostgresStore
+from jobchaos.stores.redis import RedisStore
+
+
+class TestPostgresStore(StoreContract):
+    foreign = "sql:postgresql://127.0.0.1:5432/jobchaos_test_other"
+
+    @pytest.fixture(autouse=True)
+    def prepare(self, new_postgres: Callable[[str], str]) -> None:
+        self.dsn = new_postgres("")
+        self.execute("CREATE TABLE t (id serial PRIMARY KEY, n text)", "INSERT INTO t (n) VALUES ('old')")
+        with psycopg.connect(self.dsn) as connection:
+            info = connection.info
+            self.resource = f"sql:postgresql://{info.host}:{info.port}/{info.dbname}"
+
+    def execute(self, *statements: Any) -> None:
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            for statement in statements:
+                connection.execute(statement)
+
+    def make(self) -> Store:
+        return PostgresStore(self.dsn)
+
+    def change(self, store: Store, number: int) -> None:
+        store.announce(f"{self.resource}/t")
+        self.execute("TRUNCATE t", f"INSERT INTO t (id, n) VALUES ({number}, 'new {number}')")
+
+
+class TestRedisStore(StoreContract):
+    resource = "redis:fakeredis/0"
+    foreign = "redis:fakeredis/1/key"
+
+    @pytest.fixture(autouse=True)
+    def prepare(self) -> None:
+        self.options: dict[str, Any] = {"fake": fakeredis.FakeServer()}
+        self.client: redis.Redis = fakeredis.FakeRedis(server=self.options["fake"])
+        self.client.set("old", "value")
+
+    def make(self) -> Store:
+        return RedisStore("redis:fakeredis/0", self.options)
+
+    def change(self, store: Store, number: int) -> None:
+        store.announce("redis:fakeredis/0/old")
+        store.announce("redis:fakeredis/0/list")
+        self.client.delete("list", "old")
+        self.client.rpush("list", *range(number))
+
+
+class TestRedisStoreOnAServer(TestRedisStore):
+    @pytest.fixture(autouse=True)
+    def connect(self, prepare: None, jobchaos_redis: str) -> Any:
+        with redis.Redis.from_url(f"{jobchaos_redis.rpartition('/')[0]}/1") as self.client:
+            known = self.client.connection_pool.connection_kwargs
+            self.server = f"redis:{known['host']}:{known['port']}/1"
+            self.options = {"host": known["host"], "port": known["port"]}
+            self.resource, self.foreign = self.server, "redis:fakeredis/1/key"
+            self.client.flushdb()
+            self.client.set("old", "value")
+            yield
+            self.client.flushdb()
+
+    def make(self) -> Store:
+        return RedisStore(self.server, self.options)
+
+    def change(self, store: Store, number: int) -> None:
+        store.announce(f"{self.server}/old")
+        store.announce(f"{self.server}/list")
+        self.client.delete("list", "old")
+        self.client.rpush("list", *range(number))

@@ -1,0 +1,223 @@
+"""Every probe of ours whose effects last fulfils its contract."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import http.client
+import os
+import smtplib
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import aiohttp
+import aiosqlite
+import httpx
+import pytest
+import requests
+import responses
+import sqlalchemy as sa
+
+from jobchaos.conformance import ProbeContract
+from jobchaos.core.ports import Probe
+from jobchaos.probes.aiohttp import AiohttpProbe
+from jobchaos.probes.aiosqlite import AiosqliteProbe
+from jobchaos.probes.bindings import Bindings
+from jobchaos.probes.files import FileProbe
+from jobchaos.probes.http import HTTPProbe
+from jobchaos.probes.httpx import HTTPXProbe
+from jobchaos.probes.requests import RequestsProbe
+from jobchaos.probes.smtp import SMTPProbe
+from jobchaos.probes.sqlalchemy import SQLAlchemyProbe
+from jobchaos.probes.sqlite import SQLiteProbe
+from tests.probes.servers import mail_server, web_server
+
+
+class TestSQLiteProbe(ProbeContract):
+    failures: tuple[type[Exception], ...] = (sqlite3.OperationalError,)
+    patched: Sequence[object] = (sqlite3, sqlite3.dbapi2)
+
+    @pytest.fixture(autouse=True)
+    def prepare(self, tmp_path: Path) -> None:
+        self.path = tmp_path / "app.db"
+        with contextlib.closing(sqlite3.connect(self.path)) as db:
+            db.execute("CREATE TABLE t (n INTEGER)")
+
+    def make(self, bindings: Bindings) -> Sequence[Probe]:
+        return [SQLiteProbe(bindings)]
+
+    def job(self) -> None:
+        with contextlib.closing(sqlite3.connect(self.path, isolation_level=None)) as db:
+            db.execute("BEGIN")
+            db.execute("INSERT INTO t VALUES (1)")
+            db.execute("COMMIT")
+
+    def state(self) -> int:
+        with contextlib.closing(sqlite3.connect(self.path)) as db:
+            (count,) = db.execute("SELECT count(*) FROM t").fetchone()
+        return int(count)
+
+
+class TestSQLAlchemyProbe(TestSQLiteProbe):
+    failures = (sa.exc.OperationalError,)
+    patched = ()
+
+    @pytest.fixture(autouse=True)
+    def connect(self, prepare: None) -> Iterator[None]:
+        self.engine = sa.create_engine(f"sqlite:///{self.path}")
+        yield
+        self.engine.dispose()
+
+    def make(self, bindings: Bindings) -> Sequence[Probe]:
+        return [SQLiteProbe(bindings), SQLAlchemyProbe()]
+
+    def job(self) -> None:
+        with self.engine.begin() as connection:
+            connection.execute(sa.text("INSERT INTO t VALUES (1)"))
+
+
+class TestAiosqliteProbe(TestSQLiteProbe):
+    patched = (aiosqlite.core.Connection,)
+
+    def make(self, bindings: Bindings) -> Sequence[Probe]:
+        return [SQLiteProbe(bindings), AiosqliteProbe()]
+
+    def job(self) -> None:
+        async def insert() -> None:
+            async with aiosqlite.connect(self.path) as db:
+                await db.execute("INSERT INTO t VALUES (1)")
+                await db.commit()
+
+        asyncio.run(insert())
+
+
+class TestFileProbe(ProbeContract):
+    patched = (os,)
+
+    @pytest.fixture(autouse=True)
+    def prepare(self, tmp_path: Path) -> None:
+        self.path = tmp_path / "log.txt"
+        self.path.touch()
+
+    def make(self, bindings: Bindings) -> Sequence[Probe]:
+        return [FileProbe(bindings)]
+
+    def job(self) -> None:
+        with self.path.open("ab", buffering=0) as log:  # a buffer would try again when it is closed
+            log.write(b"x")
+
+    def state(self) -> int:
+        return len(self.path.read_text())
+
+
+class TestSMTPProbe(ProbeContract):
+    failures = (smtplib.SMTPException,)
+    patched = (smtplib.SMTP,)
+
+    @pytest.fixture(autouse=True)
+    def serve(self) -> Iterator[None]:
+        with mail_server() as self.mailbox:
+            yield
+
+    def make(self, bindings: Bindings) -> Sequence[Probe]:
+        return [SMTPProbe()]
+
+    def job(self) -> None:
+        with smtplib.SMTP("127.0.0.1", self.mailbox.port) as server:
+            server.sendmail("shop@example.com", ["ann@example.com"], "Subject: Hello\n\nHello")
+
+    def state(self) -> int:
+        return len(self.mailbox.received)
+
+
+class TestHTTPProbe(ProbeContract):
+    failures: tuple[type[Exception], ...] = (ConnectionError,)
+    patched: Sequence[object] = (http.client.HTTPConnection,)
+
+    @pytest.fixture(autouse=True)
+    def serve(self) -> Iterator[None]:
+        with web_server() as self.server:
+            self.url = f"http://127.0.0.1:{self.server.server_port}/charges"
+            yield
+
+    def make(self, bindings: Bindings) -> Sequence[Probe]:
+        return [HTTPProbe()]
+
+    def job(self) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", self.server.server_port)
+        with contextlib.closing(connection):
+            connection.request("POST", "/charges", "{}")
+            connection.getresponse().read()
+
+    def state(self) -> int:
+        return len(self.server.received)
+
+
+class TestHTTPXProbe(TestHTTPProbe):
+    failures = (httpx.ConnectError, httpx.ReadError)
+    patched = (httpx.Client, httpx.AsyncClient)
+
+    def make(self, bindings: Bindings) -> Sequence[Probe]:
+        return [HTTPXProbe()]
+
+    def job(self) -> None:
+        httpx.post(self.url, content="{}", verify=False)
+
+
+class TestHTTPXProbeWithKeptConnections(TestHTTPXProbe):
+    @pytest.fixture(autouse=True)
+    def connect(self, serve: None) -> Iterator[None]:
+        with httpx.Client(verify=False) as self.client:
+            yield
+
+    def job(self) -> None:
+        self.client.post(self.url, content="{}")
+
+
+class TestHTTPProbeWithKeptConnections(TestHTTPProbe):
+    failures = (requests.ConnectionError,)
+
+    @pytest.fixture(autouse=True)
+    def connect(self, serve: None) -> Iterator[None]:
+        with requests.Session() as self.session:
+            yield
+
+    def job(self) -> None:
+        self.session.post(self.url, data="{}")
+
+
+class TestAiohttpProbe(TestHTTPProbe):
+    failures = (aiohttp.ClientError,)
+    patched = (aiohttp.ClientResponse, aiohttp.BaseConnector)
+
+    def make(self, bindings: Bindings) -> Sequence[Probe]:
+        return [AiohttpProbe()]
+
+    def job(self) -> None:
+        async def post() -> None:
+            async with aiohttp.ClientSession() as session, session.post(self.url, data="{}") as answer:
+                await answer.read()
+
+        asyncio.run(post())
+
+
+class TestRequestsProbe(ProbeContract):
+    failures = (requests.ConnectionError,)
+    patched = (requests.Session,)
+    survives_forks = False
+
+    @pytest.fixture(autouse=True)
+    def fake(self) -> Iterator[None]:
+        with responses.RequestsMock(assert_all_requests_are_fired=False) as self.service:
+            self.service.post("https://payments.example/charges")
+            yield
+
+    def make(self, bindings: Bindings) -> Sequence[Probe]:
+        return [HTTPProbe(), RequestsProbe()]
+
+    def job(self) -> None:
+        requests.post("https://payments.example/charges", data="{}", timeout=5)
+
+    def state(self) -> int:
+        return len(self.service.calls)
