@@ -86,7 +86,8 @@ def test_an_unknown_option_and_family() -> None:
     with pytest.raises(UsageError, match=r"the call has no option 'copis'; known are profile, copies"):
         QUICK.override({"copis": 2}, "the call")
     with pytest.raises(
-        UsageError, match=r"faults must name some of duplicate, concurrent, crash, retry, expiry; got \['hang'\]"
+        UsageError,
+        match=r"faults must name some of duplicate, concurrent, crash, timeout, retry, expiry; got \['hang'\]",
     ):
         checked(sets, faults=["hang"])
 
@@ -226,7 +227,7 @@ def test_a_job_that_swallows_the_kill_is_stopped_and_named() -> None:
             except BaseException:  # noqa: BLE001
                 continue
 
-    verdict = checked(stubborn)
+    verdict = checked(stubborn, faults=["crash"])
     assert verdict.status == "holds"
     assert [item.code for item in verdict.findings] == ["JC702"]
     assert not verdict.findings[0].gates

@@ -40,7 +40,7 @@ def test_a_listener_hears_everything_in_order(sql: Sql) -> None:
     assert isinstance(heard[0], CheckStarted)
     assert heard[-1] == CheckFinished(verdict)
     sizes = {event.family: event.size for event in heard if isinstance(event, PlanReady)}  # they grow
-    assert list(sizes) == ["duplicate", "concurrent", "crash", "retry"]
+    assert list(sizes) == ["duplicate", "concurrent", "crash", "timeout", "retry"]
     assert sizes == {family.name: family.planned for family in verdict.families}
     runs = [event for event in heard if isinstance(event, ScheduleRun)]
     assert list(dict.fromkeys(run.family for run in runs)) == list(sizes)
@@ -65,7 +65,7 @@ def test_only_the_families_that_are_asked_for_are_tried(sql: Sql) -> None:
 
 def test_with_one_copy_overlaps_are_not_tried(sql: Sql) -> None:
     verdict = check(Job(sql, "UPDATE users SET points = 1"), settings=Settings(profile="quick", copies=1))
-    assert [family.name for family in verdict.families] == ["duplicate", "crash", "retry"]
+    assert [family.name for family in verdict.families] == ["duplicate", "crash", "timeout", "retry"]
 
 
 def test_a_single_schedule_can_be_run(sql: Sql) -> None:
@@ -165,4 +165,4 @@ def test_nothing_more_is_run_after_a_schedule_that_got_stuck(sql: Sql) -> None:
     assert verdict.status == "inconclusive"
     assert codes(verdict) == ["JC904"]
     assert sum(isinstance(event, ScheduleRun) for event in heard) == 1
-    assert [family.status for family in verdict.families] == ["inconclusive"] * 4
+    assert [family.status for family in verdict.families] == ["inconclusive"] * 5

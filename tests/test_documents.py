@@ -262,7 +262,7 @@ def test_defaults_are_what_is_listed() -> None:
     for name, _, default, *_rest in table(OPTIONS, "setting"):
         field = next(field for field in dataclasses.fields(Settings) if field.name == name)
         value = "" if field.default == () else str(field.default)
-        expected = {"profile": "quick", "seed": "0"}.get(name, words.get(value, value))
+        expected = {"profile": "quick", "seed": "0", "within": "no limit"}.get(name, words.get(value, value))
         assert default == expected, name
 
 

@@ -17,11 +17,27 @@ import pytest
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
 EXPECTED = {
-    ("registration_mail", "test_naive"): {"JC101": "A A", "JC201": "A B", "JC301": "A2!kill A", "JC501": "A1!lost"},
-    ("registration_mail", "test_flag"): {"JC201": "A1 B A", "JC301": "A2!kill A", "JC501": "A1!lost"},
-    ("registration_mail", "test_locked"): {"JC301": "A3!kill A", "JC501": "A2!lost"},
+    ("registration_mail", "test_naive"): {
+        "JC101": "A A",
+        "JC201": "A B",
+        "JC301": "A2!kill A",
+        "JC411": "A1!late7",
+        "JC501": "A1!lost",
+    },
+    ("registration_mail", "test_flag"): {
+        "JC201": "A1 B A",
+        "JC301": "A2!kill A",
+        "JC411": "A1!late7",
+        "JC501": "A1!lost",
+    },
+    ("registration_mail", "test_locked"): {"JC301": "A3!kill A", "JC411": "A2!late7", "JC501": "A2!lost"},
     ("registration_mail", "test_sound"): {},
-    ("orders", "test_charge_then_record"): {"JC201": "A1 B A", "JC301": "A2!kill A", "JC501": "A1!lost"},
+    ("orders", "test_charge_then_record"): {
+        "JC201": "A1 B A",
+        "JC301": "A2!kill A",
+        "JC411": "A1!late2",
+        "JC501": "A1!lost",
+    },
     ("orders", "test_idempotency_key"): {},
 }
 """Test to what must be said of it: code to the token of the minimal schedule. Nothing else may be said."""

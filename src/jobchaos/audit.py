@@ -13,7 +13,7 @@ from jobchaos.core.schedule import Schedule
 from jobchaos.explore.entry import Entry, Kind
 from jobchaos.explore.interleavings import Interleavings, Node
 from jobchaos.explore.segments import Segments
-from jobchaos.oracle import wording
+from jobchaos.oracle import shortening
 from jobchaos.trials import Trial, Trials
 
 _FAMILY = "concurrent"
@@ -129,7 +129,7 @@ def _named(entry: Entry) -> str:
     if effect is None:
         return f"{entry.copy}'s {_OTHERWISE[entry.kind]}"
     site = f" ({os.path.basename(effect.site.file)}:{effect.site.line})" if effect.site else ""
-    return f"{entry.copy}'s {wording.short(effect)}{site}"
+    return f"{entry.copy}'s {shortening.short(effect)}{site}"
 
 
 _OTHERWISE = {Kind.DELIVER: "delivery", Kind.KILL: "death", Kind.FINISH: "end", Kind.RAISE: "error"}

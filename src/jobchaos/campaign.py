@@ -20,6 +20,7 @@ from jobchaos.explore.plan import EXPIRY, FAMILIES, duplicates, family_of, limit
 from jobchaos.failures import Failures
 from jobchaos.findings import Family, Findings
 from jobchaos.overlaps import Overlaps, Reach
+from jobchaos.timeouts import Timeouts
 from jobchaos.trials import Covered, Trials, run_plan
 
 _LOSS = Schedule((Run("A", 0, Fault.KILL),))
@@ -68,6 +69,7 @@ class Campaign:
             "duplicate": self._duplicates,
             "concurrent": self._overlaps,
             "crash": self._crashes,
+            "timeout": self._timeouts,
             "retry": self._failures,
             "expiry": self._expiry,
         }
@@ -112,6 +114,10 @@ class Campaign:
                 break
             covered.trials.append(self.trials.run(covered.family, schedule))
         covered.planned += len(schedules)
+
+    def _timeouts(self) -> Covered:
+        crashes = "crash" in self.families
+        return Timeouts(self.trials, within=self.settings.within_nanoseconds, crashes=crashes).cover()
 
     def _failures(self) -> Covered:
         failures = Failures(self.trials, crashes="crash" in self.families)

@@ -52,8 +52,8 @@ def check(
             enqueued job). Two to four are different jobs that overlap: the state must be that of some serial order of
             them.
         stores: State that is not found by itself, or that should be captured in another way.
-        faults: Which of `duplicate`, `concurrent`, `crash` and `retry` to try; None tries all, for different jobs
-            `concurrent`.
+        faults: Which of `duplicate`, `concurrent`, `crash`, `timeout` and `retry` to try; None tries all, for different
+            jobs `concurrent`.
         settings: How thorough to be; None is the full profile.
         schedule: Run just this schedule (a `Schedule` or its token), instead of a plan.
         listener: Is told of everything while it happens.
@@ -157,7 +157,8 @@ class Check:
         if orders:
             return SerialJudge(orders, self._labels, initial, baseline.volatile, ignore, ledgers)
         later = functools.partial(clean_run_later, runner)
-        return PatientJudge(baseline.run, initial, baseline.volatile, ignore, ledgers, later)
+        within = self._settings.within_nanoseconds
+        return PatientJudge(baseline.run, initial, baseline.volatile, ignore, ledgers, later, within)
 
     def _campaign(self, trials: Trials, baseline: Baseline, families: Sequence[str]) -> Campaign:
         several = len(self._labels) > 1

@@ -81,6 +81,7 @@ class Findings:
             self._trials.remember(covered.family, trial.schedule)
         again = [self._again(covered.family, trial.schedule, trial.code) for _ in range(self._replays)]
         code = trial.code
+        details = trial.judgement.detail, _also(trial, alike), self._real(code, trial.schedule)
         message = wording.message(self._trials.job, trial.run, trial.judgement, self._ledgers)
         if sum(again) < self._replays:
             message = f"{CODES[code]}, but only in {sum(again)} of {self._replays} replays: {message}"
@@ -95,8 +96,8 @@ class Findings:
             total=covered.total or covered.planned,
             nearest=nearest(trial.schedule, passing),
             against=trial.judgement.against,
-            fix=wording.fix(code),
-            detail="\n".join(filter(None, (trial.judgement.detail, self._real(code, trial.schedule)))),
+            fix=trial.judgement.fix or wording.fix(code),
+            detail="\n".join(filter(None, details)),
             replays=(sum(again), self._replays),
         )
 
@@ -134,6 +135,12 @@ class Findings:
             text = f"only {len(covered.trials) + covered.pruned} of {covered.planned} {family} schedules were tried"
         remedy = f"Raise budget=, {_LESS.get(family, '')}or let the job do less"
         return Finding("JC907", f"{job}: {text}. {remedy}")
+
+
+def _also(told: Trial, alike: Sequence[Trial]) -> str:
+    """Where else the same is wrong: each place has to be mended by itself."""
+    fixes = dict.fromkeys(trial.judgement.fix for trial in sorted(alike, key=lambda trial: trial.schedule.simplicity))
+    return "\n".join(f"also  {fix}" for fix in fixes if fix and fix != told.judgement.fix)
 
 
 _LESS = {"concurrent": "lower copies=, preemptions= or kills=, "}

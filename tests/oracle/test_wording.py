@@ -9,7 +9,8 @@ from jobchaos.core.finding import CODES
 from jobchaos.core.result import CopyResult, RunResult
 from jobchaos.core.snapshot import State
 from jobchaos.core.trace import TraceEvent
-from jobchaos.oracle.wording import fix, message, short
+from jobchaos.oracle.shortening import short
+from jobchaos.oracle.wording import fix, message
 from tests.oracle.builders import DONE, LEDGERS, did, gave_up, judge, killed, mail, paused, run, sql, terminated, world
 
 CLEAN = world((1, 10), mails=("ann@example.com",), requests=("http://127.0.0.1:80/charges?a=1",))

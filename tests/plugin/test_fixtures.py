@@ -6,8 +6,10 @@ import pytest
 
 from tests.plugin.conftest import Runs
 
+FIXTURES = ["run_twice", "run_concurrently", "run_crashing", "run_with_timeouts", "run_with_retries", "jobchaos"]
 
-@pytest.mark.parametrize("fixture", ["run_twice", "run_concurrently", "run_crashing", "run_with_retries", "jobchaos"])
+
+@pytest.mark.parametrize("fixture", FIXTURES)
 def test_a_sound_job_passes(runs: Runs, fixture: str) -> None:
     runs(f"def test({fixture}): assert {fixture}(jobs.sets, 5).status == 'holds'").assert_outcomes(passed=1)
 

@@ -26,9 +26,10 @@ def table(result: pytest.RunResult) -> list[str]:
 def test_the_table_has_a_row_for_each_check(runs: Runs) -> None:
     result = runs(TWO, "--jobchaos")
     head, broken, sound, totals = table(result)
-    assert head.split() == ["test", "job", "duplicate", "concurrent", "crash", "retry", "schedules", "time"]
-    assert broken.split()[1:8] == ["marks_then_adds()", "holds", "holds", "FAILS", "JC303", "FAILS", "JC503"]
-    assert sound.count("holds") == 4
+    assert head.split() == ["test", "job", "duplicate", "concurrent", "crash", "timeout", "retry", "schedules", "time"]
+    assert broken.split()[1:6] == ["marks_then_adds()", "holds", "holds", "FAILS", "JC303"]
+    assert broken.split()[6:10] == ["FAILS", "JC413", "FAILS", "JC503"]
+    assert sound.count("holds") == 5
     assert "2" in totals
     assert result.ret == pytest.ExitCode.TESTS_FAILED
 
@@ -100,7 +101,10 @@ def test_junit_properties(runs: Runs, project: pytest.Pytester) -> None:
         case.get("name"): [item.get("value") for item in case.iter("property") if item.get("name") == "jobchaos"]
         for case in ET.parse(project.path / "junit.xml").iter("testcase")
     }
-    assert properties == {"test_sound": ["sets(5): holds"], "test_broken": ["marks_then_adds(): fails JC303 JC503"]}
+    assert properties == {
+        "test_sound": ["sets(5): holds"],
+        "test_broken": ["marks_then_adds(): fails JC303 JC413 JC503"],
+    }
 
 
 def test_a_long_headline_is_wrapped_for_people_and_whole_in_junit(runs: Runs, project: pytest.Pytester) -> None:

@@ -12,10 +12,10 @@ from jobchaos.core.verdict import FamilyResult, Verdict
 from jobchaos.report.summary import row, summary_lines
 from tests.report.builders import finding, verdict
 
-FAMILIES = ("duplicate", "concurrent", "crash", "retry")
+FAMILIES = ("duplicate", "concurrent", "crash", "timeout", "retry")
 HELD = tuple(FamilyResult(name, "holds", planned=3, run=3, failing=0) for name in FAMILIES)
 HOLDS = replace(verdict(status="holds"), families=HELD)
-FAILS = replace(verdict(finding()), families=(*HELD[:2], FamilyResult("crash", "fails", 7, 7, 1), HELD[3]))
+FAILS = replace(verdict(finding()), families=(*HELD[:2], FamilyResult("crash", "fails", 7, 7, 1), *HELD[3:]))
 UNDECIDED = replace(verdict(Finding("JC903", "fails without any fault"), status="inconclusive"), families=())
 
 
@@ -27,9 +27,9 @@ def test_a_row_for_each_check_in_the_order_of_their_tests() -> None:
     table = lines(("t.py::test_b", UNDECIDED), ("t.py::test_c", HOLDS), ("t.py::test_a", FAILS))
     assert [re.split(r"  +", line) for line in table] == [
         ["test", "job", *FAMILIES, "schedules", "time"],
-        ["test_a", "send_signup_mail(1)", "holds", "holds", "FAILS JC301", "holds", "7", "1.2 s"],
-        ["test_b", "send_signup_mail(1)", *["inconclusive JC903"] * 4, "7", "1.2 s"],
-        ["test_c", "send_signup_mail(1)", *["holds"] * 4, "7", "1.2 s"],
+        ["test_a", "send_signup_mail(1)", "holds", "holds", "FAILS JC301", "holds", "holds", "7", "1.2 s"],
+        ["test_b", "send_signup_mail(1)", *["JC903"] * 5, "7", "1.2 s"],
+        ["test_c", "send_signup_mail(1)", *["holds"] * 5, "7", "1.2 s"],
         ["3 checks: 1 holds, 1 fails, 1 inconclusive"],
     ]
     assert len({line.find("holds") for line in table[1:4:2]}) == 1
@@ -43,9 +43,9 @@ def test_families_that_were_not_tried_are_left_blank() -> None:
 
 
 def test_a_further_family_gets_a_column() -> None:
-    slow = replace(HOLDS, families=(*HELD, FamilyResult("timeout", "holds", planned=1, run=1, failing=0)))
+    slow = replace(HOLDS, families=(*HELD, FamilyResult("throttle", "holds", planned=1, run=1, failing=0)))
     head, *_ = lines(("t.py::test", slow), ("t.py::other", HOLDS))
-    assert head.split() == ["test", "job", *FAMILIES, "timeout", "schedules", "time"]
+    assert head.split() == ["test", "job", *FAMILIES, "throttle", "schedules", "time"]
 
 
 def test_advice_is_not_shown_as_a_failure() -> None:
@@ -72,7 +72,7 @@ def test_checks_of_one_job_in_one_test_share_a_line_with_the_worst_result() -> N
     many = [("t.py::test", replace(HOLDS, job=f"send({number})")) for number in range(5)]
     head, line, total = lines(*many, ("t.py::test", replace(FAILS, job="send(7)")))
     assert line.split()[:5] == ["test", "send(7)", "and", "5", "more"]
-    assert line.split()[-5:] == ["JC301", "holds", "42", "7.5", "s"]
+    assert line.split()[-6:] == ["JC301", "holds", "holds", "42", "7.5", "s"]
     assert total == "6 checks: 5 hold, 1 fails"
     assert len(line) <= len(head)
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import posixpath
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from jobchaos.core.effect import Site
+from jobchaos.core.effect import Effect, Site
 
 SECOND = 10**9
 """Nanoseconds."""
+_EPHEMERAL = re.compile(r"(127\.[0-9.]+|::1):(?:3276[89]|327[7-9]\d|32[89]\d\d|3[3-9]\d{3}|[4-6]\d{4})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +48,7 @@ class HangPoint:
     Attributes:
         steps: How many effects have ended before it.
         number: Which wait it is since then, from 1.
-        call: What waits, in the words of the effect that it belongs to; empty if it belongs to none.
-        writes: True if that effect changes anything; also if there is none, as nobody knows then.
+        effect: The effect that it is a part of; None if it is a part of none.
         site: The line of the project's code that waits.
         far: See `Hang`.
         timeout: Nanoseconds; None if there is none.
@@ -56,10 +58,27 @@ class HangPoint:
 
     steps: int
     number: int
-    call: str
-    writes: bool
+    effect: Effect | None
     site: Site | None
     far: str
     timeout: int | None
     advice: str
     waits_for: str
+
+
+def seconds(nanoseconds: int) -> str:
+    """A time, exactly: `10 s`, `0.05 s`, `259200 s`."""
+    return f"{nanoseconds / SECOND:.9f}".rstrip("0").rstrip(".") + " s"
+
+
+def name_of(far: str) -> str:
+    """Who is waited for, in a report: without the kind of resource, folders, and a port that the system has chosen.
+
+    Ports from 32768 on are handed out to servers that do not care, as in tests; each time it is another one.
+
+    Args:
+        far: See `Hang.far`.
+    """
+    path = far.partition(":")[2].rstrip("/")
+    chosen = _EPHEMERAL.fullmatch(path)
+    return chosen.group(1) if chosen is not None else posixpath.basename(path) or far

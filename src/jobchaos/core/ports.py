@@ -29,8 +29,12 @@ class Pending(Protocol):
     def done(self, outcome: str = "") -> None:
         """It is applied. `outcome` is what the far side answered: `-> 0`, `250`."""
 
-    def failed(self, error: BaseException) -> bool:
+    def failed(self, error: BaseException, *, complete: bool = True) -> bool:
         """It was refused by the far side, or its reply was lost.
+
+        Args:
+            error: What the driver has raised.
+            complete: False if it takes several exchanges, and the one that would have applied it was not reached.
 
         Returns:
             True if it has been applied all the same: the schedule let its answer come too late. What the effect leaves
@@ -103,8 +107,11 @@ class Worker(Holder, Protocol):
 
         Returns:
             None if it is answered. `HANG`: send nothing, and let the timeout pass (`time_out`). `LATE`: send, take the
-            answer, and let the timeout pass. `SLOW`: let the timeout pass (`Clock.advance`), and take the answer.
+            answer, and let the timeout pass. `SLOW`: let nearly all of it pass (`linger`), and take the answer.
         """
+
+    def linger(self, hang: Hang) -> None:
+        """Let the time until the very last moment before the timeout pass in virtual time."""
 
     def time_out(self, hang: Hang) -> None:
         """Let the timeout pass in virtual time, then raise the driver's error; without a timeout, never return."""

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from jobchaos.core.budget import Budget
+from jobchaos.core.hang import SECOND
 from jobchaos.errors import UsageError
 
 _BUDGETS = {"quick": 300, "full": 3000}
@@ -46,6 +47,8 @@ class Settings:
         budget: What a family may spend, as `Budget.parse` reads it: `2000` schedules, `"30s"` of real time, or
             `"2000, 30s"`; 0 takes the profile's (quick 300, full 3,000 schedules). `limits` has it as a value.
         attempts: Executions of a copy before it counts as given up, the first included.
+        within: Virtual seconds that an attempt may take, however its calls hang; None sets no limit, so that only calls
+            without any timeout are reported.
         guard: Wall-clock seconds that an attempt may take to its next step.
         allow: Paths of databases and directories that may be restored, and hosts that may be reached, although they
             are not plainly test resources.
@@ -70,6 +73,7 @@ class Settings:
     seed: int = 0
     budget: int | str = 0
     attempts: int = 4
+    within: float | None = None
     guard: float = 30.0
     allow: tuple[str, ...] = ()
     now: datetime | None = None
@@ -101,6 +105,8 @@ class Settings:
         _seconds("horizon", self.horizon)
         for name in ("visibility_timeout", "skew"):
             _seconds_or_none(name, getattr(self, name))
+        if self.within is not None:
+            _seconds("within", self.within)
         _aware("now", self.now)
         for name in ("ignore", "allow"):
             object.__setattr__(self, name, _strings(name, getattr(self, name)))
@@ -112,6 +118,11 @@ class Settings:
     def limits(self) -> Budget:
         """The budget of each family, with the profile's number of schedules where none was chosen."""
         return Budget.parse(self.budget, _BUDGETS[self.profile])
+
+    @property
+    def within_nanoseconds(self) -> int | None:
+        """`within` in virtual nanoseconds; None sets no limit."""
+        return None if self.within is None else round(self.within * SECOND)
 
     def most_kills(self, *, lines: bool) -> int:
         """How many kills while copies overlap; where lines are steps, there are too many places for one."""

@@ -152,8 +152,13 @@ class Attempt(Blocking):
         """See `Worker.ask`."""
         return None if self.dead else self.waits.ask(hang)
 
+    def linger(self, hang: Hang) -> None:
+        """See `Worker.linger`."""
+        self.waits.linger(hang)
+
     def time_out(self, hang: Hang) -> None:
         """See `Worker.time_out`."""
+        self.idle = 0  # its sleeps are between calls, and no polling
         self.waits.time_out(hang)
 
     def hold(self, resource: str, *, by_effect: bool = False) -> None:

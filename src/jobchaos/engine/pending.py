@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from jobchaos.engine.attempt import Attempt
 
 
-_TOO_LATE = "(the answer comes too late)"
-
-
 class PendingEffect:
     """One effect that was let through.
 
@@ -47,27 +44,36 @@ class PendingEffect:
         """See `Pending.done`."""
         worker, effect = self._worker, self._effect
         worker.unblock()
-        worker.waits.ended()
         if effect.foreign is not None:
             worker.record(effect.foreign)
         if self._late is not None:
-            worker.note(Happening.EFFECT, effect, f"{outcome} {_TOO_LATE}".lstrip())
-            worker.time_out(self._late)
+            self._too_late(outcome, self._late)
+        worker.waits.ended()
         if self._lost is not None:
             error = self._lost()
             worker.note(Happening.EFFECT, effect, f"{outcome} (reply lost: {describe(error)})")
             raise error
         self._amend = worker.note(Happening.EFFECT, effect, outcome)
 
-    def failed(self, error: BaseException) -> bool:
+    def failed(self, error: BaseException, *, complete: bool = True) -> bool:
         """See `Pending.failed`."""
-        worker, effect, is_late = self._worker, self._effect, self._worker.waits.is_late
+        worker, effect = self._worker, self._effect
+        is_late = worker.waits.is_late and complete
         worker.unblock()
-        worker.waits.ended()
         if is_late and effect.foreign is not None:
             worker.record(effect.foreign)
-        worker.note(Happening.EFFECT, effect, _TOO_LATE if is_late else describe(error), applied=is_late)
+        worker.note(Happening.EFFECT, effect, worker.waits.told(describe(error), applied=is_late), applied=is_late)
+        worker.waits.ended()
         return is_late
+
+    def _too_late(self, outcome: str, late: Hang) -> None:
+        """It is applied, and the one who waits for the answer gives up."""
+        waits = self._worker.waits
+        try:
+            waits.time_out(late)
+        finally:
+            self._worker.note(Happening.EFFECT, self._effect, waits.told(outcome, applied=True))
+            waits.ended()
 
     def add(self, outcome: str) -> None:
         """See `Pending.add`."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from jobchaos.core.conditions import Clock
 from jobchaos.core.effect import Effect
-from jobchaos.core.hang import Hang, HangPoint
+from jobchaos.core.hang import Hang, HangPoint, name_of, seconds
 from jobchaos.core.schedule import Fault
 from jobchaos.core.trace import Happening
 from jobchaos.engine.sites import call_site
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 TIMED = (Fault.HANG, Fault.LATE, Fault.SLOW)
 """Faults that strike a wait: in the step at which the credit is used up, or before it."""
+
+NO_ANSWER, TOO_LATE = "no answer", "answered too late"
+_ENDLESS = 1000  # timeouts of one attempt until it counts as one that never gives up
 
 
 class Waits:
@@ -33,11 +36,14 @@ class Waits:
         self._standing = attempt.standing
         self._silent: set[str] = set()
         self._number = 0
+        self._timeouts = 0
         self._open: Effect | None = None
         self._is_in_last = False
         self._is_slow = False
         self.is_late = False
         """True if the answer to the step that is underway comes too late."""
+        self.waited = 0
+        """Virtual nanoseconds that timeouts within the present step have taken."""
         self.is_silent = False
         """True if nobody hears of the step that is underway."""
 
@@ -64,31 +70,62 @@ class Waits:
         """
         self._open = effect
         fault = None if hang is None else self.ask(hang)
-        if hang is None or fault is None:
-            return None
-        if fault is Fault.HANG:
-            self._attempt.note(Happening.EFFECT, effect, "never answers (not applied)", applied=False)
+        if hang is not None and fault is Fault.HANG:
+            self._go_unheard(effect, hang())
+        if hang is not None and fault is Fault.SLOW:
+            self.linger(hang())
+        return hang() if hang is not None and fault is Fault.LATE else None
+
+    def _go_unheard(self, effect: Effect, hang: Hang) -> None:
+        """The step that has begun is a wait that nobody answers."""
+        timeout = hang.nanoseconds
+        if timeout is None:
+            self._attempt.note(Happening.EFFECT, effect, "never answered", applied=False)
+        try:
+            self.time_out(hang)
+        finally:
+            if timeout is not None:
+                self._attempt.note(Happening.EFFECT, effect, f"{NO_ANSWER} after {seconds(timeout)}", applied=False)
             self.ended()
-            self.time_out(hang())
-        if fault is Fault.SLOW:
-            self._clock.advance(hang().nanoseconds or 0)
-        return hang() if fault is Fault.LATE else None
+
+    def linger(self, hang: Hang) -> None:
+        """See `Worker.linger`. A nanosecond less than the timeout would only make the numbers hard to read."""
+        timeout = hang.nanoseconds or 0
+        if timeout:
+            self._clock.advance(timeout)
+            self._attempt.note(Happening.TIME, None, seconds(timeout))
 
     def time_out(self, hang: Hang) -> None:
         """See `Worker.time_out`."""
         timeout = hang.nanoseconds
-        if timeout is None:
+        self._timeouts += 1
+        if timeout is None or self._timeouts > _ENDLESS:
             while True:
-                self._attempt.wait(hang.far, None)
+                self._attempt.wait(f"host:{name_of(hang.far)}", None)
         self._clock.advance(timeout)
-        self._attempt.note(Happening.TIMED_OUT, None, f"{hang.far}, after {hang.timeout:g} s")
+        self.waited += timeout
+        if self._open is None:
+            self._attempt.note(Happening.TIMED_OUT, None, f"{name_of(hang.far)}, after {seconds(timeout)}")
         if hang.failure is not None:
             raise hang.failure()
+
+    def told(self, outcome: str, *, applied: bool) -> str:
+        """How the step that is underway ends, with the time that was waited for it.
+
+        Args:
+            outcome: How it ends without that.
+            applied: Whether it is applied all the same.
+        """
+        if self.waited:
+            time = f"after {seconds(self.waited)}"
+            return f"({TOO_LATE}, {time})" if applied else f"{NO_ANSWER} {time}: {outcome}"
+        return "never answered" if self.is_silent and self._attempt.dead else outcome
 
     def ended(self) -> None:
         """The step that was underway is over."""
         self._open = None
         self._number = 0
+        self.waited = 0
         self.is_late = self.is_silent = False
 
     def ask(self, hang: Callable[[], Hang]) -> Fault | None:
@@ -101,6 +138,8 @@ class Waits:
             return None
         expected = hang()
         fault = self._strike(expected) if self._is_struck() else None
+        if fault is Fault.LATE and expected.waits_for != "answer":
+            fault = Fault.HANG  # nothing is asked for that could be applied
         if fault is Fault.HANG:
             self._silent.add(expected.far)
         if expected.far in self._silent:
@@ -130,8 +169,7 @@ class Waits:
         return HangPoint(
             steps=self._standing.steps - (effect is not None),
             number=self._number,
-            call="" if effect is None else effect.label,
-            writes=effect is None or effect.writes,
+            effect=effect,
             site=call_site() if effect is None else effect.site,
             far=expected.far,
             timeout=expected.nanoseconds,

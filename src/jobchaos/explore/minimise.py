@@ -50,7 +50,12 @@ def simplifications(schedule: Schedule, *, identical: bool) -> Iterator[Schedule
     for at, segment in enumerate(segments):
         if isinstance(segment, Run) and segment.steps:
             for steps in sorted({0, segment.steps // 2, segment.steps - 1}):
-                yield Schedule((*segments[:at], Run(segment.copy, steps, segment.fault), *segments[at + 1 :]))
+                yield Schedule((*segments[:at], dataclasses.replace(segment, steps=steps, wait=1), *segments[at + 1 :]))
+    for at, segment in enumerate(segments):
+        if isinstance(segment, Run) and segment.wait > 1:
+            for wait in sorted({1, segment.wait // 2, segment.wait - 1}):
+                struck = dataclasses.replace(segment, wait=wait)
+                yield Schedule((*segments[:at], struck, *segments[at + 1 :]))
 
 
 def _ends(segments: tuple[Segment, ...], copy: str) -> bool:
@@ -82,7 +87,7 @@ def _joined(segments: tuple[Segment, ...]) -> tuple[Segment, ...]:
             and before.steps is not None
         ):
             steps = None if segment.steps is None else before.steps + segment.steps
-            joined[-1] = Run(segment.copy, steps, segment.fault)
+            joined[-1] = dataclasses.replace(segment, steps=steps)
         else:
             joined.append(segment)
     return tuple(joined)

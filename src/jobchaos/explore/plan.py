@@ -8,7 +8,7 @@ from jobchaos.core.effect import Effect
 from jobchaos.core.schedule import Fault, Run, Schedule
 from jobchaos.explore.gaps import gaps
 
-FAMILIES = ("duplicate", "concurrent", "crash", "retry")
+FAMILIES = ("duplicate", "concurrent", "crash", "timeout", "retry")
 """The families of schedules, in the order in which they are run and reported."""
 
 EXPIRY = "expiry"
@@ -29,18 +29,25 @@ def plan(family: str, effects: Sequence[Effect]) -> list[Schedule]:
     elif family == "crash":
         deaths = [*(Run("A", position, Fault.KILL) for position in gaps(effects)), *terminations(effects)]
         schedules = [Schedule((death, Run("A"))) for death in deaths]
+    elif family == "timeout":
+        schedules = [Schedule((Run("A", position, Fault.HANG),)) for position, _ in _calls(effects)]
     else:
         schedules = failures(effects)
     return sorted(schedules, key=lambda schedule: schedule.simplicity)
 
 
 def family_of(schedule: Schedule) -> str:
-    """The family that a schedule belongs to, for its finding codes; `retry` if a call fails in it."""
+    """The family that a schedule belongs to, for its finding codes; `retry` if a call fails in it.
+
+    What may be wrong with one clean run is its time.
+    """
     if schedule.is_timed:
         return EXPIRY
     faults = {run.fault for run in schedule.runs}
-    if faults & {Fault.FAIL, Fault.LOST, Fault.HANG}:
+    if faults & {Fault.FAIL, Fault.LOST}:
         return "retry"
+    if faults & {Fault.HANG, Fault.LATE, Fault.SLOW} or str(schedule) == "A":
+        return "timeout"
     if len(schedule.copies) > 1:
         return "concurrent"
     return "crash" if faults & {Fault.KILL, Fault.TERMINATE, Fault.LIMIT} else "duplicate"
@@ -89,7 +96,7 @@ def failures(effects: Sequence[Effect]) -> list[Schedule]:
     To a question, a lost answer is no other than a failure. What follows is not part of the schedule: an attempt that
     raises is redelivered anyway, and one that swallows the error must not be given a second delivery that heals it.
     """
-    calls = [(position, effect) for position, effect in enumerate(effects) if effect.kind not in _NO_CALLS]
+    calls = _calls(effects)
     failed = [Schedule((Run("A", position, Fault.FAIL),)) for position, _ in calls]
     lost = [Schedule((Run("A", position, Fault.LOST),)) for position, effect in calls if effect.writes]
     return failed + lost
@@ -97,11 +104,11 @@ def failures(effects: Sequence[Effect]) -> list[Schedule]:
 
 def limits(effects: Sequence[Effect]) -> list[Schedule]:
     """The job's time is over before each of its calls to the outside."""
-    return [
-        Schedule((Run("A", position, Fault.LIMIT),))
-        for position, effect in enumerate(effects)
-        if effect.kind not in _NO_CALLS
-    ]
+    return [Schedule((Run("A", position, Fault.LIMIT),)) for position, _ in _calls(effects)]
+
+
+def _calls(effects: Sequence[Effect]) -> list[tuple[int, Effect]]:
+    return [(position, effect) for position, effect in enumerate(effects) if effect.kind not in _NO_CALLS]
 
 
 _NO_CALLS = ("line", "sleep", "await")

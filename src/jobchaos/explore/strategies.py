@@ -35,7 +35,7 @@ def schedules(effects: int, *, families: Sequence[str] = FAMILIES) -> st.SearchS
 
     Args:
         effects: How many steps the job has, 0 or more.
-        families: Which of `duplicate`, `concurrent`, `crash` and `retry` to draw from.
+        families: Which of `duplicate`, `concurrent`, `crash`, `timeout` and `retry` to draw from.
 
     Raises:
         UsageError: For a negative number or an unknown family.

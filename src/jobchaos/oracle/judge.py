@@ -11,10 +11,18 @@ from jobchaos.core.schedule import Fault
 from jobchaos.core.snapshot import State
 from jobchaos.core.terms import AfterKill
 from jobchaos.oracle.anomaly import anomaly_of
+from jobchaos.oracle.lateness import lateness
 
 _MISSING, _OTHER, _SWALLOWED = 2, 3, 5
 _GONE = {AfterKill.LOST: "JC306", AfterKill.STUCK: "JC307"}
-_FAMILY_DIGIT = {"duplicate": 1, "concurrent": 2, "crash": 3, "retry": 5, "expiry": 6}
+_PREFIX = {
+    "duplicate": "JC10",
+    "concurrent": "JC20",
+    "crash": "JC30",
+    "timeout": "JC41",
+    "retry": "JC50",
+    "expiry": "JC60",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +36,8 @@ class Judgement:
         advice: Codes of advice that it gives, each with its message.
         detail: Further text: the anomaly with its cycle, if there is one.
         against: The serial order of different jobs that the state was compared with; empty for a single run.
+        said: What is wrong, where it is not the state.
+        fix: What helps, where this is known more exactly than from the code.
     """
 
     code: str
@@ -36,6 +46,8 @@ class Judgement:
     advice: tuple[tuple[str, str], ...]
     detail: str = ""
     against: str = ""
+    said: str = ""
+    fix: str = ""
 
 
 class Judge:
@@ -47,6 +59,7 @@ class Judge:
         volatile: Columns whose values depend on time and chance.
         ignore: What to leave out.
         ledgers: Names of stores that hold foreign effects.
+        within: Virtual nanoseconds that an attempt may take; None for any time.
     """
 
     def __init__(
@@ -56,12 +69,14 @@ class Judge:
         volatile: frozenset[tuple[str, str, str]],
         ignore: Ignore,
         ledgers: frozenset[str],
+        within: int | None = None,
     ) -> None:
         self._expected = expected
         self._initial = initial
         self._volatile = volatile
         self._ignore = ignore
         self._ledgers = ledgers
+        self._within = within
         self._renames = any(
             table.generated for snapshot in expected.state.values() for table in snapshot.tables.values()
         )
@@ -69,6 +84,13 @@ class Judge:
     def judge(self, run: RunResult, family: str) -> Judgement:
         """Judge one run of a schedule of `family`."""
         comparison = self.compare(run.state, run.fresh)
+        late = lateness(run, self._within) if family == "timeout" else None
+        judgement = self._judge(run, family, comparison)
+        if late is None or (judgement.code and not late.for_ever):
+            return judgement
+        return Judgement(late.code, comparison, judgement.unfinished, (), said=late.said, fix=late.fix)
+
+    def _judge(self, run: RunResult, family: str, comparison: Comparison) -> Judgement:
         # Another copy may do what a lost one has not, so that a loss alone is no fault of overlaps.
         lost = [copy.after_kill for copy in run.copies.values() if not copy.completed and copy.after_kill in _GONE]
         unfinished = tuple(
@@ -81,7 +103,7 @@ class Judge:
             advice = tuple(("JC701", run.copies[letter].error) for letter in unfinished if letter not in stuck)
             return Judgement(_code(family, 4) if stuck else "", comparison, stuck, advice)
         kind = self._kind(comparison, unfinished)
-        if family == "retry" and kind in (_MISSING, _OTHER) and _reports_success(run):
+        if family in ("retry", "timeout") and kind in (_MISSING, _OTHER) and _reports_success(run):
             kind = _SWALLOWED
         anomaly = anomaly_of(run.trace, comparison.diff.places) if family == "concurrent" else None
         detail = "" if anomaly is None else str(anomaly)
@@ -148,7 +170,7 @@ def first_change(comparison: Comparison, ledgers: frozenset[str]) -> Change | No
 
 
 def _code(family: str, kind: int) -> str:
-    return f"JC{_FAMILY_DIGIT[family]}0{kind}"
+    return f"{_PREFIX[family]}{kind}"
 
 
 def _reports_success(run: RunResult) -> bool:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Callable
 
 from jobchaos.core.compare import Ignore
 from jobchaos.core.result import RunResult
 from jobchaos.core.schedule import Wait
 from jobchaos.core.snapshot import State
+from jobchaos.core.trace import Happening
 from jobchaos.oracle.judge import Judge, Judgement
 from jobchaos.oracle.lease_fault import LeaseFault, kept_lease, lease_fault
 
-_FAMILY = "expiry"
+_FAMILY, _TIMEOUT = "expiry", "timeout"
 
 
 class PatientJudge(Judge):
@@ -29,6 +31,7 @@ class PatientJudge(Judge):
         ignore: See `Judge`.
         ledgers: See `Judge`.
         later: Gives a clean run that begins so many nanoseconds later.
+        within: See `Judge`.
     """
 
     def __init__(
@@ -39,8 +42,9 @@ class PatientJudge(Judge):
         ignore: Ignore,
         ledgers: frozenset[str],
         later: Callable[[int], RunResult],
+        within: int | None = None,
     ) -> None:
-        super().__init__(expected, initial, volatile, ignore, ledgers)
+        super().__init__(expected, initial, volatile, ignore, ledgers, within)
         self._later = later
         self._judge_against = functools.partial(
             Judge, initial=initial, volatile=volatile, ignore=ignore, ledgers=ledgers
@@ -53,21 +57,28 @@ class PatientJudge(Judge):
         if family == "duplicate" and not judgement.code:
             kept = kept_lease(run.trace)
             return judgement if kept is None else _because_of(judgement, kept)
-        if family != _FAMILY or not judgement.code:
+        if family not in (_FAMILY, _TIMEOUT) or not judgement.code or judgement.said:
             return judgement
-        passed = 0
-        for wait in (segment for segment in run.schedule.segments if isinstance(segment, Wait)):
-            passed += wait.nanoseconds
+        for passed in _delays(run, family):
             at_that_time = self._at(passed).judge(run, family)
             if not at_that_time.code:
                 return at_that_time
-        fault = lease_fault(run.trace)
+        fault = lease_fault(run.trace) if family == _FAMILY else None
         return judgement if fault is None else _because_of(judgement, fault)
 
     def _at(self, delay: int) -> Judge:
         if delay not in self._judges:
             self._judges[delay] = self._judge_against(self._later(delay))
         return self._judges[delay]
+
+
+def _delays(run: RunResult, family: str) -> list[int]:
+    """How long after the first delivery one that counts may have begun, in virtual nanoseconds."""
+    if family == _FAMILY:
+        waits = (segment.nanoseconds for segment in run.schedule.segments if isinstance(segment, Wait))
+        return list(itertools.accumulate(waits))
+    deliveries = [event.at for event in run.trace.events if event.happening is Happening.DELIVERED]
+    return [at - deliveries[0] for at in deliveries[1:]]
 
 
 def _because_of(judgement: Judgement, fault: LeaseFault) -> Judgement:

@@ -6,7 +6,6 @@ import itertools
 import posixpath
 import re
 from collections.abc import Iterable
-from urllib.parse import urlsplit
 
 from jobchaos.core.diff import Change, Diff
 from jobchaos.core.effect import Effect
@@ -14,16 +13,10 @@ from jobchaos.core.result import RunResult
 from jobchaos.core.schedule import Fault, Skew, Wait
 from jobchaos.core.trace import Happening, TraceEvent
 from jobchaos.oracle.judge import Judgement, first_change
+from jobchaos.oracle.lateness import nobody_answers
+from jobchaos.oracle.shortening import short, short_request, shortened
 
-_SQL = re.compile(
-    r"(INSERT|REPLACE|UPDATE|DELETE|SELECT)\b.*?\b(?:(?:INTO|FROM)\s+|(?<=UPDATE)\s+(?:OR\s+\w+\s+)?)[\"'`\[]?([\w.]+)",
-    re.IGNORECASE,
-)
-_BETWEEN = {"INSERT": "INSERT INTO", "REPLACE": "REPLACE INTO", "DELETE": "DELETE FROM", "SELECT": "SELECT FROM"}
 _AWAITED = re.compile(r"^(waits for ever for )[a-z]+:(\S+)$")
-_ROW = re.compile(r"/[^/]+=[^/]*$")
-_SHORT = 60
-_FEW = 2
 _SECOND = 10**9
 
 FIXES = {
@@ -57,6 +50,7 @@ FIXES_BY_CODE = {
     'delivery="at-most-once" if a loss does no harm',
     "JC308": "catch the exception, undo or finish what was begun, and let the job be retried",
     "JC307": "let something find jobs whose worker is gone, and put them back",
+    "JC415": "let the error go on to the queue, which redelivers the job, or undo what belongs to the call",
     "JC505": "let the error go on to the queue, which redelivers the job, or undo what belongs to the failed call",
     "JC603": "let each write that a lease guards say whose it is (UPDATE ... WHERE token = ?), so that one that comes "
     "too late changes nothing",
@@ -73,6 +67,8 @@ FIXES_BY_CODE = {
 
 def message(job: str, run: RunResult, judgement: Judgement, ledgers: frozenset[str]) -> str:
     """What goes wrong, and when: `send(1) mails ann@example.com twice when its worker dies after ...`."""
+    if judgement.said:
+        return f"{job} {judgement.said}"
     circumstance = _circumstance(run, several=bool(judgement.against)) + _meantime(run)
     text = f"{job} {_consequence(run, judgement, ledgers)} {circumstance}"
     return f"{text}; no serial order does (nearest: {judgement.against})" if judgement.against else text
@@ -81,37 +77,6 @@ def message(job: str, run: RunResult, judgement: Judgement, ledgers: frozenset[s
 def fix(code: str) -> str:
     """What usually helps against findings of this code."""
     return FIXES_BY_CODE.get(code) or FIXES.get(int(code[-1]), "")
-
-
-def short(effect: Effect) -> str:
-    """An effect in a few words."""
-    if effect.foreign is not None and effect.kind == "mail":
-        return f"the mail to {_field(effect, 'to')}"
-    if effect.kind == "http":
-        return _request(*effect.label.split(" ", 1))
-    if effect.kind == "file":
-        return " ".join(posixpath.basename(word) if word.startswith("/") else word for word in effect.label.split(" "))
-    if effect.kind == "sql" and effect.durable and effect.label.upper().startswith(("COMMIT", "END")):
-        return f"the commit to {_tables(effect)}"
-    statement = _SQL.match(effect.label) if effect.kind == "sql" else None
-    if statement is not None:
-        verb = statement.group(1).upper()
-        return f"{_BETWEEN.get(verb, verb)} {statement.group(2)}"
-    return _shortened(effect.label)
-
-
-def _field(effect: Effect, column: str) -> str:
-    foreign = effect.foreign
-    return str(dict(zip(foreign.columns, foreign.values, strict=True)).get(column)) if foreign is not None else ""
-
-
-def _tables(effect: Effect) -> str:
-    names = sorted({posixpath.basename(_ROW.sub("", touch.resource)) for touch in effect.touches})
-    return ", ".join(names) if len(names) <= _FEW else f"{len(names)} tables"
-
-
-def _request(method: str, url: str = "") -> str:
-    return f"{method} {urlsplit(url).path or '/'}"
 
 
 def _consequence(run: RunResult, judgement: Judgement, ledgers: frozenset[str]) -> str:
@@ -139,13 +104,13 @@ def _foreign(change: Change) -> str:
     row = {column: str(value) for column, value in change.row.items()}
     if change.store == "queue":
         call = f"{row['task']}({row['arguments']})" if row["task"] else row["arguments"]
-        what = f"enqueues {_shortened(call)}"
+        what = f"enqueues {shortened(call)}"
     elif change.store == "pubsub":
-        what = f"publishes {_shortened(row['message'])} to {row['channel']}"
+        what = f"publishes {shortened(row['message'])} to {row['channel']}"
     elif change.store == "mail":
         what = f"mails {row['to']}"
     else:
-        what = f"sends {_request(row['method'], row['url'])}"
+        what = f"sends {short_request(row['method'], row['url'])}"
     return f"{what} {_times(change.count)}" if change.count else f"never {what}"
 
 
@@ -177,11 +142,7 @@ def _rows(change: Change, diff: Diff, reference: str) -> str:
 
 
 def _value(value: object) -> str:
-    return _shortened(repr(value))
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= _SHORT else text[: _SHORT - 3] + "..."
+    return shortened(repr(value))
 
 
 def _meantime(run: RunResult) -> str:
@@ -222,6 +183,9 @@ def _circumstance(run: RunResult, *, several: bool) -> str:
 def _failed(run: RunResult, position: int) -> str:
     """Which call fails where a segment of the schedule ends."""
     fault = run.schedule.runs[position]
+    hung = run.copies[fault.copy].hung
+    if fault.fault in (Fault.HANG, Fault.LATE, Fault.SLOW):
+        return nobody_answers(fault.fault, hung)
     steps = sum(other.steps or 0 for other in run.schedule.runs[: position + 1] if other.copy == fault.copy)
     effects = run.trace.effects(fault.copy)
     call = short(effects[steps]) if steps < len(effects) else "a call"

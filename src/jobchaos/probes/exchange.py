@@ -25,6 +25,10 @@ class RefusedError(Exception):
     """The server answered with a status of 400 or more."""
 
 
+class NoAnswerError(Exception):
+    """The server has not heard of the request, and whoever sent it has given up."""
+
+
 @dataclass(slots=True)
 class Request:
     """What is asked of whom.
@@ -128,7 +132,7 @@ class Exchange:
     def unanswered(self) -> None:
         """It was sent, and nobody reads the answer; or nobody has heard of it."""
         if self._pending is not None and self._pending.is_silent:
-            self.failed(TimeoutError("no answer"))
+            self.failed(NoAnswerError("it was not waited for"))
         elif self.begun:
             self._applied("answer not read")
 

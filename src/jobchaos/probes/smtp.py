@@ -28,6 +28,7 @@ class SMTPProbe(BaseProbe):
     def __init__(self) -> None:
         self._patches = Patches()
         self._control: Control | None = None
+        self._sent: weakref.WeakKeyDictionary[smtplib.SMTP, int] = weakref.WeakKeyDictionary()
         self._envelopes: weakref.WeakKeyDictionary[smtplib.SMTP, Envelope] = weakref.WeakKeyDictionary()
 
     def install(self, control: Control) -> None:
@@ -36,6 +37,7 @@ class SMTPProbe(BaseProbe):
         self._watch_connect()
         self._watch_envelope()
         self._watch_data()
+        self._watch_send()
 
     def remove(self) -> None:
         """See `Probe.remove`."""
@@ -83,11 +85,14 @@ class SMTPProbe(BaseProbe):
             for touch in effect.touches:
                 worker.touch(touch.resource)
             pending = worker.begin(effect, _failure)
+            self._sent[server] = 0
             try:
                 code, answer = data(server, message)
             except Exception as error:
-                pending.failed(error)
+                pending.failed(error, complete=self._sent.get(server, 0) > 1)  # the command, then the message
                 raise
+            finally:
+                self._sent.pop(server, None)
             if code == _ACCEPTED:
                 pending.done(str(code))
             else:
@@ -95,6 +100,16 @@ class SMTPProbe(BaseProbe):
             return code, answer
 
         self._patches.set(smtplib.SMTP, "data", watched)
+
+    def _watch_send(self) -> None:
+        send = smtplib.SMTP.send
+
+        def watched(server: smtplib.SMTP, data: Any) -> None:
+            if server in self._sent:
+                self._sent[server] += 1
+            send(server, data)
+
+        self._patches.set(smtplib.SMTP, "send", watched)
 
 
 def _without_port(host: str) -> str:

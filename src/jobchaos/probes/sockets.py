@@ -114,8 +114,8 @@ class SocketProbe(BaseProbe):
 
     def _waited(self, worker: Worker, fault: Fault | None, genuine: Callable[[], Any], hang: Callable[[], Hang]) -> Any:
         """What a call that waits comes to."""
-        if fault is Fault.SLOW and self._control is not None:
-            self._control.clock.advance(hang().nanoseconds or 0)
+        if fault is Fault.SLOW:
+            worker.linger(hang())
         result = None if fault is Fault.HANG else genuine()
         if fault in (Fault.HANG, Fault.LATE):
             worker.time_out(hang())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -24,11 +24,13 @@ class Checker:
     Args:
         config: pytest's configuration.
         families: The families of faults to try.
+        keywords: Names of settings that it takes as keywords, instead of the job; and, first, the fixture's own name.
     """
 
-    def __init__(self, config: pytest.Config, families: Sequence[str]) -> None:
+    def __init__(self, config: pytest.Config, families: Sequence[str], keywords: Sequence[str] = ()) -> None:
         self._config = config
         self._families = tuple(families)
+        self._keywords = tuple(keywords)
 
     def __call__(self, job: Callable[..., Any] | Job | None = None, /, *args: Any, **kwargs: Any) -> Verdict:
         """Check `job(*args, **kwargs)`; or different jobs, if it is given several of type `Job`.
@@ -44,11 +46,12 @@ class Checker:
                     "no job was given, or None, as when it was called already: run_twice(send_invoice(42)). Pass the "
                     "function itself and its arguments apart: run_twice(send_invoice, 42)."
                 )
-            return self._check(_jobs(job, args, kwargs))
+            options = {name: kwargs.pop(name) for name in self._keywords[1:] if name in kwargs}
+            return self._check(_jobs(job, args, kwargs), options)
         except UsageError as error:
             raise error.with_traceback(None)  # noqa: B904 - the mistake is in the test: nobody wants to read our code
 
-    def _check(self, jobs: Sequence[Job]) -> Verdict:
+    def _check(self, jobs: Sequence[Job], options: Mapping[str, Any]) -> Verdict:
         __tracebackhide__ = True
         from jobchaos.checking import check
         from jobchaos.report.json_report import to_dict
@@ -59,7 +62,7 @@ class Checker:
             *jobs,
             stores=_stores(item),
             faults=self._families,
-            settings=settings_at_present(item),
+            settings=settings_at_present(item).override(options, "".join(self._keywords[:1])),
             schedule=self._config.getoption("jobchaos_replay"),
             listener=_progress(self._config),
             key=item.nodeid,

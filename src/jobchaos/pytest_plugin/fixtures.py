@@ -48,9 +48,18 @@ def run_with_retries(pytestconfig: pytest.Config) -> Checker:
 
 
 @pytest.fixture(scope="session")
+def run_with_timeouts(pytestconfig: pytest.Config) -> Checker:
+    """`run_with_timeouts(job, *args, within=30, **kwargs)`: it gives up in time when calls hang, and is then done once.
+
+    `within` is in virtual seconds; without it, only calls without any timeout are too long.
+    """
+    return _checker(pytestconfig, "timeout", keywords=("run_with_timeouts", "within"))
+
+
+@pytest.fixture(scope="session")
 def jobchaos(pytestconfig: pytest.Config) -> Checker:
     """`jobchaos(job, *args, **kwargs)`: all of them."""
-    return _checker(pytestconfig, "duplicate", "concurrent", "crash", "retry", "expiry")
+    return _checker(pytestconfig, "duplicate", "concurrent", "crash", "timeout", "retry", "expiry")
 
 
 @pytest.fixture(scope="session")
@@ -83,7 +92,7 @@ def jobchaos_stores() -> list[Store]:
     return []
 
 
-def _checker(config: pytest.Config, *families: str) -> Checker:
+def _checker(config: pytest.Config, *families: str, keywords: tuple[str, ...] = ()) -> Checker:
     from jobchaos.pytest_plugin.checker import Checker
 
-    return Checker(config, families)
+    return Checker(config, families, keywords)

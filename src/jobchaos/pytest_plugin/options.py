@@ -18,6 +18,7 @@ _NUMBERS = {
     "replays": "how often a failing schedule is run again before it is reported",
 }
 _REALS = {
+    "within": "virtual seconds that an attempt may take, however its calls hang",
     "guard": "real seconds that an attempt may take to its next step",
     "horizon": "virtual seconds that a redelivery, or a paused worker, may be late",
     "visibility_timeout": "virtual seconds after which the queue delivers again what is still being worked on",

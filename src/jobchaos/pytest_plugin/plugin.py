@@ -22,6 +22,7 @@ from jobchaos.pytest_plugin.fixtures import (
     run_crashing,
     run_twice,
     run_with_retries,
+    run_with_timeouts,
 )
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ __all__ = [
     "run_crashing",
     "run_twice",
     "run_with_retries",
+    "run_with_timeouts",
 ]
 
 

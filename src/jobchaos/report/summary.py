@@ -11,7 +11,7 @@ from jobchaos.core.finding import CODES
 from jobchaos.core.verdict import Verdict
 from jobchaos.report.shown import escape, one_line, shorten
 
-_FAMILIES = ("duplicate", "concurrent", "crash", "retry")
+_FAMILIES = ("duplicate", "concurrent", "crash", "timeout", "retry")
 _STATUSES = ("holds", "fails", "inconclusive")
 _WORST = ("fails", "inconclusive", "holds")
 _NAME = 24
@@ -98,12 +98,15 @@ def _cells(item: Mapping[str, Any], families: Sequence[str]) -> list[str]:
 
 def _family_cell(item: Mapping[str, Any], name: str) -> str:
     codes = [str(finding["code"]) for finding in item["findings"]]
+    if not item["families"]:  # it ended before any family began
+        return _code_of("inconclusive", codes) or "-"
     status = next((str(family["status"]) for family in item["families"] if family["name"] == name), "-")
-    if not item["families"]:
-        status = "inconclusive" if item["status"] == "inconclusive" else "-"  # it ended before any family began
-    meant = {"fails": name, "inconclusive": "inconclusive"}.get(status)
-    code = next((code for code in codes if CODES.get(code, "").partition(":")[0] == meant), "")
+    code = _code_of({"fails": name}.get(status, status), codes)
     return f"{'FAILS' if status == 'fails' else status} {code}".rstrip()
+
+
+def _code_of(meant: str, codes: Sequence[str]) -> str:
+    return next((code for code in codes if CODES.get(code, "").partition(":")[0] == meant), "")
 
 
 def _aligned(cells: Sequence[str], widths: Sequence[int]) -> list[str]:

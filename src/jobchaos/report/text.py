@@ -21,6 +21,7 @@ _PLURALS = {
     "duplicate": "duplicate deliveries",
     "concurrent": "overlaps",
     "crash": "crash points",
+    "timeout": "hanging calls",
     "retry": "failing calls",
 }
 
