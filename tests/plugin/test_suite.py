@@ -53,6 +53,10 @@ def fails():
     raise ValueError("no")
 
 @task
+async def adds_later(points):
+    jobs.adds(points)
+
+@task
 def tidies():
     try:
         jobs.run("INSERT OR IGNORE INTO users VALUES (7, 0)")
@@ -272,6 +276,31 @@ def test_adds(): tasks.adds.delay(1)
     )
     result.stdout.fnmatch_lines(["test_fixture*holds*", "Tiny: 1 of 1 tests execute tasks*"])
     assert causes(result) == [("JC103", "A", "tasks.adds")]
+
+
+def test_coroutine_tasks(suite: Runs) -> None:
+    result = suite("import asyncio\ndef test(): asyncio.run(tasks.adds_later.delay(1)); assert points() == 1")
+    assert causes(result) == [("JC103", "A", "tasks.adds_later")]
+
+
+INTERRUPTED = """
+import jobs
+import tasks
+
+runs = []
+
+def test(monkeypatch):
+    runs.append(1)
+    if len(runs) == 4:
+        monkeypatch.setattr(jobs, "adds", lambda _: exec("raise KeyboardInterrupt"))
+    tasks.adds.delay(1)
+"""
+
+
+def test_ctrl_c_in_a_re_run_ends_the_session(suite: Runs, project: pytest.Pytester) -> None:
+    project.makepyfile(test_it=INTERRUPTED)
+    result = project.runpytest_inprocess("-p", "no:cacheprovider", "--jobchaos", no_reraise_ctrlc=True)
+    assert result.ret == pytest.ExitCode.INTERRUPTED
 
 
 # --- faithful re-runs ------------------------------------------------------------------------------------------------

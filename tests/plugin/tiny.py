@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -44,7 +45,11 @@ class TinyAdapter:
 
         def called(task: Any, *args: Any, **kwargs: Any) -> Any:
             run = functools.partial(call, task, *args, **kwargs)
-            return around(Executing(task.name, defined_at(task.function), "", TERMS, run))
+            return around(
+                Executing(
+                    task.name, defined_at(task.function), "", TERMS, run, inspect.iscoroutinefunction(task.function)
+                )
+            )
 
         kind.__call__ = kind.delay = called
         try:

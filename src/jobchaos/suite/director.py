@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import threading
+import contextlib
 from collections import Counter
+from collections.abc import Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jobchaos.core.adapter import Execution
 from jobchaos.core.effect import Effect, Foreign
 from jobchaos.core.schedule import Run, Schedule
+from jobchaos.suite.deliveries import Deliveries
 from jobchaos.suite.idempotent import Idempotent
 from jobchaos.suite.seen import Act, Recording, Seen, Target
 from jobchaos.suite.stage import Delivery, Unregistered, Watch
 from jobchaos.suite.state import Surroundings
-
-_MOST = 4  # deliveries after a fault, until the task counts as given up
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +43,15 @@ class _Take:
     count: Counter[str] = field(default_factory=Counter)
 
 
-class _Stack(threading.local):
-    def __init__(self) -> None:
-        self.seen: list[Seen] = []
-        self.on_mission = False
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where the calling thread or task is: within which executions, and whether one of them is interfered with."""
+
+    within: tuple[Seen, ...] = ()
+    on_mission: bool = False
+
+
+_place: ContextVar[_Place] = ContextVar("jobchaos_place", default=_Place())  # noqa: B039 - it is frozen
 
 
 class Director:
@@ -58,7 +64,6 @@ class Director:
     def __init__(self, idempotent: Idempotent) -> None:
         self.watch = Watch(self._note, self._foreign_host)
         self._idempotent = idempotent
-        self._stack = _Stack()
         self._take: _Take | None = None
 
     @property
@@ -97,97 +102,78 @@ class Director:
         take = self._take
         if take is None:
             return execution.run()
-        seen = self._enter(take, execution)
+        seen = self._seen(take, execution)
+        deliveries = None
+        if take.mission is not None and take.mission.target == seen.target:
+            deliveries = Deliveries(take.mission.schedule, take.recording)
+        if execution.is_async:
+            return self._awaited(take, seen, execution, deliveries)
         try:
-            if execution.is_async:
-                return self._awaited(take, seen, execution)
-            if take.mission is not None and take.mission.target == seen.target:
-                return self._delivered(take, seen, execution, take.mission.schedule)
-            return self._once(seen, execution)
+            if deliveries is None:
+                with self._watched(seen):
+                    return execution.run()
+            for run in deliveries:
+                with self._attempted(seen, run, deliveries) as results:
+                    results.append(execution.run())
+            return deliveries.answer()
         finally:
-            if not execution.is_async:
-                self._look_after(take, seen)
+            self._look_after(take, seen)
 
     # --- inside ------------------------------------------------------------------------------------------------------
 
-    def _enter(self, take: _Take, execution: Execution) -> Seen:
+    async def _awaited(self, take: _Take, seen: Seen, execution: Execution, deliveries: Deliveries | None) -> Any:
+        __tracebackhide__ = True
+        try:
+            if deliveries is None:
+                with self._watched(seen):
+                    return await execution.run()
+            for run in deliveries:
+                with self._attempted(seen, run, deliveries) as results:
+                    results.append(await execution.run())
+            return deliveries.answer()
+        finally:
+            self._look_after(take, seen)
+
+    def _seen(self, take: _Take, execution: Execution) -> Seen:
         take.count[execution.task] += 1
-        within = self._stack.seen[-1].target[0] if self._stack.seen else ""
+        within = _place.get().within
         target = execution.task, take.count[execution.task]
-        seen = Seen(target, execution.site, execution.terms, within, asynchronous=execution.is_async)
+        seen = Seen(target, execution.site, execution.terms, within[-1].target[0] if within else "")
         take.recording.executions.append(seen)
         return seen
 
-    def _once(self, seen: Seen, execution: Execution) -> Any:
-        """Run it, and let everything through."""
-        __tracebackhide__ = True
-        self._stack.seen.append(seen)
-        nested = self._stack.on_mission
-        worker = Delivery(1, self.watch)
-        if not nested:
+    @contextlib.contextmanager
+    def _watched(self, seen: Seen) -> Iterator[None]:
+        """Write down what happens, and let everything through."""
+        place = _place.get()
+        _place.set(_Place((*place.within, seen), place.on_mission))
+        worker = None if place.on_mission else Delivery(1, self.watch)  # else it happens to the one above
+        if worker is not None:
             self.watch.enter(worker)
         try:
-            return execution.run()
+            yield
         finally:
-            if not nested:
+            if worker is not None:
                 self.watch.leave(worker)
-            self._stack.seen.pop()
+            _place.set(place)
 
-    async def _awaited(self, take: _Take, seen: Seen, execution: Execution) -> Any:
-        __tracebackhide__ = True
-        self._stack.seen.append(seen)
-        worker = Delivery(1, self.watch)
-        self.watch.enter(worker)
-        try:
-            return await execution.run()
-        finally:
-            self.watch.leave(worker)
-            self._stack.seen.pop()
-            self._look_after(take, seen)
-
-    def _delivered(self, take: _Take, seen: Seen, execution: Execution, schedule: Schedule) -> Any:
-        """Deliver it as the schedule says, and then until it is done; its caller gets what the first one done gives."""
-        __tracebackhide__ = True
-        recording = take.recording
-        runs = list(schedule.runs)
-        answer: list[Any] = []
-        number = 0
-        while True:
-            run = runs.pop(0) if runs else Run("A")
-            number += 1
-            results: list[Any] = []
-            worker = self._attempt(seen, execution, run, number, results)
-            failure = worker.outcome.failure
-            answer = answer or results
-            if number == 1 and run.fault is None and failure is not None:
-                break  # it fails without any fault: the test wants that, and a duplicate would mean nothing
-            if run.fault is not None and worker.standing.fault is not None:
-                break  # it ended before
-            recording.fired = recording.fired or number > 1 or run.fault is not None
-            if failure is not None and run.fault is None:
-                recording.errors.append(failure.text)
-            if not runs and (answer or number > _MOST):
-                break
-        if answer:
-            return answer[0]
-        if failure is not None and failure.error is not None:
-            raise failure.error
-        return None
-
-    def _attempt(self, seen: Seen, execution: Execution, run: Run, number: int, results: list[Any]) -> Delivery:
-        worker = Delivery(number, self.watch)
+    @contextlib.contextmanager
+    def _attempted(self, seen: Seen, run: Run, deliveries: Deliveries) -> Iterator[list[Any]]:
+        """Deliver once; no error gets out, but is kept for the end."""
+        place = _place.get()
+        worker = Delivery(deliveries.number, self.watch)
         worker.standing.credit, worker.standing.fault = run.steps, run.fault
-        self._stack.seen.append(seen)
-        self._stack.on_mission = True
+        results: list[Any] = []
+        _place.set(_Place((*place.within, seen), on_mission=True))
         try:
-            outcome = worker.run(lambda: results.append(execution.run()))
-            if outcome.kind == "killed":
+            with worker.living():
+                yield results
+            if worker.outcome.kind == "killed":
                 for probe in self.watch.probes:
                     probe.bury(worker)
-            return worker
+            deliveries.conclude(run, worker, results)
         finally:
-            self._stack.on_mission = False
-            self._stack.seen.pop()
+            _place.set(place)
 
     def _look_after(self, take: _Take, seen: Seen) -> None:
         if take.surroundings is None or seen.target not in take.look_at:
@@ -198,7 +184,7 @@ class Director:
             take.recording.after[seen.target] = state
 
     def _note(self, effect: Effect, applied: bool) -> None:
-        stack = self._stack.seen
+        stack = _place.get().within
         if not stack:
             return
         act = Act.of(effect, stack[-1].target[0], applied=applied)
@@ -214,4 +200,4 @@ class Director:
     def _is_idempotent(self, foreign: Foreign) -> bool:
         label = " ".join(str(value) for value in foreign.values[:2])
         act = Act(foreign.ledger, foreign.ledger if foreign.ledger == "mail" else label, "", label, "", True, True)
-        return any(self._idempotent.covers(seen.target[0], seen.site, act) for seen in self._stack.seen[-1:])
+        return any(self._idempotent.covers(seen.target[0], seen.site, act) for seen in _place.get().within[-1:])

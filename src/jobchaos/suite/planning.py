@@ -58,7 +58,7 @@ def plan(candidates: Iterable[Candidate], pattern: str = "") -> list[Assignment]
     """
     groups: dict[tuple[object, ...], list[Candidate]] = {}
     for candidate in candidates:
-        if not candidate.seen.asynchronous and _is_meant(candidate.seen.target, pattern):
+        if _is_meant(candidate.seen.target, pattern):
             groups.setdefault(candidate.seen.signature, []).append(candidate)
     chosen = [
         (_promise(group[0].seen), place, candidate)

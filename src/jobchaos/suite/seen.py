@@ -75,7 +75,6 @@ class Seen:
         terms: What the system would do with it in production.
         within: The task that executed it; empty for the test itself.
         acts: Its effects, and those of tasks executed within it, in order.
-        asynchronous: Whether it has to be awaited.
     """
 
     target: Target
@@ -83,7 +82,6 @@ class Seen:
     terms: Terms
     within: str = ""
     acts: list[Act] = field(default_factory=list)
-    asynchronous: bool = False
 
     @property
     def signature(self) -> tuple[object, ...]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 
 from jobchaos.clock.virtual import VirtualClock
 from jobchaos.core.effect import Effect, Foreign
@@ -39,6 +39,8 @@ class Delivery(Attempt):
     def __init__(self, number: int, stage: Watch) -> None:
         super().__init__("A", number, stage, self)
         self.standing.credit = None
+        self.below: Worker | None = None
+        """Within which delivery this one takes place."""
 
     def wait(self, resource: str, deadline: int | None, *, served: bool = False) -> bool:
         """See `Worker.wait`: the driver has waited in real time."""
@@ -53,13 +55,11 @@ class Delivery(Attempt):
         raise WorkerKilled
 
 
-class _Nested(threading.local):
-    def __init__(self) -> None:
-        self.below: list[Worker | None] = []
+_current: ContextVar[Worker | None] = ContextVar("jobchaos_delivery", default=None)
 
 
 class Watch(Stage):
-    """The stage of a whole session. One delivery may take place inside another.
+    """The stage of a whole session. One delivery may take place inside another, or in a task of an event loop.
 
     Args:
         note: Is told of every effect, once it has happened or failed: the effect, and whether it was applied.
@@ -71,26 +71,43 @@ class Watch(Stage):
         self.registry = Unregistered()
         self._tell = note
         self._foreign_host = foreign_host
-        self._nested = _Nested()
+
+    def current(self) -> Worker | None:
+        """See `Stage.current`."""
+        return _current.get()
+
+    def let_go(self) -> None:
+        """See `Stage.let_go`."""
+        _current.set(None)
 
     def enter(self, worker: Worker) -> None:
         """See `Stage.enter`."""
-        self._nested.below.append(self.current())
-        super().enter(worker)
+        if isinstance(worker, Delivery):
+            worker.below = _current.get()
+        _current.set(worker)
+        for probe in self.probes:
+            probe.enter(worker)
 
     def leave(self, worker: Worker) -> None:
         """See `Stage.leave`."""
-        super().leave(worker)
-        self._here.worker = self._nested.below.pop()
+        for probe in self.probes:
+            probe.leave(worker)
+        _current.set(worker.below if isinstance(worker, Delivery) else None)
 
     @contextlib.contextmanager
     def hidden(self) -> Iterator[None]:
         """What happens meanwhile in this thread is our own doing."""
-        worker, self._here.worker = self._here.worker, None
+        worker = _current.get()
+        _current.set(None)
         try:
             yield
         finally:
-            self._here.worker = worker
+            _current.set(worker)
+
+    def announce(self, resource: str) -> None:
+        """See `Stage.announce`."""
+        with self.hidden():
+            self.registry.announce(resource)
 
     def check_host(self, host: str) -> None:
         """See `Control.check_host`: the suite reaches it without us, too; but it must not be reached again."""
