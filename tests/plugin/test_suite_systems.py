@@ -176,3 +176,10 @@ def test_the_shop_in_random_order(pytester: pytest.Pytester) -> None:
     assert {task for _, _, task in causes(result)} == {
         f"shop.tasks.{name}" for name in ("award_points", "send_receipt", "capture_payment")
     }
+
+
+def test_without_a_job_system_nothing_is_loaded(pytester: pytest.Pytester) -> None:
+    check = (
+        "import sys\ndef test(): assert not {'jobchaos.suite.director', 'jobchaos.probes.base'} & set(sys.modules)\n"
+    )
+    run(pytester, "--jobchaos", test_it=check).assert_outcomes(passed=1)

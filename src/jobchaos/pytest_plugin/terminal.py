@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 
     from jobchaos.suite.summary import Summary
 
+_NOTHING = (
+    "No test used a jobchaos fixture, and no known job system (Celery, RQ, ...) was imported, so nothing was checked: "
+    "see run_twice and jobchaos."
+)
+
 
 class FailureText(TerminalRepr):
     """The report of a failed check, and the line of the test that asked for it.
@@ -46,9 +51,9 @@ class FailureText(TerminalRepr):
 
 
 def print_summary(terminal: TerminalReporter, rows: Sequence[dict[str, Any]], suite: Summary | None) -> None:
-    """Print the table of all checks, and what the suite itself has shown."""
+    """Print the table of all checks, and what the suite's own tasks have shown."""
     terminal.section("jobchaos")
-    if rows or suite is None:
+    if rows:
         from jobchaos.report.summary import summary_lines
 
         for line in summary_lines(rows):
@@ -56,5 +61,7 @@ def print_summary(terminal: TerminalReporter, rows: Sequence[dict[str, Any]], su
     if suite is not None:
         from jobchaos.suite.review import review_lines
 
-        for line in review_lines(suite, checked=len(rows)):
+        for line in review_lines(suite):
             terminal.write_line(line, red=line.startswith("JC"), bold=line.startswith("JC"))
+    elif not rows:
+        terminal.write_line(_NOTHING)

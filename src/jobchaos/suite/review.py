@@ -29,20 +29,8 @@ _REASONS = {
 }
 
 
-def review_lines(summary: Summary, *, checked: int) -> Iterator[str]:
-    """The whole text.
-
-    Args:
-        summary: What there is to tell.
-        checked: How many checks the suite itself asks for, by jobchaos' fixtures.
-    """
-    if not summary.systems:
-        if not checked:
-            yield (
-                "No test used a jobchaos fixture, and no known job system (Celery, RQ, ...) was imported, so nothing "
-                "was checked: see run_twice and jobchaos."
-            )
-        return
+def review_lines(summary: Summary) -> Iterator[str]:
+    """The whole text."""
     causes = summary.causes
     yield from textwrap.wrap(_headline(summary, causes), _WIDTH)
     for cause in causes:

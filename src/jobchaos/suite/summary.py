@@ -88,10 +88,8 @@ class Summary:
             "stopped": self.stopped,
         }
 
-    def add(self, plain: dict[str, Any] | None) -> None:
-        """Take in what another process has come to; None if it came to nothing."""
-        if plain is None:
-            return
+    def add(self, plain: dict[str, Any]) -> None:
+        """Take in what another process has come to."""
         self.systems = tuple(dict.fromkeys((*self.systems, *plain["systems"])))
         self.reasons.update(plain["reasons"])
         self.refused.update(plain["refused"])
