@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jobchaos import adapters
+from jobchaos.suite.systems import is_any_present
 
 if TYPE_CHECKING:
     from jobchaos.pytest_plugin.suite_session import SuiteSession
@@ -113,7 +113,7 @@ class SuitePlugin:
         if len(sys.modules) == self._modules:
             return False
         self._modules = len(sys.modules)
-        return next(adapters.present(), None) is not None
+        return is_any_present()
 
     def _summarised(self) -> Summary:
         if self.summary is None:
