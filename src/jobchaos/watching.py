@@ -29,6 +29,7 @@ from jobchaos.probes.huey import HueyProbe
 from jobchaos.probes.kombu import KombuProbe
 from jobchaos.probes.locks import LockProbe
 from jobchaos.probes.psycopg import PsycopgProbe
+from jobchaos.probes.psycopg2 import Psycopg2Probe
 from jobchaos.probes.redis import RedisProbe
 from jobchaos.probes.requests import RequestsMockProbe, RequestsProbe
 from jobchaos.probes.rq import RQProbe
@@ -65,6 +66,7 @@ def probes_for(
         *_clients(addresses),
         SQLiteProbe(bindings),
         PsycopgProbe(),
+        Psycopg2Probe(bindings),
         SQLAlchemyProbe(),
         AiosqliteProbe(),
         *_of_django(),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import psycopg
+import psycopg2
 import pytest
 
 from jobchaos.checking import check
@@ -24,21 +25,22 @@ def databases(new_postgres: Create) -> tuple[str, str]:
     return new_postgres("shop"), new_postgres("bank")
 
 
-@pytest.fixture
-def site(databases: tuple[str, str]) -> Iterator[Site]:
+@pytest.fixture(params=[psycopg.connect])
+def site(databases: tuple[str, str], request: pytest.FixtureRequest) -> Iterator[Site]:
     for dsn in databases:
         with psycopg.connect(dsn) as connection:
             connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
             for statement in jobs.SCHEMA:
                 connection.execute(statement)
     shop, bank = databases
-    here.site = Site("postgres", _opener(shop), {"bank": Site("postgres", _opener(bank))})
+    driver = request.param
+    here.site = Site("postgres", _opener(driver, shop), {"bank": Site("postgres", _opener(driver, bank))})
     yield here.site
     here.site = None
 
 
-def _opener(dsn: str) -> Callable[[], Any]:
-    return lambda: psycopg.connect(dsn)
+def _opener(driver: Callable[[str], Any], dsn: str) -> Callable[[], Any]:
+    return lambda: driver(dsn)
 
 
 def checked(case: Case, **settings: Any) -> Verdict:
@@ -59,3 +61,24 @@ def test_a_sound_job_is_not_reported(case: Case) -> None:
     verdict = checked(case)
     assert verdict.status == "holds", (verdict.findings, verdict.notes)
     assert verdict.schedules_run > 0
+
+
+@pytest.mark.usefixtures("site")
+@pytest.mark.parametrize("site", [lambda dsn: psycopg2.connect(dsn)], indirect=True, ids=["psycopg2"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "lost update",
+        "lost update, locked",
+        "write skew, serializable",
+        "queue, skip locked",
+        "advisory lock freed too early",
+        "two databases",
+        "deadlock",
+    ],
+)
+def test_psycopg2_is_seen_as_well(name: str) -> None:
+    (case,) = [case for case in CASES if case.name == name]
+    verdict = checked(case)
+    assert verdict.status == ("fails" if case.code else "holds"), (verdict.findings, verdict.notes)
+    assert not case.code or case.code in {finding.code for finding in verdict.findings}

@@ -30,7 +30,7 @@ class ServerProbe(BaseProbe, abc.ABC):
         self.sessions: weakref.WeakKeyDictionary[Any, ServerSession] = weakref.WeakKeyDictionary()
         self._databases: dict[str, ServerDatabase] = {}
         self._addresses: dict[str, Address] = {}
-        self._monitors: weakref.WeakSet[Any] = weakref.WeakSet()
+        self.monitors: weakref.WeakSet[Any] = weakref.WeakSet()
         self._forked: Told = {}
 
     # --- what a driver knows -----------------------------------------------------------------------------------------
@@ -67,7 +67,7 @@ class ServerProbe(BaseProbe, abc.ABC):
 
     def marked_ours(self, connection: Any) -> Any:
         """Mark a connection as none of the job's."""
-        self._monitors.add(connection)
+        self.monitors.add(connection)
         return connection
 
     def session(self, connection: Any) -> tuple[Worker, ServerSession] | None:
@@ -78,7 +78,7 @@ class ServerProbe(BaseProbe, abc.ABC):
         """
         control = self.control
         worker = None if control is None else control.current()
-        if worker is None or connection in self._monitors:
+        if worker is None or connection in self.monitors:
             return None
         session = self.sessions.get(connection)
         if session is None:

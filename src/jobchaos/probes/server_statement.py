@@ -71,7 +71,7 @@ class ServerStatement:
 
     def touches_of(self, calls: Sequence[Any]) -> tuple[Touch, ...]:
         """What it touches with given values. See `Statement.touches_of`."""
-        return self.statement.touches_of(calls)
+        return self.statement.touches_of(calls or ((),))
 
 
 KEYS = "/@keys"
