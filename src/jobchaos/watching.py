@@ -13,6 +13,7 @@ from jobchaos.core.job import Job
 from jobchaos.core.ports import Probe, Worker
 from jobchaos.probes.aiohttp import AiohttpProbe
 from jobchaos.probes.aiosqlite import AiosqliteProbe
+from jobchaos.probes.arq import ArqProbe
 from jobchaos.probes.bindings import Bindings
 from jobchaos.probes.django import DjangoProbe
 from jobchaos.probes.django_cache import DjangoCacheProbe
@@ -99,7 +100,7 @@ def _clients(addresses: Addresses) -> list[Probe]:
 
 
 def _job_systems() -> list[Probe]:
-    return [KombuProbe(), RQProbe(), DramatiqProbe(), HueyProbe()]
+    return [KombuProbe(), RQProbe(), DramatiqProbe(), HueyProbe(), ArqProbe()]
 
 
 def _of_django() -> list[Probe]:

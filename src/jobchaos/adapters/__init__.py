@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from jobchaos.core.adapter import Adapter
 
 _HOMES = {
+    "arq": "arq:ArqAdapter",
     "celery": "celery:CeleryAdapter",
     "dramatiq": "dramatiq:DramatiqAdapter",
     "huey": "huey:HueyAdapter",

@@ -1,0 +1,133 @@
+"""ArqAdapter: functions of arq, as `arq.func()` and `arq.cron()` describe them, called with a worker's context."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import datetime
+import functools
+import inspect
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import arq.worker
+from arq.connections import ArqRedis
+from arq.cron import CronJob
+
+from jobchaos.adapters.execution import Executing, defined_at, replacing
+from jobchaos.core.adapter import Around
+from jobchaos.core.attempts import attempt
+from jobchaos.core.job import Job
+from jobchaos.core.redelivery import GivenUp, Redelivery
+from jobchaos.core.retry_policy import RetryPolicy
+from jobchaos.core.terms import AfterKill, Terms
+
+_IDS = uuid.UUID("6a6f6263-6861-6f73-8000-000000617271")
+_TRIES, _TIMEOUT = 5, 300.0  # of a worker whose settings say nothing else (arq/worker.py: `Worker.__init__`, 0.28)
+
+
+class ArqAdapter:
+    """See `Adapter`. A bare coroutine function has nothing of arq; `arq.func(it)` has."""
+
+    name = "arq"
+
+    def recognises(self, thing: object) -> bool:
+        """See `Adapter.recognises`."""
+        return isinstance(thing, arq.worker.Function | CronJob)
+
+    def job(self, thing: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Job:
+        """See `Adapter.job`."""
+        job_id = str(uuid.uuid5(_IDS, f"{thing.name}{args!r}{sorted(kwargs.items())!r}"))
+        most = thing.max_tries or _TRIES
+
+        @functools.wraps(thing.coroutine)
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return await thing.coroutine(_Context(job_id), *args, **kwargs)
+            except (Exception, asyncio.CancelledError) as error:
+                raise _decided(error, most) from error
+
+        signature = inspect.signature(thing.coroutine)
+        shown = list(signature.parameters.values())[1:]
+        call.__signature__ = signature.replace(parameters=shown)  # type: ignore[attr-defined]
+        name = getattr(thing.coroutine, "__name__", thing.name)
+        policy = RetryPolicy(executions=most, retryable=(arq.worker.Retry,), source="arq's max_tries")
+        return Job.delivered(call, args, kwargs, name=name, terms=_terms(thing)).with_policy(policy)
+
+    @contextlib.contextmanager
+    def executions(self, around: Around) -> Iterator[None]:
+        """See `Adapter.executions`: of workers that are made meanwhile. A direct call is that of any coroutine."""
+        make = arq.worker.Worker.__init__
+
+        def made(worker: Any, *args: Any, **options: Any) -> None:
+            make(worker, *args, **options)
+            for name, function in worker.functions.items():
+                watched = functools.partial(_handed_over, around, function)
+                worker.functions[name] = dataclasses.replace(function, coroutine=watched)
+
+        with replacing() as replace:
+            replace(arq.worker.Worker, "__init__", made)
+            yield
+
+
+async def _handed_over(around: Around, function: Any, context: Any, *args: Any, **kwargs: Any) -> Any:
+    run: Callable[[], Any] = functools.partial(function.coroutine, context, *args, **kwargs)
+    site, job_id = defined_at(function.coroutine), context["job_id"]
+    return await around(Executing(function.name, site, job_id, _terms(function), run, is_async=True))
+
+
+class _OutOfTimeError(asyncio.CancelledError):
+    """A job sees its timeout as being cancelled; but a job that is cancelled otherwise is run again."""
+
+
+class _Context(dict[str, Any]):
+    """What a worker passes first. Which try it is, it tells those who ask: then that counts as being looked at."""
+
+    def __init__(self, job_id: str) -> None:
+        epoch = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
+        super().__init__(job_id=job_id, enqueue_time=epoch, score=0, redis=ArqRedis())
+
+    def __missing__(self, key: str) -> int:
+        if key == "job_try":
+            return attempt()
+        raise KeyError(
+            f"{key}: the context of a check has job_id, job_try, enqueue_time, score and redis, but nothing that "
+            "on_startup would put into it. Let a wrapper of the function add it"
+        )
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """See `dict.get`."""
+        return attempt() if key == "job_try" else super().get(key, default)
+
+
+def _decided(error: BaseException, most: int) -> BaseException:
+    """What `Worker.run_job` makes of an exception: an ordinary one is final."""
+    if isinstance(error, _OutOfTimeError):
+        return GivenUp(TimeoutError("its timeout is over"))
+    if not isinstance(error, arq.worker.Retry | arq.worker.RetryJob | asyncio.CancelledError):
+        return GivenUp(error)
+    if attempt() >= most:
+        return GivenUp(RuntimeError(f"max {most} retries exceeded"))
+    milliseconds = getattr(error, "defer_score", None) or 0
+    return Redelivery(f"{type(error).__name__}: in {milliseconds / 1000:g} s", milliseconds * 10**6)
+
+
+def _terms(function: Any) -> Terms:
+    tries, timeout = function.max_tries or _TRIES, function.timeout_s or _TIMEOUT
+    return Terms(
+        system="arq",
+        level="body",
+        after_kill=AfterKill.REDELIVERED,
+        because="a job is removed after it has ended, and its in-progress key expires 10 s after the longest timeout",
+        setting="arq as it is",
+        duplicates="a job that outlives its in-progress key, or a caller that enqueues it again",
+        soft_limit=timeout,
+        timeout=_OutOfTimeError,
+        dead_letter="nowhere: its error is its result",
+        remarks=(
+            f"it is run {tries} times at most, kills and shutdowns included",
+            "an ordinary exception is final: only arq.Retry, and being cancelled, run it again",
+        ),
+    )

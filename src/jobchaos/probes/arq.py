@@ -1,0 +1,30 @@
+"""ArqProbe: jobs that a job enqueues in arq."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jobchaos.probes.queue import QueueProbe
+
+
+class ArqProbe(QueueProbe):
+    """Makes a step of `ArqRedis.enqueue_job`. A second one with the same `_job_id` is dropped, as arq does."""
+
+    library = "arq.connections"
+
+    def watch(self) -> None:
+        """See `LibraryProbe.watch`."""
+        from arq.connections import ArqRedis
+        from arq.jobs import Job
+
+        genuine = ArqRedis.enqueue_job
+
+        async def watched(pool: Any, function: str, *args: Any, **options: Any) -> Any:
+            if not self.is_ours():
+                return await genuine(pool, function, *args, **options)
+            queue, key = options.get("_queue_name") or pool.default_queue_name, options.get("_job_id") or ""
+            given = {name: value for name, value in options.items() if not name.startswith("_")}
+            self.enqueue(queue, function, args, given, key=key)
+            return Job(key or "jobchaos", pool, queue)
+
+        self.patches.set(ArqRedis, "enqueue_job", watched)

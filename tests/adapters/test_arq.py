@@ -1,0 +1,106 @@
+"""arq: functions as `arq.func()` describes them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from jobchaos import Settings, Verdict, check
+from jobchaos.adapted import job_of
+from jobchaos.adapters import adapter_of
+from jobchaos.core.adapter import Execution
+from tests.database import Sql
+
+arq = pytest.importorskip("arq")
+QUICK = Settings(profile="quick")
+
+
+def codes(verdict: Verdict) -> list[str]:
+    return [finding.code for finding in verdict.findings]
+
+
+def test_functions_are_checked_and_redelivered(sql: Sql) -> None:
+    async def add(context: Any, points: int) -> None:
+        sql(f"UPDATE users SET points = points + {points}")
+
+    async def set_to(context: Any, points: int) -> None:
+        sql(f"UPDATE users SET points = {points} WHERE id = 1")
+
+    found = check(job_of(arq.func(add), (5,), {}), faults=["duplicate", "crash"], settings=QUICK)
+    assert codes(found) == ["JC103", "JC303", "JC308"]
+    sql("UPDATE users SET points = 0")
+    verdict = check(job_of(arq.func(set_to), (5,), {}), faults=["crash"], settings=QUICK)
+    assert codes(verdict) == ["JC308"]  # a timeout is final
+    assert "any number of sequential crashes" in verdict.families[0].claim
+
+
+def test_only_what_arq_retries_is_retried_at_its_time(sql: Sql) -> None:
+    seen = []
+
+    async def fails_once(context: Any) -> None:
+        seen.append((context["job_id"], context["job_try"]))
+        if context["job_try"] == 1:
+            raise arq.Retry(defer=60)
+        sql("UPDATE users SET points = 5")
+
+    async def fails(context: Any) -> None:
+        sql("UPDATE users SET points = 5")
+
+    assert check(job_of(arq.func(fails_once), (), {}), faults=["duplicate"], settings=QUICK).status == "holds"
+    assert seen[:2] == [(seen[0][0], 1), (seen[0][0], 2)]
+    sql("UPDATE users SET points = 0")
+    assert codes(check(job_of(arq.func(fails), (), {}), faults=["retry"], settings=QUICK))[0] == "JC504"
+
+
+def test_tries_are_counted_with_kills(sql: Sql) -> None:
+    async def always_retries(context: Any) -> None:
+        sql("UPDATE users SET points = 5")
+        raise arq.Retry
+
+    verdict = check(job_of(arq.func(always_retries, max_tries=3), (), {}), faults=["duplicate"], settings=QUICK)
+    assert codes(verdict) == ["JC903"]
+    assert "max 3 retries exceeded" in verdict.findings[0].message
+
+
+def test_children_are_effects_and_dropped_where_arq_drops_them(sql: Sql) -> None:
+    async def notifies(context: Any, **options: Any) -> None:
+        await context["redis"].enqueue_job("notify", 1, **options)
+
+    verdict = check(job_of(arq.func(notifies), (), {}), faults=["duplicate"], settings=QUICK)
+    assert codes(verdict) == ["JC101"]
+    assert verdict.findings[0].message == "notifies() enqueues notify(1) twice when it is delivered twice"
+    once = job_of(arq.func(notifies), (), {"_job_id": "notify-1"})
+    assert check(once, faults=["duplicate"], settings=QUICK).status == "holds"
+
+
+def test_what_on_startup_would_have_given_is_asked_for(sql: Sql) -> None:
+    async def needs_more(context: Any) -> None:
+        context["database"].close()
+
+    verdict = check(job_of(arq.func(needs_more), (), {}), faults=["duplicate"], settings=QUICK)
+    assert codes(verdict) == ["JC903"]
+    assert "on_startup" in verdict.findings[0].message
+
+
+def test_executions_are_handed_over() -> None:
+    import asyncio
+
+    seen = []
+
+    async def double(context: Any, number: int) -> int:
+        return 2 * number
+
+    async def around(execution: Execution) -> Any:
+        seen.append((execution.task, execution.id, execution.is_async))
+        return await execution.run()
+
+    async def work() -> None:
+        worker = arq.Worker(functions=[arq.func(double, name="double")], handle_signals=False, redis_pool=object())
+        assert await worker.functions["double"].coroutine({"job_id": "1"}, 2) == 4
+
+    adapter = adapter_of(arq.func(double))
+    assert adapter is not None
+    with adapter.executions(around):
+        asyncio.run(work())
+    assert seen == [("double", "1", True)]
