@@ -40,6 +40,7 @@ from jobchaos.probes.sockets import SocketProbe
 from jobchaos.probes.spawn import SpawnProbe
 from jobchaos.probes.sqlalchemy import SQLAlchemyProbe
 from jobchaos.probes.sqlite import SQLiteProbe
+from jobchaos.probes.taskiq import TaskiqProbe
 from jobchaos.probes.waits import WaitProbe
 from jobchaos.stores.reachable import places
 
@@ -100,7 +101,7 @@ def _clients(addresses: Addresses) -> list[Probe]:
 
 
 def _job_systems() -> list[Probe]:
-    return [KombuProbe(), RQProbe(), DramatiqProbe(), HueyProbe(), ArqProbe()]
+    return [KombuProbe(), RQProbe(), DramatiqProbe(), HueyProbe(), ArqProbe(), TaskiqProbe()]
 
 
 def _of_django() -> list[Probe]:

@@ -18,6 +18,7 @@ _HOMES = {
     "dramatiq": "dramatiq:DramatiqAdapter",
     "huey": "huey:HueyAdapter",
     "rq": "rq:RQAdapter",
+    "taskiq": "taskiq:TaskiqAdapter",
 }
 """Import name of a system to where its adapter is: module of this package, and class."""
 

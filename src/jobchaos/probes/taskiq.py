@@ -1,0 +1,36 @@
+"""TaskiqProbe: messages that a job sends by TaskIQ."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jobchaos.probes.queue import QueueProbe
+
+
+class TaskiqProbe(QueueProbe):
+    """Makes a step of `kick`, of every class of brokers."""
+
+    library = "taskiq"
+
+    def watch(self) -> None:
+        """See `LibraryProbe.watch`."""
+        from taskiq.abc.broker import AsyncBroker
+
+        waiting: list[Any] = [AsyncBroker]
+        while waiting:
+            kind = waiting.pop()
+            waiting += kind.__subclasses__()
+            if "kick" in vars(kind):
+                self._watch(kind)
+
+    def _watch(self, kind: Any) -> None:
+        genuine = kind.kick
+
+        async def watched(broker: Any, sent: Any) -> Any:
+            if not self.is_ours():
+                return await genuine(broker, sent)
+            message = broker.formatter.loads(sent.message)
+            self.enqueue("taskiq", sent.task_name.rpartition(":")[2], message.args, message.kwargs)
+            return None
+
+        self.patches.set(kind, "kick", watched)
