@@ -176,6 +176,8 @@ def _detached(broker: Any) -> Iterator[None]:
         replace(broker, "result_backend", DummyResultBackend())
         # That the receiver looks at the time is not the task's doing.
         replace(taskiq.receiver.receiver, "time", functools.partial(_called, time.time))
+        # freezegun remembers which names of a module to replace, for as long as the module has the same names.
+        replace(taskiq.receiver.receiver, "time_is_its_own", True)
         replace(logging.getLogger("taskiq"), "disabled", True)  # the report tells of every failure that matters
         replace(logging.getLogger("taskiq.receiver.receiver"), "disabled", True)
         yield
