@@ -95,13 +95,15 @@ def run_pytest(folder: Path, *arguments: str) -> str:
 
 
 def outcomes(folder: Path) -> dict[str, str]:
-    """Module to `passes` or `fails CODES`, of its one test."""
-    found = {}
+    """Module to `passes` or `fails CODES`, of its tests together."""
+    found: dict[str, str] = {}
     for case in ET.parse(folder / "junit.xml").iter("testcase"):
         checks = [item.attrib["value"] for item in case.iter("property") if item.get("name") == "jobchaos"]
         codes = " ".join(re.findall(r"JC\d+", " ".join(checks)))
         failed = case.find("failure") is not None or case.find("error") is not None
-        found[case.attrib["classname"]] = f"fails {codes}".strip() if failed else "passes"
+        module = case.attrib["classname"].partition(".")[0]
+        if failed or module not in found:
+            found[module] = f"fails {codes}".strip() if failed else "passes"
     return found
 
 

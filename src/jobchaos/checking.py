@@ -17,7 +17,7 @@ from jobchaos.core.compare import Ignore
 from jobchaos.core.events import CheckFinished, CheckStarted, Event, Listener
 from jobchaos.core.finding import Finding
 from jobchaos.core.job import Job
-from jobchaos.core.ports import Store
+from jobchaos.core.ports import Probe, Store
 from jobchaos.core.result import RunResult
 from jobchaos.core.schedule import Schedule
 from jobchaos.core.settings import Settings
@@ -39,6 +39,7 @@ from jobchaos.workbench import Workbench
 def check(
     *jobs: Job | Callable[..., Any],
     stores: Sequence[Store] | None = None,
+    probes: Sequence[Probe] = (),
     faults: Sequence[str] | None = None,
     settings: Settings | None = None,
     schedule: Schedule | str | None = None,
@@ -52,6 +53,7 @@ def check(
             enqueued job). Two to four are different jobs that overlap: the state must be that of some serial order of
             them.
         stores: State that is not found by itself, or that should be captured in another way.
+        probes: What watches further libraries.
         faults: Which of `duplicate`, `concurrent`, `crash`, `timeout` and `retry` to try; None tries all, for different
             jobs `concurrent`.
         settings: How thorough to be; None is the full profile.
@@ -68,7 +70,8 @@ def check(
     checked = [job_of(job, (), {}) for job in jobs]
     families = chosen_families(faults, checked)
     only = Schedule.parse(schedule) if isinstance(schedule, str) else schedule
-    return Check(checked, stores or (), settings or Settings(), listener or _nobody, key).run(families, only)
+    check = Check(checked, stores or (), settings or Settings(), listener or _nobody, key, probes)
+    return check.run(families, only)
 
 
 class Check:
@@ -80,10 +83,17 @@ class Check:
         settings: How thorough to be.
         listener: Is told of everything.
         key: What a failing schedule is remembered under.
+        probes: The user's probes.
     """
 
     def __init__(
-        self, jobs: Sequence[Job], stores: Sequence[Store], settings: Settings, listener: Listener, key: str
+        self,
+        jobs: Sequence[Job],
+        stores: Sequence[Store],
+        settings: Settings,
+        listener: Listener,
+        key: str,
+        probes: Sequence[Probe] = (),
     ) -> None:
         self._labels = {letter: job.label for letter, job in zip(string.ascii_uppercase, jobs, strict=False)}
         self._label = " with ".join(self._labels.values())
@@ -93,7 +103,7 @@ class Check:
         self._terms = jobs[0].terms if len(jobs) == 1 else None
         self._remarks = list(dict.fromkeys(line for job in jobs if job.terms for line in job.terms.told()))
         self._stated = stated_moments(jobs, settings)
-        self._bench = Workbench(jobs, stores, settings)
+        self._bench = Workbench(jobs, stores, settings, probes)
         self._world = self._bench.world
 
     def run(self, families: Sequence[str], only: Schedule | None) -> Verdict:

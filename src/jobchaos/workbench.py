@@ -27,6 +27,7 @@ from jobchaos.engine.stage import Stage
 from jobchaos.engine.tasks import Tasks
 from jobchaos.engine.worker import Hire, ThreadWorker
 from jobchaos.engine.world import World
+from jobchaos.errors import UsageError
 from jobchaos.probes.bindings import Bindings
 from jobchaos.probes.entropy import EntropyProbe
 from jobchaos.probes.lines import LineProbe
@@ -43,13 +44,19 @@ class Workbench:
         jobs: One job, of which all copies are copies; or several, of which copy A is the first, B the second.
         stores: The user's stores.
         settings: The check's settings.
+        probes: The user's probes.
 
     Attributes:
         world: All stores.
         lines: True if lines are steps.
     """
 
-    def __init__(self, jobs: Sequence[Job], stores: Sequence[Store], settings: Settings) -> None:
+    def __init__(
+        self, jobs: Sequence[Job], stores: Sequence[Store], settings: Settings, probes: Sequence[Probe] = ()
+    ) -> None:
+        for probe in probes:
+            _require_probe(probe)
+        self._own_probes = probes
         self._addresses = Addresses()
         self.world = World(functools.partial(store_for, allow=settings.allow, addresses=self._addresses))
         self.lines = settings.granularity == "line"
@@ -148,7 +155,14 @@ class Workbench:
         probes = probes_for(
             self._jobs, self._clock, self._stage.current, self._bindings, self._entropy, self._addresses
         )
+        probes = [*self._own_probes, *probes]  # ours last: they look for names of what they replace
         return [*probes, LineProbe(is_project_file)] if self.lines else probes
+
+
+def _require_probe(probe: object) -> None:
+    missing = [name for name in vars(Probe) if not name.startswith("_") and not callable(getattr(probe, name, None))]
+    if missing:
+        raise UsageError(f"{probe!r} is not a probe: it has no {', '.join(missing)}. Derive its class from BaseProbe.")
 
 
 RunsCoroutine = Callable[[Coroutine[Any, Any, Any]], object]

@@ -10,7 +10,6 @@ import pytest
 
 from jobchaos.core.events import Event, Listener
 from jobchaos.core.job import Job
-from jobchaos.core.ports import Store
 from jobchaos.core.schedule import Schedule
 from jobchaos.core.verdict import Verdict
 from jobchaos.errors import InconclusiveError, JobChaosError, UsageError
@@ -60,7 +59,8 @@ class Checker:
         item = rows.current(self._config)
         verdict = check(
             *jobs,
-            stores=_stores(item),
+            stores=_listed(item, "jobchaos_stores"),
+            probes=_listed(item, "jobchaos_probes"),
             faults=self._families,
             settings=settings_at_present(item).override(options, "".join(self._keywords[:1])),
             schedule=self._config.getoption("jobchaos_replay"),
@@ -74,11 +74,12 @@ class Checker:
         raise (JobChaosError if verdict.status == "fails" else InconclusiveError)(report, verdict)
 
 
-def _stores(item: pytest.Item) -> Sequence[Store]:
-    stores = item._request.getfixturevalue("jobchaos_stores")  # type: ignore[attr-defined]  # noqa: SLF001 - the fixture may have any scope
-    if not isinstance(stores, list | tuple):
-        raise UsageError(f"the fixture jobchaos_stores must return a list of stores; it returned {stores!r}")
-    return stores
+def _listed(item: pytest.Item, fixture: str) -> Sequence[Any]:
+    value = item._request.getfixturevalue(fixture)  # type: ignore[attr-defined]  # noqa: SLF001 - the fixture may have any scope
+    if not isinstance(value, list | tuple):
+        kind = fixture.removeprefix("jobchaos_")
+        raise UsageError(f"the fixture {fixture} must return a list of {kind}; it returned {value!r}")
+    return value
 
 
 def _jobs(job: Callable[..., Any] | Job, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Job]:

@@ -14,7 +14,7 @@ import pytest
 from jobchaos.pytest_plugin import clocks
 
 if TYPE_CHECKING:
-    from jobchaos.core.ports import Store
+    from jobchaos.core.ports import Probe, Store
     from jobchaos.fake_clock import FakeClock
     from jobchaos.pytest_plugin.checker import Checker
 
@@ -84,6 +84,12 @@ def jobchaos_redis() -> Iterator[str]:
 
     with redis() as url:
         yield url
+
+
+@pytest.fixture
+def jobchaos_probes() -> list[Probe]:
+    """Override to have further libraries watched: return a list of probes."""
+    return []
 
 
 @pytest.fixture
