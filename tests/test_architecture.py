@@ -87,6 +87,7 @@ def test_frameworks_are_known_in_one_place_each(module: Path) -> None:
         "hypothesis": "explore/strategies.py",
     }
     homes |= {"freezegun": "clock/", "jinja2": "report/html_report.py", "sqlalchemy": "probes/sqlalchemy.py"}
+    homes["aiosmtplib"] = "probes/aiosmtplib.py"
     homes["aiosqlite"] = "probes/aiosqlite.py"
     homes["django"] = ("probes/django", "stores/django")
     homes |= {"httpx": "probes/httpx.py", "httpcore": "probes/httpx.py", "aiohttp": "probes/aiohttp.py"}

@@ -12,6 +12,7 @@ from jobchaos.core.addresses import Addresses
 from jobchaos.core.job import Job
 from jobchaos.core.ports import Probe, Worker
 from jobchaos.probes.aiohttp import AiohttpProbe
+from jobchaos.probes.aiosmtplib import AiosmtplibProbe
 from jobchaos.probes.aiosqlite import AiosqliteProbe
 from jobchaos.probes.arq import ArqProbe
 from jobchaos.probes.bindings import Bindings
@@ -91,6 +92,7 @@ def _clients(addresses: Addresses) -> list[Probe]:
     return [
         RedisProbe(addresses),
         SMTPProbe(),
+        AiosmtplibProbe(),
         HTTPProbe(),
         RequestsProbe(),
         RequestsMockProbe(),

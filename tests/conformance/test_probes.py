@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import aiohttp
+import aiosmtplib
 import aiosqlite
 import httpx
 import pytest
@@ -22,6 +23,7 @@ import sqlalchemy as sa
 from jobchaos.conformance import ProbeContract
 from jobchaos.core.ports import Probe
 from jobchaos.probes.aiohttp import AiohttpProbe
+from jobchaos.probes.aiosmtplib import AiosmtplibProbe
 from jobchaos.probes.aiosqlite import AiosqliteProbe
 from jobchaos.probes.bindings import Bindings
 from jobchaos.probes.files import FileProbe
@@ -29,6 +31,7 @@ from jobchaos.probes.http import HTTPProbe
 from jobchaos.probes.httpx import HTTPXProbe
 from jobchaos.probes.requests import RequestsProbe
 from jobchaos.probes.smtp import SMTPProbe
+from jobchaos.probes.spawn import SpawnProbe
 from jobchaos.probes.sqlalchemy import SQLAlchemyProbe
 from jobchaos.probes.sqlite import SQLiteProbe
 from tests.probes.servers import mail_server, web_server
@@ -112,8 +115,8 @@ class TestFileProbe(ProbeContract):
 
 
 class TestSMTPProbe(ProbeContract):
-    failures = (smtplib.SMTPException,)
-    patched = (smtplib.SMTP,)
+    failures: tuple[type[Exception], ...] = (smtplib.SMTPException,)
+    patched: Sequence[object] = (smtplib.SMTP,)
 
     @pytest.fixture(autouse=True)
     def serve(self) -> Iterator[None]:
@@ -129,6 +132,24 @@ class TestSMTPProbe(ProbeContract):
 
     def state(self) -> int:
         return len(self.mailbox.received)
+
+
+class TestAiosmtplibProbe(TestSMTPProbe):
+    failures = (aiosmtplib.SMTPException,)
+    patched = (aiosmtplib.SMTP,)
+
+    def make(self, bindings: Bindings) -> Sequence[Probe]:
+        return [AiosmtplibProbe(), SpawnProbe(bindings)]
+
+    def job(self) -> None:
+        text, port = "Subject: Hello\n\nHello", self.mailbox.port
+        server = {
+            "hostname": "127.0.0.1",
+            "port": port,
+            "sender": "shop@example.com",
+            "recipients": ["ann@example.com"],
+        }
+        asyncio.run(aiosmtplib.send(text, **server))  # type: ignore[arg-type]
 
 
 class TestHTTPProbe(ProbeContract):
