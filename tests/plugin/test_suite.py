@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import xml.etree.ElementTree as ET
 
 import pytest
 
 import jobchaos.pytest_plugin.suite
 import jobchaos.suite.review  # noqa: F401 - see conftest.py
+from tests.adapters.small_suite import causes
 from tests.plugin import tiny
 from tests.plugin.conftest import Runs
 from tests.plugin.test_output import table
@@ -103,11 +103,6 @@ def suite(runs: Runs, project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch)
         return runs(POINTS + code if "def points" not in code else code, *(options or ("--jobchaos",)))
 
     return run
-
-
-def causes(result: pytest.RunResult) -> list[tuple[str, str, str]]:
-    """Code, grade and task of each."""
-    return [found for line in result.outlines for found in re.findall(r"^(JC\d+) \[([AB])\] (\S+)", line)]
 
 
 def test_exactly_the_broken_task_is_reported(suite: Runs) -> None:

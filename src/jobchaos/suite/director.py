@@ -17,6 +17,10 @@ from jobchaos.suite.idempotent import Idempotent
 from jobchaos.suite.seen import Act, Recording, Seen, Target
 from jobchaos.suite.stage import Delivery, Unregistered, Watch
 from jobchaos.suite.state import Surroundings
+from jobchaos.suite.underway import Underway
+
+_PATIENCE = 10.0  # real seconds for a worker in this process to deliver again
+_GRACE = 1.0  # and to come to the end of what the test has seen the result of
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,7 @@ class Director:
         self.watch = Watch(self._note, self._foreign_host)
         self._idempotent = idempotent
         self._take: _Take | None = None
+        self._underway = Underway()
 
     @property
     def busy(self) -> bool:
@@ -87,10 +92,12 @@ class Director:
         """The test function has come to its end: remember the state, if it is looked at."""
         take = self._take
         if take is not None and take.surroundings is not None:
+            self._underway.wait(_PATIENCE)
             take.recording.final = take.surroundings.look()
 
     def end(self) -> None:
         """The run is over: executions are nobody's until `begin`."""
+        self._underway.wait(_GRACE)
         take, self._take = self._take, None
         self.watch.registry = Unregistered()
         if take is not None and take.surroundings is not None:
@@ -108,16 +115,17 @@ class Director:
             deliveries = Deliveries(take.mission.schedule, take.recording)
         if execution.is_async:
             return self._awaited(take, seen, execution, deliveries)
-        try:
-            if deliveries is None:
-                with self._watched(seen):
-                    return execution.run()
-            for run in deliveries:
-                with self._attempted(seen, run, deliveries) as results:
-                    results.append(execution.run())
-            return deliveries.answer()
-        finally:
-            self._look_after(take, seen)
+        with self._underway.execution():
+            try:
+                if deliveries is None:
+                    with self._watched(seen):
+                        return execution.run()
+                for run in deliveries:
+                    with self._attempted(seen, run, deliveries) as results:
+                        results.append(execution.run())
+                return deliveries.answer()
+            finally:
+                self._look_after(take, seen)
 
     # --- inside ------------------------------------------------------------------------------------------------------
 

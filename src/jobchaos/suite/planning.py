@@ -85,7 +85,7 @@ def schedules_for(acts: Sequence[Act]) -> tuple[Schedule, ...]:
     gaps.sort(key=lambda at: acts[at - 1].kind == "mock")  # what is real comes first
     kills = [_faulty(at, Fault.KILL) for at in sorted(gaps[:_KILLS])]
     soft = [_faulty(at, Fault.TERMINATE) for at in sorted(gaps[:_SOFT])]
-    foreign = [at for at, act in enumerate(acts) if act.is_foreign]
+    foreign = [at for at, act in enumerate(acts) if act.is_foreign and act.kind != "queue"]
     lost = [_faulty(at, Fault.LOST) for at in foreign[:_LOST]]
     return (_DUPLICATE, *kills, *soft, *lost)
 

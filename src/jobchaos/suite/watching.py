@@ -12,15 +12,20 @@ from jobchaos.probes.bindings import Bindings
 from jobchaos.probes.django_cache import DjangoCacheProbe
 from jobchaos.probes.django_mail import DjangoMailFileProbe, DjangoMailProbe
 from jobchaos.probes.django_statements import DjangoStatementProbe
+from jobchaos.probes.dramatiq import DramatiqProbe
 from jobchaos.probes.files import FileProbe
 from jobchaos.probes.http import HTTPProbe
 from jobchaos.probes.httpx import HTTPXProbe
+from jobchaos.probes.huey import HueyProbe
+from jobchaos.probes.kombu import KombuProbe
 from jobchaos.probes.mocks import MockProbe
 from jobchaos.probes.requests import RequestsMockProbe, RequestsProbe
+from jobchaos.probes.rq import RQProbe
 from jobchaos.probes.smtp import SMTPProbe
 from jobchaos.probes.sqlalchemy import SQLAlchemyProbe
 from jobchaos.probes.sqlite import SQLiteProbe
 from jobchaos.suite.director import Director
+from jobchaos.suite.passing import Passing
 
 
 class Watcher:
@@ -76,5 +81,6 @@ def _probes() -> list[Probe]:
         DjangoMailFileProbe(),
         DjangoCacheProbe(),
         MockProbe(),
+        *(Passing(probe) for probe in (KombuProbe(), RQProbe(), DramatiqProbe(), HueyProbe())),
         bindings,
     ]

@@ -1,0 +1,79 @@
+"""Passing: messages that a task enqueues are effects here, too, but they are really sent, as in the suite as it is.
+
+In a check, the probe of a job system records a message and sends it to nobody. Here the same probe records it, and then
+the system itself is called.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from typing import Any
+
+from jobchaos.core.ports import Control
+from jobchaos.probes.base import BaseProbe, Patches
+from jobchaos.probes.queue import QueueProbe
+
+_passing: ContextVar[bool] = ContextVar("jobchaos_passing", default=False)
+
+
+class Passing(BaseProbe):
+    """Makes a probe let through what it records.
+
+    Args:
+        probe: The probe of a job system.
+    """
+
+    def __init__(self, probe: QueueProbe) -> None:
+        self._probe = probe
+        self._recorded = False
+        probe.patches = _Through(self)
+        probe.enqueue = self._enqueue  # type: ignore[method-assign]
+
+    def install(self, control: Control) -> None:
+        """See `Probe.install`."""
+        self._probe.install(control)
+
+    def remove(self) -> None:
+        """See `Probe.remove`."""
+        self._probe.remove()
+
+    def call(self, genuine: Callable[..., Any], replacement: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Record a message, if a task sends it, and send it."""
+        if _passing.get() or not self._probe.is_ours():
+            return genuine(*args, **kwargs)
+        self._recorded = False
+        instead = replacement(*args, **kwargs)
+        if not self._recorded:
+            return instead  # it was no message, and the replacement has done what there was to do
+        with _letting_through():
+            return genuine(*args, **kwargs)
+
+    def _enqueue(self, *args: Any, **kwargs: Any) -> None:
+        self._recorded = True
+        type(self._probe).enqueue(self._probe, *args, **kwargs)
+
+
+class _Through(Patches):
+    def __init__(self, passing: Passing) -> None:
+        super().__init__()
+        self._passing = passing
+
+    def set(self, owner: Any, name: str, replacement: Any) -> Any:
+        genuine, passing = vars(owner)[name], self._passing
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            return passing.call(genuine, replacement, *args, **kwargs)
+
+        return super().set(owner, name, call)
+
+
+@contextlib.contextmanager
+def _letting_through() -> Iterator[None]:
+    """What a system does to send a message is no further message."""
+    _passing.set(True)
+    try:
+        yield
+    finally:
+        _passing.set(False)

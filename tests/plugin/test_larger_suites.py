@@ -1,0 +1,46 @@
+"""Zero-change mode on larger suites and whole programs, each in a process of its own."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.adapters.small_suite import causes
+
+SHOP = Path(__file__).parents[2] / "examples" / "shop"
+
+
+def test_the_shop_has_three_causes_and_its_sound_tasks_are_silent(pytester: pytest.Pytester) -> None:
+    pytester.copy_example(str(SHOP))
+    command = ("--jobchaos", "-p", "no:cacheprovider", "-p", "no:randomly", "--rootdir", ".")
+    result = pytester.runpytest_subprocess(*command)
+    assert causes(result) == [
+        ("JC103", "A", "shop.tasks.award_points"),
+        ("JC101", "A", "shop.tasks.send_receipt"),
+        ("JC301", "A", "shop.tasks.capture_payment"),
+    ]
+    assert result.parseoutcomes()["passed"] >= 40
+    assert not [line for line in result.outlines if line.startswith(("JC942", "JC943"))]
+    assert re.search(r"^Celery: \d+ of \d+ tests execute tasks", result.stdout.str(), re.MULTILINE)
+
+
+@pytest.mark.thorough
+def test_the_shop_in_random_order(pytester: pytest.Pytester) -> None:
+    pytest.importorskip("pytest_randomly")
+    pytester.copy_example(str(SHOP))
+    result = pytester.runpytest_subprocess(
+        "--jobchaos", "-p", "no:cacheprovider", "-p", "randomly", "-p", "no:xdist", "--randomly-seed=7"
+    )
+    assert {task for _, _, task in causes(result)} == {
+        f"shop.tasks.{name}" for name in ("award_points", "send_receipt", "capture_payment")
+    }
+
+
+def test_without_a_job_system_nothing_is_loaded(pytester: pytest.Pytester) -> None:
+    check = (
+        "import sys\ndef test(): assert not {'jobchaos.suite.director', 'jobchaos.probes.base'} & set(sys.modules)\n"
+    )
+    pytester.makepyfile(test_it=check)
+    pytester.runpytest_subprocess("-p", "no:cacheprovider", "--jobchaos").assert_outcomes(passed=1)
