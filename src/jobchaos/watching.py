@@ -42,6 +42,7 @@ from jobchaos.probes.spawn import SpawnProbe
 from jobchaos.probes.sqlalchemy import SQLAlchemyProbe
 from jobchaos.probes.sqlite import SQLiteProbe
 from jobchaos.probes.taskiq import TaskiqProbe
+from jobchaos.probes.transports import TransportProbe
 from jobchaos.probes.waits import WaitProbe
 from jobchaos.stores.reachable import places
 
@@ -74,6 +75,7 @@ def probes_for(
         AiosqliteProbe(),
         *_of_django(),
         SocketProbe(),
+        TransportProbe(),
         FileProbe(bindings),
         SleepProbe(bindings),
         LockProbe(named),

@@ -110,6 +110,12 @@ class CopyState:
                 yield other, other.worker
 
     @property
+    def hangs(self) -> bool:
+        """True if it waits, without a timeout, for somebody who by the schedule never answers."""
+        standing = None if self.worker is None else self.worker.standing
+        return bool(standing and standing.hung and standing.blocked_on and standing.deadline is None)
+
+    @property
     def progress(self) -> tuple[int, bool, int, int]:
         """Changes iff the copy got anywhere; reading and sleeping do not count."""
         if self.worker is None:

@@ -179,7 +179,7 @@ class Runner:
             if not unfinished:
                 return
             moved = False
-            for copy in sorted(unfinished, key=lambda copy: copy.due):
+            for copy in sorted((copy for copy in unfinished if not copy.hangs), key=lambda copy: copy.due):
                 before = copy.progress
                 copy.redeliveries += copy.worker is None
                 if copy.is_delivered_last(self._budget):

@@ -52,8 +52,10 @@ def lateness(run: RunResult, within: int | None) -> Lateness | None:
     if within is None or elapsed <= within:
         return None
     limit = f"and may take {seconds(within)}"
-    if hung is not None and hung.timeout is not None and hung.timeout > within:
-        said = f"waits {seconds(hung.timeout)} when {nobody_answers(fault, hung)}{place(hung)}, {limit}"
+    # Without a timeout of its own, it was the library's or the job's timer that has ended it.
+    if hung is not None and (hung.timeout is None or hung.timeout > within):
+        waited = seconds(elapsed if hung.timeout is None else hung.timeout)
+        said = f"waits {waited} when {nobody_answers(fault, hung)}{place(hung)}, {limit}"
         return Lateness("JC402", said, f"a shorter timeout: {hung.advice}{place(hung)}")
     said = f"takes {seconds(elapsed)} when {nobody_answers(fault, hung)}{place(hung)}, {limit}"
     return Lateness("JC403", said, _ONE_DEADLINE if fault is not None else _LESS)

@@ -1,0 +1,125 @@
+"""TransportProbe: connections of asyncio's event loops may meet a far side that does not answer.
+
+As `sockets.py` for blocking sockets, and likewise below all libraries (streams, httpx, aiohttp, redis.asyncio): in the
+transports of the loop. Its sockets have no timeouts, its timers have; so what is sent is swallowed, nothing comes back,
+and it is for the job's own `asyncio.timeout`, or the library's, to end the wait in virtual time.
+"""
+
+# ruff: noqa: SLF001 - asyncio's transports have no other seam
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import weakref
+from asyncio import selector_events
+from collections.abc import Callable
+from typing import Any
+
+from jobchaos.core.hang import Hang
+from jobchaos.core.ports import Control, Worker
+from jobchaos.core.schedule import Fault
+from jobchaos.probes.base import BaseProbe, Patches
+from jobchaos.probes.remedies import remedy
+
+_MOST = 2**16  # bytes to read of an answer that comes too late
+_REMEDY = "asyncio.timeout(...) or asyncio.wait_for(..., timeout=...) around it"
+_Loop: Any = selector_events.BaseSelectorEventLoop
+_Transport: Any = selector_events._SelectorSocketTransport  # type: ignore[attr-defined]
+
+
+class _Exchange:
+    """What is underway on one connection: from the first byte sent until the first that has come back."""
+
+    __slots__ = ("fault", "is_open")
+
+    def __init__(self) -> None:
+        self.is_open = False
+        self.fault: Fault | None = None
+
+
+class TransportProbe(BaseProbe):
+    """Asks before a task of a controlled worker connects, and before it sends."""
+
+    def __init__(self) -> None:
+        self._patches = Patches()
+        self._control: Control | None = None
+        self._exchanges: weakref.WeakKeyDictionary[Any, _Exchange] = weakref.WeakKeyDictionary()
+
+    def install(self, control: Control) -> None:
+        """See `Probe.install`."""
+        self._control = control
+        self._patches.put(_Loop, "sock_connect", self._connecting(_Loop.sock_connect))
+        for name in ("write", "writelines"):
+            self._patches.put(_Transport, name, self._sending(getattr(_Transport, name)))
+        self._patches.put(_Transport, "_read_ready", self._receiving(_Transport._read_ready))
+        self._patches.put(_Transport, "_add_reader", self._listening(_Transport._add_reader))
+
+    def remove(self) -> None:
+        """See `Probe.remove`."""
+        self._patches.undo()
+        self._control = None
+
+    def _worker(self) -> Worker | None:
+        worker = None if self._control is None else self._control.current()
+        return None if worker is None or worker.dead else worker
+
+    def _connecting(self, genuine: Callable[..., Any]) -> Callable[..., Any]:
+        async def sock_connect(loop: Any, sock: Any, address: Any) -> Any:
+            worker = self._worker()
+            hang = functools.partial(_hang, address, "connection")
+            if worker is not None and worker.ask(hang) in (Fault.HANG, Fault.LATE):
+                await asyncio.get_running_loop().create_future()  # until somebody cancels it
+            return await genuine(loop, sock, address)
+
+        return sock_connect
+
+    def _sending(self, genuine: Callable[..., Any]) -> Callable[..., Any]:
+        def send(transport: Any, data: Any) -> Any:
+            worker = self._worker()
+            if worker is None:
+                return genuine(transport, data)
+            exchange = self._exchanges.setdefault(transport, _Exchange())
+            if not exchange.is_open:
+                exchange.is_open = True
+                peer = transport.get_extra_info("peername")
+                exchange.fault = worker.ask(functools.partial(_hang, peer, "answer"))
+            if exchange.fault is not Fault.HANG:
+                return genuine(transport, data)
+            _listen_no_more(transport)
+            return None
+
+        return send
+
+    def _listening(self, genuine: Callable[..., Any]) -> Callable[..., Any]:
+        def _add_reader(transport: Any, *args: Any) -> Any:
+            exchange = self._exchanges.get(transport)
+            if exchange is None or exchange.fault is not Fault.HANG:
+                genuine(transport, *args)
+
+        return _add_reader
+
+    def _receiving(self, genuine: Callable[..., Any]) -> Callable[..., Any]:
+        def _read_ready(transport: Any) -> Any:
+            exchange = self._exchanges.get(transport)
+            if exchange is not None and exchange.fault is Fault.LATE:
+                transport._sock.recv(_MOST)
+                exchange.fault = Fault.HANG
+                _listen_no_more(transport)
+                return None
+            if exchange is not None and exchange.fault is None:
+                exchange.is_open = False
+            return genuine(transport)
+
+        return _read_ready
+
+
+def _listen_no_more(transport: Any) -> None:
+    """Nobody will say anything, and the loop need not wait for it in earnest."""
+    if transport.is_reading():
+        transport._loop._remove_reader(transport._sock_fd)
+
+
+def _hang(address: Any, waits_for: Any) -> Hang:
+    peer = ":".join(map(str, address[:2])) if isinstance(address, tuple) else str(address)
+    return Hang(f"host:{peer}", None, None, remedy(_REMEDY), waits_for)

@@ -1,0 +1,139 @@
+"""A silent server, to a job with an event loop: what awaits it ends when the job's own timers say so."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import sys
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
+
+import pytest
+
+from jobchaos.clock.loop import virtual_loop
+from jobchaos.core.ports import Control
+from jobchaos.core.result import RunResult
+from jobchaos.core.trace import Happening
+from jobchaos.probes.event_loops import EventLoopProbe
+from jobchaos.probes.transports import TransportProbe
+from tests.probes.conftest import Watch
+from tests.probes.servers import WebServer, web_server
+
+SECOND = 10**9
+
+
+@pytest.fixture(scope="module")
+def web() -> Iterator[WebServer]:
+    with web_server() as server:
+        yield server
+
+
+class Current(TransportProbe):
+    """Also tells who the calling thread runs, which the event loop wants to know."""
+
+    def install(self, control: Control) -> None:
+        super().install(control)
+        self.current = control.current
+
+
+async def asks(port: int) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(b"PUT /x HTTP/1.1\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
+        return await reader.read(12)
+    finally:
+        writer.close()
+
+
+async def asks_within(port: int, *limits: float) -> bytes:
+    """With as many limits around each other."""
+    if not limits:
+        return await asks(port)
+    return await asyncio.wait_for(asks_within(port, *limits[1:]), limits[0])
+
+
+Job = Callable[[], Coroutine[Any, Any, object]]
+
+
+def watched(watch: Watch, job: Job, token: str) -> RunResult:
+    probe = Current()
+    loops = EventLoopProbe(watch.bindings, functools.partial(virtual_loop, watch.clock, lambda: probe.current()))
+    return watch(lambda: asyncio.run(job()), token, probe, loops)
+
+
+def raised(run: RunResult) -> list[tuple[float, str]]:
+    return [(event.at / SECOND, event.detail) for event in run.trace.events if event.happening is Happening.RAISED]
+
+
+TIMEOUT = "TimeoutError"
+
+
+@pytest.mark.parametrize("token", ["A0!hang", "A0!hang2", "A0!late2"])
+@pytest.mark.parametrize(("limits", "at"), [((5,), 5), ((60, 5), 5), ((5, 60), 5), ((7, 5, 60), 5)])
+def test_the_limit_around_it_ends_it_at_its_virtual_moment(
+    watch: Watch, web: WebServer, token: str, limits: tuple[float, ...], at: float
+) -> None:
+    web.received.clear()
+    began = time.perf_counter()
+    run = watched(watch, lambda: asks_within(web.server_port, *limits), token)
+    assert [(moment, text.rstrip(": ")) for moment, text in raised(run)] == [(at, TIMEOUT)]
+    assert run.completed
+    assert run.carried_out
+    assert len(web.received) == (2 if "late" in token else 1)
+    assert time.perf_counter() - began < 1
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="asyncio.timeout is new in 3.11")
+def test_nested_timeouts(watch: Watch, web: WebServer) -> None:
+    moments: list[float] = []
+
+    async def gives_up_twice() -> None:
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        async with asyncio.timeout(10):  # type: ignore[attr-defined,unused-ignore]
+            try:
+                async with asyncio.timeout(3):  # type: ignore[attr-defined,unused-ignore]
+                    await asks(web.server_port)
+            except TimeoutError:
+                moments.append(loop.time() - start)
+            await asks(web.server_port)
+
+    run = watched(watch, gives_up_twice, "A0!hang2")
+    assert moments[0] == 3
+    assert [at for at, _ in raised(run)] == [10]
+
+
+def test_without_a_limit_it_waits_for_ever_in_no_time(watch: Watch, web: WebServer) -> None:
+    began = time.perf_counter()
+    run = watched(watch, lambda: asks(web.server_port), "A0!hang2")
+    copy = run.copies["A"]
+    assert not copy.completed
+    assert copy.error.startswith("waits for ever")
+    assert copy.hung is not None
+    assert copy.hung.advice == "asyncio.timeout(...) or asyncio.wait_for(..., timeout=...) around it"
+    assert copy.hung.site is not None
+    assert copy.hung.site.function == "asks"
+    assert time.perf_counter() - began < 1
+
+
+def test_others_go_on_in_the_meantime(watch: Watch, web: WebServer) -> None:
+    ticks: list[float] = []
+
+    async def asks_beside_a_clock() -> None:
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+
+        async def clock() -> None:
+            while True:
+                await asyncio.sleep(1)
+                ticks.append(loop.time() - start)
+
+        ticking = asyncio.ensure_future(clock())
+        try:
+            await asyncio.wait_for(asks(web.server_port), 3.5)
+        finally:
+            ticking.cancel()
+
+    watched(watch, asks_beside_a_clock, "A0!hang2")
+    assert ticks[:3] == [1, 2, 3]
