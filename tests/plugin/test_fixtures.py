@@ -288,3 +288,40 @@ def test_what_is_no_store_is_refused(runs: Runs, stores: str, said: str) -> None
         f"@pytest.fixture\ndef jobchaos_stores(): return {stores}\ndef test(run_twice): run_twice(jobs.sets, 1)"
     )
     result.stdout.fnmatch_lines([f"E*UsageError: {said}"])
+
+
+WAITS = """
+import sqlite3
+from contextlib import closing
+
+def job(within=10):
+    with closing(sqlite3.connect(jobs.path, timeout=within)) as db, db:
+        db.execute("UPDATE users SET points = 5")
+"""
+
+
+def test_the_time_that_a_job_may_take_is_the_fixtures_keyword(runs: Runs) -> None:
+    result = runs(f"{WAITS}\ndef test(run_with_timeouts): run_with_timeouts(job, within=9)")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["JC402 timeout: job() waits 10 s when app.db stays locked *"])
+    runs(f"{WAITS}\ndef test(run_with_timeouts): run_with_timeouts(job, within=10)").assert_outcomes(passed=1)
+
+
+def test_a_job_with_an_argument_of_that_name_gets_it_by_a_job_object(runs: Runs) -> None:
+    test = "def test(run_with_timeouts): run_with_timeouts(Job(job, within={}), within=9)"
+    runs(f"from jobchaos import Job\n{WAITS}\n{test.format(8)}").assert_outcomes(passed=1)
+    runs(f"from jobchaos import Job\n{WAITS}\n{test.format(11)}").assert_outcomes(failed=1)
+
+
+def test_it_is_a_setting_too(runs: Runs, project: pytest.Pytester) -> None:
+    project.makeini("[pytest]\njobchaos_within = 9\n")
+    runs(f"{WAITS}\ndef test(run_with_timeouts): run_with_timeouts(job)").assert_outcomes(failed=1)
+    marked = "@pytest.mark.jobchaos(within=10)\ndef test(run_with_timeouts): run_with_timeouts(job)"
+    runs(f"{WAITS}\n{marked}").assert_outcomes(passed=1)
+
+
+def test_what_is_no_time_is_refused_where_it_was_written(runs: Runs) -> None:
+    result = runs(f"{WAITS}\ndef test(run_with_timeouts): run_with_timeouts(job, within=0)")
+    result.assert_outcomes(failed=1)
+    text = "run_with_timeouts: within must be a number of seconds above 0, got 0"
+    assert text in result.stdout.str().replace("\nE   ", "")

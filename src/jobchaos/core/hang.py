@@ -21,7 +21,7 @@ class Hang:
 
     Attributes:
         far: Resource path of who is waited for: `host:127.0.0.1:25`, `sql:/tmp/app.db`, `lock:state`. It stays silent
-            until the attempt ends, whatever is tried.
+            until the attempt ends, whatever is tried; but if it was the answer that did not come, connections are made.
         timeout: Seconds until the driver gives up by itself, as it really is at this moment; None if it never does.
         failure: Makes the error that the driver raises then; None if the call just returns without success.
         advice: What to write to set the timeout: `requests.post(..., timeout=...)`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ TIMED = (Fault.HANG, Fault.LATE, Fault.SLOW)
 """Faults that strike a wait: in the step at which the credit is used up, or before it."""
 
 NO_ANSWER, TOO_LATE = "no answer", "answered too late"
-_ENDLESS = 1000  # timeouts of one attempt until it counts as one that never gives up
+_ENDLESS = 100  # timeouts of one attempt until it counts as one that never gives up
 
 
 class Waits:
@@ -34,7 +35,8 @@ class Waits:
         self._attempt = attempt
         self._clock = clock
         self._standing = attempt.standing
-        self._silent: set[str] = set()
+        self._silent: dict[str, str] = {}  # who does not answer, and what was waited for first
+        self._is_just_struck = False
         self._number = 0
         self._timeouts = 0
         self._open: Effect | None = None
@@ -98,6 +100,9 @@ class Waits:
     def time_out(self, hang: Hang) -> None:
         """See `Worker.time_out`."""
         timeout = hang.nanoseconds
+        if self._is_just_struck and self._standing.hung is not None:  # its timeout may have been set only now
+            self._standing.hung = dataclasses.replace(self._standing.hung, timeout=timeout)
+        self._is_just_struck = False
         self._timeouts += 1
         if timeout is None or self._timeouts > _ENDLESS:
             while True:
@@ -141,13 +146,18 @@ class Waits:
         if fault is Fault.LATE and expected.waits_for != "answer":
             fault = Fault.HANG  # nothing is asked for that could be applied
         if fault is Fault.HANG:
-            self._silent.add(expected.far)
-        if expected.far in self._silent:
+            self._silent[expected.far] = expected.waits_for
+        if self._is_silent(expected):
             self.is_silent = self._open is not None
             return Fault.HANG
         self.is_late = self.is_late or fault is Fault.LATE
         slow = self._is_slow and bool(expected.timeout) and expected.waits_for != "lock"
         return fault or (Fault.SLOW if slow else None)
+
+    def _is_silent(self, expected: Hang) -> bool:
+        """Whether somebody who has not answered is waited for again. Who has not may still accept connections."""
+        first = self._silent.get(expected.far)
+        return first is not None and (first == "connection" or expected.waits_for != "connection")
 
     def _is_struck(self) -> bool:
         standing = self._standing
@@ -162,6 +172,7 @@ class Waits:
             self._is_slow = True
             return None
         standing.hung = None if expected is None else self._point(expected)
+        self._is_just_struck = True
         return fault
 
     def _point(self, expected: Hang) -> HangPoint:
