@@ -99,6 +99,13 @@ def writes_while_awaiting() -> None:
     asyncio.run(job())
 
 
+def gives_up_after_a_while() -> None:
+    client = site.connect()
+    client.set("taken", "by somebody", nx=True)
+    if not client.lock("taken", blocking_timeout=20).acquire():
+        client.set("status", "busy")
+
+
 SOUND: tuple[Callable[[], Any], ...] = (
     counts_in_a_set,
     watches_what_it_reads,
@@ -109,4 +116,5 @@ SOUND: tuple[Callable[[], Any], ...] = (
     appends_under_an_id_of_its_own,
     caches_for_an_hour,
     writes_while_awaiting,
+    gives_up_after_a_while,
 )
