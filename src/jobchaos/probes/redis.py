@@ -6,11 +6,10 @@ for each reply. So the first one is where all happens, replies included, and the
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 import sys
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from jobchaos.core.addresses import Addresses
@@ -21,7 +20,7 @@ from jobchaos.probes.redis_connections import Loops, drop, errors_of, is_awaited
 from jobchaos.probes.redis_dialogue import Dialogue
 from jobchaos.probes.redis_link import Link
 from jobchaos.probes.redis_places import Places
-from jobchaos.probes.redis_protocol import commands_in, packed
+from jobchaos.probes.redis_protocol import Command, commands_in, packed
 from jobchaos.probes.redis_scripts import Scripts
 
 _PACKAGES = ("redis", "valkey")
@@ -119,11 +118,13 @@ class RedisProbe(BaseProbe):
     def _send(self, genuine: Callable[..., Any]) -> Callable[..., Any]:
         def send_packed_command(connection: Any, command: Any, *args: Any, **kwargs: Any) -> Any:
             worker, link = self._controlled(connection)
-            if worker is None or link is None or not self._may_talk(worker, link, connection, command):
+            commands = None if worker is None or link is None else self._controllable(worker, link, connection, command)
+            if worker is None or link is None or commands is None:
                 return genuine(connection, command, *args, **kwargs)
             try:
-                return self._talk(connection, link, worker, command)
+                return self._talk(connection, link, worker, commands)
             except BaseException:
+                link.genuine = False
                 self._close(connection)  # as the genuine one does
                 raise
 
@@ -132,12 +133,14 @@ class RedisProbe(BaseProbe):
     def _send_awaiting(self, genuine: Callable[..., Any]) -> Callable[..., Any]:
         async def send_packed_command(connection: Any, command: Any, *args: Any, **kwargs: Any) -> Any:
             worker, link = self._controlled(connection)
-            if worker is None or link is None or not self._may_talk(worker, link, connection, command):
+            commands = None if worker is None or link is None else self._controllable(worker, link, connection, command)
+            if worker is None or link is None or commands is None:
                 return await genuine(connection, command, *args, **kwargs)
             try:
                 await self._loops.keep(connection)
-                return await self._talk_awaiting(connection, link, worker, command)
+                return await self._talk_awaiting(connection, link, worker, commands)
             except BaseException:
+                link.genuine = False
                 self._close(connection)
                 raise
 
@@ -172,44 +175,49 @@ class RedisProbe(BaseProbe):
             link = self._links[connection] = self._places.link(connection)
         return (None, None) if link.genuine else (worker, link)
 
-    def _may_talk(self, worker: Worker, link: Link, connection: Any, command: Any) -> bool:
-        """False for what cannot be controlled; that was said."""
+    def _controllable(self, worker: Worker, link: Link, connection: Any, command: Any) -> list[Command] | None:
+        """The commands in what is being sent; None if they cannot be controlled, and that was said."""
         require_own(connection, link, worker)
         link.meet(socket_of(connection), int(connection.db or 0))
         link.worker = worker
-        why = unfit(connection, link, command)
+        commands = list(commands_in(command))
+        why = unfit(connection, link, commands)
         if why:
             worker.oddity("JC917", why)
-        return not why
+        return None if why else commands
 
-    def _talk(self, connection: Any, link: Link, worker: Worker, command: Any) -> None:
+    def _talk(self, connection: Any, link: Link, worker: Worker, commands: Sequence[Command]) -> None:
         assert self._dialogue is not None  # noqa: S101 - installed
-        steps = self._dialogue.run(link, worker, commands_in(command), errors_of(connection))
+        steps = self._dialogue.run(link, worker, commands, errors_of(connection))
         batch = next(steps, None)
         while batch is not None:
             try:
-                with _ourselves(link):
-                    connection.send_packed_command([packed(batch)], check_health=False)
-                    link.socket = socket_of(connection)
-                    replies = [_raw_reply(connection) for _ in batch]
+                link.genuine = True
+                connection.send_packed_command([packed(batch)], check_health=False)
+                link.socket = socket_of(connection)
+                replies = [_raw_reply(connection) for _ in batch]
             except Exception as error:  # noqa: BLE001 - the dialogue tells the trace, and raises it
+                link.genuine = False
                 batch = _go_on(steps.throw, error)
             else:
+                link.genuine = False
                 batch = _go_on(steps.send, replies)
 
-    async def _talk_awaiting(self, connection: Any, link: Link, worker: Worker, command: Any) -> None:
+    async def _talk_awaiting(self, connection: Any, link: Link, worker: Worker, commands: Sequence[Command]) -> None:
         assert self._dialogue is not None  # noqa: S101 - installed
-        steps = self._dialogue.run(link, worker, commands_in(command), errors_of(connection))
+        steps = self._dialogue.run(link, worker, commands, errors_of(connection))
         batch = next(steps, None)
         while batch is not None:
             try:
-                with _ourselves(link):
-                    await connection.send_packed_command([packed(batch)], check_health=False)
-                    link.socket = socket_of(connection)
-                    replies = [await _raw_reply_awaiting(connection) for _ in batch]
+                link.genuine = True
+                await connection.send_packed_command([packed(batch)], check_health=False)
+                link.socket = socket_of(connection)
+                replies = [await _raw_reply_awaiting(connection) for _ in batch]
             except Exception as error:  # noqa: BLE001 - as above
+                link.genuine = False
                 batch = _go_on(steps.throw, error)
             else:
+                link.genuine = False
                 batch = _go_on(steps.send, replies)
 
     def _close(self, connection: Any) -> None:
@@ -220,16 +228,6 @@ class RedisProbe(BaseProbe):
             drop(connection)
         else:
             connection.disconnect()
-
-
-@contextlib.contextmanager
-def _ourselves(link: Link) -> Iterator[None]:
-    """What we send and read ourselves is left alone."""
-    link.genuine = True
-    try:
-        yield
-    finally:
-        link.genuine = False
 
 
 def _go_on(step: Callable[[Any], Any], value: Any) -> Any:

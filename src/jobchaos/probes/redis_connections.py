@@ -6,14 +6,14 @@ import inspect
 import os
 import sys
 import weakref
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from jobchaos.core.ports import Worker
 from jobchaos.probes.redis_commands import LISTENING
 from jobchaos.probes.redis_link import Link
-from jobchaos.probes.redis_protocol import commands_in, name_of
+from jobchaos.probes.redis_protocol import Command, name_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +33,22 @@ class Errors:
         return self.lost("Error 104 while writing to socket. Connection reset by peer.")
 
 
+_errors: dict[type, Errors] = {}
+_awaited: dict[type, bool] = {}
+
+
 def errors_of(connection: Any) -> Errors:
     """The errors of a connection's library."""
+    kind = type(connection)
+    if kind not in _errors:
+        _errors[kind] = _errors_of(kind)
+    return _errors[kind]
+
+
+def _errors_of(kind: type) -> Errors:
     package = next(
         module.partition(".")[0]
-        for module in (kind.__module__ for kind in type(connection).__mro__)
+        for module in (base.__module__ for base in kind.__mro__)
         if module.startswith(("redis.", "valkey."))
     )
     exceptions = sys.modules[f"{package}.exceptions"]
@@ -46,12 +57,15 @@ def errors_of(connection: Any) -> Errors:
 
 def is_awaited(connection: Any) -> bool:
     """True for a connection of an asyncio client."""
-    return inspect.iscoroutinefunction(connection.disconnect)
+    kind = type(connection)
+    if kind not in _awaited:
+        _awaited[kind] = inspect.iscoroutinefunction(connection.disconnect)
+    return _awaited[kind]
 
 
 def socket_of(connection: Any) -> object:
     """What a connection is connected through; None if it is not."""
-    return getattr(connection, "_writer", None) if is_awaited(connection) else getattr(connection, "_sock", None)
+    return getattr(connection, "_writer" if is_awaited(connection) else "_sock", None)
 
 
 def drop(connection: Any) -> None:
@@ -73,17 +87,17 @@ def require_own(connection: Any, link: Link, worker: Worker) -> None:
         raise errors_of(connection).lost("this connection was opened in another process")
 
 
-def unfit(connection: Any, link: Link, command: Any) -> str:
+def unfit(connection: Any, link: Link, commands: Sequence[Command]) -> str:
     """Why what a client sends cannot be controlled, in words that follow the job's name; empty if it can."""
     owner = getattr(getattr(connection, "redis_connect_func", None), "__self__", None)
-    if type(owner).__name__.endswith("Cluster"):
+    if owner is not None and type(owner).__name__.endswith("Cluster"):
         return "uses a Redis cluster; only single servers can be restored, so let it connect to one in the test"
-    if link.listening or any(name_of(one) in LISTENING for one in commands_in(command)):
-        link.listening = True
-        return "subscribes to messages of Redis, which cannot be held back or sent again; let it read a list or stream"
-    if any(name_of(one) == "CLIENT" and one[1:2] == (b"REPLY",) for one in commands_in(command)):
-        link.listening = True
-        return "turns replies of Redis off, so that nobody knows when a command is done"
+    if not link.listening:
+        names = {name_of(command) for command in commands}
+        no_replies = "CLIENT" in names and any(command[1:2] == (b"REPLY",) for command in commands)
+        link.listening = no_replies or not names.isdisjoint(LISTENING)
+    if link.listening:
+        return "listens to messages of Redis (SUBSCRIBE, MONITOR), which cannot be held back or sent again"
     return ""
 
 

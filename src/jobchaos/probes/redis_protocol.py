@@ -5,6 +5,7 @@ They are the truth, whatever a client does to its arguments: https://redis.io/do
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator
 
 Command = tuple[bytes, ...]
@@ -50,7 +51,12 @@ def packed(commands: Iterable[Command]) -> bytes:
 
 def name_of(command: Command) -> str:
     """A command's name, in capitals."""
-    return command[0].decode("latin-1").upper()
+    return _name(command[0])
+
+
+@functools.lru_cache(maxsize=1024)
+def _name(word: bytes) -> str:
+    return word.decode("latin-1").upper()
 
 
 def label(command: Command) -> str:
