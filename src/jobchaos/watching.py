@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from jobchaos.clock.held import held_clocks
 from jobchaos.clock.loop import virtual_loop
 from jobchaos.clock.virtual import VirtualClock
-from jobchaos.core.addresses import Addresses
 from jobchaos.core.job import Job
 from jobchaos.core.ports import Probe, Worker
 from jobchaos.probes.aiohttp import AiohttpProbe
@@ -53,7 +52,6 @@ def probes_for(
     current: Callable[[], Worker | None],
     bindings: Bindings,
     entropy: EntropyProbe,
-    addresses: Addresses,
 ) -> list[Probe]:
     """All probes but those for lines, in the order in which they are to be installed.
 
@@ -63,11 +61,10 @@ def probes_for(
         current: Gives the worker of the calling thread.
         bindings: Finds other names of what the probes replace.
         entropy: Hands out random values.
-        addresses: How stores can reach servers.
     """
     named = [place for job in jobs for place in places(job.body)]
     return [
-        *_clients(addresses),
+        *_clients(),
         SQLiteProbe(bindings),
         PsycopgProbe(),
         Psycopg2Probe(bindings),
@@ -89,10 +86,10 @@ def probes_for(
     ]
 
 
-def _clients(addresses: Addresses) -> list[Probe]:
+def _clients() -> list[Probe]:
     """Those of libraries that speak to servers."""
     return [
-        RedisProbe(addresses),
+        RedisProbe(),
         SMTPProbe(),
         AiosmtplibProbe(),
         HTTPProbe(),

@@ -13,7 +13,6 @@ from jobchaos.clock.loop import run_coroutine
 from jobchaos.clock.shared_loop import SharedLoop
 from jobchaos.clock.virtual import VirtualClock
 from jobchaos.conditions import RunConditions, start_time
-from jobchaos.core.addresses import Addresses
 from jobchaos.core.job import Job
 from jobchaos.core.ports import Probe, Store
 from jobchaos.core.project import is_project_file
@@ -57,8 +56,7 @@ class Workbench:
         for probe in probes:
             _require_probe(probe)
         self._own_probes = probes
-        self._addresses = Addresses()
-        self.world = World(functools.partial(store_for, allow=settings.allow, addresses=self._addresses))
+        self.world = World(functools.partial(store_for, allow=settings.allow))
         self.lines = settings.granularity == "line"
         self._jobs = jobs
         self._explicit = stores
@@ -152,9 +150,7 @@ class Workbench:
         return body if policy is None or job.terms is not None else Queue(body, policy, self._stage).deliver
 
     def _probes(self) -> list[Probe]:
-        probes = probes_for(
-            self._jobs, self._clock, self._stage.current, self._bindings, self._entropy, self._addresses
-        )
+        probes = probes_for(self._jobs, self._clock, self._stage.current, self._bindings, self._entropy)
         probes = [*self._own_probes, *probes]  # ours last: they look for names of what they replace
         return [*probes, LineProbe(is_project_file)] if self.lines else probes
 

@@ -13,6 +13,7 @@ import redis.asyncio
 
 from jobchaos.checking import check
 from jobchaos.core.settings import Settings
+from jobchaos.errors import UsageError
 from tests.backends import redis_site as site
 from tests.backends.redis_broken import BROKEN, Broken, sends_a_message_twice
 from tests.backends.redis_sound import SOUND
@@ -49,3 +50,9 @@ def test_a_sound_job_is_not_reported(job: Callable[[], Any], client: Any) -> Non
     verdict = check(job, faults=["duplicate", "concurrent", "crash"], settings=Settings(profile="quick"))
     assert verdict.status == "holds", (verdict.findings, verdict.notes)
     assert verdict.schedules_run > 0
+
+
+def test_a_fake_server_cannot_be_shared_with_processes() -> None:
+    server = fakeredis.FakeServer()
+    with pytest.raises(UsageError, match="fakeredis keeps its keys in the memory of one process"):
+        check(lambda: fakeredis.FakeRedis(server=server).incr("n"), settings=Settings(isolation="process"))

@@ -11,7 +11,6 @@ import pytest
 import redis
 import redis.asyncio
 
-from jobchaos.core.addresses import Addresses
 from jobchaos.core.effect import Mode
 from jobchaos.core.trace import Happening
 from jobchaos.probes.redis import RedisProbe
@@ -32,7 +31,7 @@ def client(url: str) -> Iterator[Any]:
 
 
 def probe() -> RedisProbe:
-    return RedisProbe(Addresses())
+    return RedisProbe()
 
 
 def paths(run: Any) -> list[list[tuple[str, str]]]:

@@ -10,6 +10,7 @@ import fakeredis
 import pytest
 import redis
 
+from jobchaos.core.address import Address
 from jobchaos.core.expiry import ANCHOR
 from jobchaos.core.snapshot import Row
 from jobchaos.errors import UnsafeRestoreError, UsageError
@@ -34,13 +35,14 @@ KEYS = ("text", "bytes", "hash", "list", "set", "zset", "stream", "session")
 class Place:
     """A database, and how its store is made."""
 
-    def __init__(self, client: Any, server: str, options: dict[str, Any]) -> None:
+    def __init__(self, client: Any, server: str, access: Any) -> None:
         self.client = client
-        self.options = options
+        self.access = access
+        self.port = client.connection_pool.connection_kwargs["port"]
         self.resource = f"{server}/{client.connection_pool.connection_kwargs['db']}"
 
     def store(self, **options: Any) -> RedisStore:
-        return RedisStore(self.resource, self.options, **options)
+        return RedisStore(Address(self.resource, self.access), **options)
 
     def touched(self, *keys: str) -> RedisStore:
         store = self.store()
@@ -54,9 +56,7 @@ class Place:
 def server(jobchaos_redis: str) -> Iterator[Place]:
     with redis.Redis.from_url(f"{jobchaos_redis.rpartition('/')[0]}/1") as client:
         client.flushdb()
-        known = client.connection_pool.connection_kwargs
-        options = {"host": known["host"], "port": known["port"]}
-        yield Place(client, f"redis:{known['host']}:{known['port']}", options)
+        yield Place(client, f"redis:{jobchaos_redis.split('/')[2]}", jobchaos_redis)
         client.flushdb()
 
 
@@ -65,7 +65,7 @@ def place(request: pytest.FixtureRequest) -> Any:
     if request.param == "server":
         return request.getfixturevalue("server")
     fake = fakeredis.FakeServer()
-    return Place(fakeredis.FakeRedis(server=fake), "redis:fakeredis", {"fake": fake})
+    return Place(fakeredis.FakeRedis(server=fake), "redis:fakeredis", fake)
 
 
 def rows(store: RedisStore) -> dict[str, tuple[Row, ...]]:
@@ -186,7 +186,7 @@ def test_a_server_that_is_not_plainly_for_tests_is_refused_before_anything_is_ch
     with pytest.raises(UnsafeRestoreError) as refusal:
         store.capture()
     store.close()
-    port = elsewhere.options["port"]
+    port = elsewhere.port
     assert f"Redis at 127.0.0.1:{port}, database 1, is not plainly a test resource" in str(refusal.value)
     assert f"allow=['redis://127.0.0.1:{port}/1']" in str(refusal.value)
     assert (elsewhere.client.object("idletime", "text"), elsewhere.client.pexpiretime("session")) == before
@@ -197,21 +197,21 @@ def test_a_server_that_is_not_plainly_for_tests_is_refused_before_anything_is_ch
     "form", ["redis://localhost:{port}/1", "redis://127.0.0.1:{port}", "redis://:pw@[::1]:{port}/1"]
 )
 def test_a_database_may_be_allowed_and_so_may_a_server(elsewhere: Place, form: str) -> None:
-    store = elsewhere.store(allow=["/tmp/x", "smtp.example.com", form.format(port=elsewhere.options["port"])])
+    store = elsewhere.store(allow=["/tmp/x", "smtp.example.com", form.format(port=elsewhere.port)])
     store.capture()
     store.close()
 
 
 @pytest.mark.parametrize("form", ["redis://localhost:{port}/2", "redis://example.com:{port}/1", "{port}"])
 def test_another_one_that_is_allowed_does_not_help(elsewhere: Place, form: str) -> None:
-    store = elsewhere.store(allow=[form.format(port=elsewhere.options["port"])])
+    store = elsewhere.store(allow=[form.format(port=elsewhere.port)])
     with pytest.raises(UnsafeRestoreError):
         store.capture()
     store.close()
 
 
 def test_a_server_elsewhere_is_refused_without_being_asked() -> None:
-    store = RedisStore("redis:cache.example:6379/0", {"host": "cache.example", "port": 6379})
+    store = RedisStore(Address("redis:cache.example:6379/0", "redis://cache.example:6379"))
     with pytest.raises(UnsafeRestoreError, match=r"Redis at cache\.example:6379, database 0"):
         store.capture()
     store.close()
@@ -221,7 +221,7 @@ def test_a_server_elsewhere_is_refused_without_being_asked() -> None:
 
 
 def test_a_server_that_is_gone_is_named() -> None:
-    store = RedisStore("redis:127.0.0.1:1/0", {"host": "127.0.0.1", "port": 1}, allow=["redis://127.0.0.1:1"])
+    store = RedisStore(Address("redis:127.0.0.1:1/0", "redis://127.0.0.1:1"), allow=["redis://127.0.0.1:1"])
     with pytest.raises(UsageError, match=r"Redis at 127\.0\.0\.1:1, database 0 cannot be reached"):
         store.capture()
     store.close()
@@ -229,7 +229,7 @@ def test_a_server_that_is_gone_is_named() -> None:
 
 def test_a_user_who_may_not_dump_is_told_what_he_needs(server: Place) -> None:
     server.client.acl_setuser("weak", enabled=True, passwords=["+pw"], commands=["+@all", "-dump"], keys=["*"])
-    store = RedisStore(server.resource, {**server.options, "username": "weak", "password": "pw"})
+    store = RedisStore(Address(server.resource, server.access.replace("://", "://weak:pw@")))
     with pytest.raises(UsageError, match=r"no permissions to run the 'dump' command.*\+@all"):
         store.capture()
     store.close()

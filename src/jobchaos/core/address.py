@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -12,16 +12,17 @@ class Address(str):
     """A resource path like any other, for a probe to announce. A store that is made for it can connect.
 
     Attributes:
-        access: What a driver takes to connect, credentials included: a DSN. It is never shown.
+        access: What a driver takes to connect, credentials included: a DSN, a URL; or the server itself, if it is a
+            fake one in this process. It is never shown.
     """
 
-    access: str
+    access: Any
 
-    def __new__(cls, resource: str, access: str) -> Self:
+    def __new__(cls, resource: str, access: Any) -> Self:
         """Make one."""
         address = super().__new__(cls, resource)
         address.access = access
         return address
 
-    def __reduce__(self) -> tuple[type[Address], tuple[str, str]]:
+    def __reduce__(self) -> tuple[type[Address], tuple[str, Any]]:
         return type(self), (str(self), self.access)

@@ -82,7 +82,7 @@ class Child:
         """See `Registry.announce`: wait until a store of the controller's has captured it."""
         if resource in self._announced:
             return
-        self._say(Announce(resource, self._news()))
+        self._say(Announce(resource))
         answer: Announced = self._hear()
         if not answer.go_on:
             raise CheckStopped

@@ -10,7 +10,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from jobchaos.core.conditions import Conditions
 from jobchaos.core.effect import Site
@@ -95,7 +95,6 @@ class ForkWorker:
             go = Go(standing.credit, standing.fault, standing.wait, standing.survey, standing.outage, now)
             channel.send(go)
             while isinstance(message := channel.receive(guard), Announce):
-                self._take_over(message.news)
                 channel.send(self._announced(message.resource))
         except TimeoutError:
             return False
@@ -174,7 +173,9 @@ class ForkWorker:
     def _take(self, report: Report) -> None:
         stage = self._stage
         stage.clock.advance(report.now - stage.clock.now())
-        self._take_over(report.news)
+        targets: list[Conditions | Probe] = [self._forks.conditions, *stage.probes]
+        for target, news in zip(targets, report.news, strict=True):
+            target.take_over(news)
         for position, detail in report.amended.items():
             self._amends[position](detail)
         self._amends += [stage.append(event) for event in report.events]
@@ -185,11 +186,6 @@ class ForkWorker:
         if report.error is not None:
             stage.stop(report.error)
         self.standing = report.standing
-
-    def _take_over(self, all_news: tuple[Any, ...]) -> None:
-        targets: list[Conditions | Probe] = [self._forks.conditions, *self._stage.probes]
-        for target, news in zip(targets, all_news, strict=True):
-            target.take_over(news)
 
     def _died_by_itself(self) -> None:
         how = _told(self._kill())

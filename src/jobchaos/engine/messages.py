@@ -37,15 +37,9 @@ class Go(NamedTuple):
 
 
 class Announce(NamedTuple):
-    """I am about to touch a resource.
-
-    Attributes:
-        resource: Its path.
-        news: What the conditions and each probe hand over: how to reach it, for one.
-    """
+    """I am about to touch a resource."""
 
     resource: str
-    news: tuple[Any, ...]
 
 
 class Announced(NamedTuple):

@@ -12,7 +12,6 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from jobchaos.core.addresses import Addresses
 from jobchaos.core.ports import Control, Worker
 from jobchaos.probes.audit import subscribe, unsubscribe
 from jobchaos.probes.base import BaseProbe, Patches
@@ -27,17 +26,12 @@ _PACKAGES = ("redis", "valkey")
 
 
 class RedisProbe(BaseProbe):
-    """Does nothing unless a client library has been imported.
+    """Does nothing unless a client library has been imported."""
 
-    Args:
-        addresses: Where stores look for how to reach a server.
-    """
-
-    def __init__(self, addresses: Addresses) -> None:
+    def __init__(self) -> None:
         self._patches = Patches()
         self._patched: set[tuple[type, str]] = set()
-        self._addresses = addresses
-        self._places = Places(addresses)
+        self._places = Places()
         self._links: weakref.WeakKeyDictionary[Any, Link] = weakref.WeakKeyDictionary()
         self._scripts = Scripts()
         self._control: Control | None = None
@@ -47,7 +41,7 @@ class RedisProbe(BaseProbe):
     def install(self, control: Control) -> None:
         """See `Probe.install`."""
         self._control = control
-        self._dialogue = Dialogue(control, self._scripts, self._places.lefts)
+        self._dialogue = Dialogue(control, self._scripts)
         subscribe("import", self._imported)
         self._patches.on_undo(lambda: unsubscribe("import", self._imported))
         self._patch()
@@ -78,15 +72,6 @@ class RedisProbe(BaseProbe):
         """See `Probe.after_fork`."""
         if self._dialogue is not None:
             self._dialogue.forked = True
-
-    def hand_over(self) -> Any:
-        """See `Probe.hand_over`."""
-        return self._addresses.take_news()
-
-    def take_over(self, news: Any) -> None:
-        """See `Probe.take_over`."""
-        for server, options in news.items():
-            self._addresses.learn(server, options)
 
     # --- patches -----------------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from jobchaos.core.ports import Control, Worker
 from jobchaos.probes.redis_commands import SILENT
 from jobchaos.probes.redis_leases import Leases
 from jobchaos.probes.redis_link import Link
+from jobchaos.probes.redis_places import lefts as lefts_of
 from jobchaos.probes.redis_polling import Polling
 from jobchaos.probes.redis_protocol import Command, name_of, outcome
 from jobchaos.probes.redis_scripts import Scripts
@@ -33,20 +34,17 @@ class Dialogue:
     Args:
         control: The check.
         scripts: What is known of scripts.
-        lefts: Takes a link to a server in this process, and keys; tells what they have left, as `Leases.update` wants.
     """
 
     def __init__(
         self,
         control: Control,
         scripts: Scripts,
-        lefts: Callable[[Link, Unit], Mapping[str, int]],
     ) -> None:
         self._control = control
         self._scripts = scripts
         self._leases = Leases()
         self._polling = Polling(control)
-        self._lefts = lefts
         self._looked_at: set[str] = set()
         self._timed: set[str] = set()
         self.forked = False
@@ -143,7 +141,7 @@ class Dialogue:
                 worker.record(Foreign("pubsub", ("channel", "message"), message))
             pending.done(outcome(reply))
             if self._leases.concern(worker, unit):
-                lefts = self._lefts(link, unit) if link.in_memory else lefts
+                lefts = lefts_of(link, unit) if link.in_memory else lefts
                 self._leases.update(worker, unit, link, reply, lefts)
                 self._polling.answered(worker, unit, reply, lefts)
         return reply

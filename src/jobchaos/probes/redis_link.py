@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote_from_bytes
 
+from jobchaos.core.address import Address
 from jobchaos.core.ports import Worker
 from jobchaos.probes.redis_protocol import Command
 
@@ -20,8 +21,9 @@ class Link:
 
     Attributes:
         server: Resource path of the server: `redis:127.0.0.1:6379`.
+        access: The server's URL, credentials included; or a fake server, which is in this process.
         db: The number of its database.
-        in_memory: True if the server is a fake in this process.
+        home: The process that the check runs in.
         worker: Who has used it last.
         watched: The resource paths that it watches.
         queued: The commands since MULTI, each with the place of its reply among those that the client has not yet
@@ -34,8 +36,9 @@ class Link:
     """
 
     server: str
+    access: Any
     db: int
-    in_memory: bool
+    home: int
     worker: Worker | None = None
     watched: dict[str, None] = field(default_factory=dict)
     queued: list[tuple[Command, int]] | None = None
@@ -44,6 +47,15 @@ class Link:
     genuine: bool = False
     socket: object = None
     owner: int = field(default_factory=os.getpid)
+
+    @property
+    def in_memory(self) -> bool:
+        """True if the server is a fake in this process."""
+        return not isinstance(self.access, str)
+
+    def address(self, resource: str) -> str:
+        """A resource path on its server, with how it is reached; a fake server only can be in its own process."""
+        return resource if self.in_memory and self.home != os.getpid() else Address(resource, self.access)
 
     @property
     def database(self) -> str:

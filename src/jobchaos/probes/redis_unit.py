@@ -67,6 +67,9 @@ class Unit:
 
     def reaches(self, link: Link) -> list[str]:
         """The resources to be announced."""
+        return [link.address(resource) for resource in self._reached(link)]
+
+    def _reached(self, link: Link) -> list[str]:
         if any(name_of(command) in EVERY_DATABASE or _is_to_another(command) for command in self.commands):
             return [f"{link.server}/*"]
         if (None, Mode.WRITE) in self.uses:

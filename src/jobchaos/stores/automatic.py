@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from jobchaos.core.address import Address
-from jobchaos.core.addresses import Addresses
 from jobchaos.core.ports import Store
 from jobchaos.stores.django import DjangoTransactionStore
 from jobchaos.stores.django_memory import DjangoCacheStore, DjangoOutbox
@@ -15,13 +14,12 @@ from jobchaos.stores.sqlite import SQLiteStore
 from jobchaos.stores.touched_files import TouchedFiles
 
 
-def store_for(resource: str, allow: Sequence[str], addresses: Addresses | None = None) -> Store | None:
+def store_for(resource: str, allow: Sequence[str]) -> Store | None:
     """A store for a resource; None if there is none for its kind.
 
     Args:
         resource: A path such as `sql:/tmp/app.db`.
         allow: Paths and databases that may be restored although they are not plainly test resources.
-        addresses: How to reach the servers that jobs have connected to; None if they have connected to none.
     """
     kind, _, rest = resource.partition(":")
     if kind == "sql" and rest.startswith("postgresql://"):
@@ -29,7 +27,7 @@ def store_for(resource: str, allow: Sequence[str], addresses: Addresses | None =
     if kind == "sql":
         return SQLiteStore(rest, allow=allow)
     if kind == "redis":
-        return redis_store(resource, addresses or Addresses(), allow)
+        return redis_store(resource, allow)
     if kind == "django":
         return DjangoTransactionStore(rest)
     if kind == "cache":

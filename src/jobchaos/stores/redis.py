@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 from urllib.parse import unquote_to_bytes
 
+from jobchaos.core.address import Address
 from jobchaos.core.snapshot import Row, Snapshot
 from jobchaos.stores.base import BaseStore
 from jobchaos.stores.redis_fake import FakeKeys
@@ -41,18 +42,18 @@ class RedisStore(BaseStore):
     of it, whenever it was captured.
 
     Args:
-        resource: Resource path of the database: `redis:127.0.0.1:6379/0`.
-        options: What a client takes to connect; for fakeredis its server, as `fake`.
+        address: Resource path of the database, `redis:127.0.0.1:6379/0`, with the URL of the server, or a `FakeServer`.
         allow: URLs of databases (`redis://localhost:6379/5`) and servers that may be changed although they are not
             plainly test resources.
     """
 
-    def __init__(self, resource: str, options: Mapping[str, Any], allow: Sequence[str] = ()) -> None:
-        server, _, db = resource.rpartition("/")
+    def __init__(self, address: Address, allow: Sequence[str] = ()) -> None:
+        server, _, db = address.rpartition("/")
         super().__init__(f"redis/{db}")
-        self._resource = resource
+        self._resource = str(address)
         self._allow = tuple(allow)
-        self._keys: Keys = FakeKeys(options["fake"], int(db)) if "fake" in options else ServerKeys(options, int(db))
+        is_url = isinstance(address.access, str)
+        self._keys: Keys = ServerKeys(address.access, int(db)) if is_url else FakeKeys(address.access, int(db))
         self._server = server.removeprefix("redis:")
         self._initial: dict[bytes, Any] = {}
         self._before: dict[bytes, Rows] = {}

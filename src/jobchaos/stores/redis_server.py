@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from jobchaos.core.expiry import ANCHOR
@@ -36,14 +36,14 @@ class ServerKeys:
     """Reads and writes keys as they are on the server.
 
     Args:
-        options: What a client takes to connect: `host`, `port`, `path`, `password`, ...
+        url: The server's, credentials included.
         db: The number of the database.
     """
 
     in_memory = False
 
-    def __init__(self, options: Mapping[str, Any], db: int) -> None:
-        self._client = client_of(options, db)
+    def __init__(self, url: str, db: int) -> None:
+        self._client = client_of(url, db)
 
     def require_usable(self) -> None:
         """Find out whether keys can be kept and restored there. Changes nothing.
@@ -128,7 +128,7 @@ class ServerKeys:
         self._client.close()
 
 
-def client_of(options: Mapping[str, Any], db: int) -> Any:
+def client_of(url: str, db: int) -> Any:
     """A client of our own.
 
     Raises:
@@ -140,8 +140,7 @@ def client_of(options: Mapping[str, Any], db: int) -> Any:
         raise MissingExtraError(
             "to remember and restore keys jobchaos needs redis-py, whatever the job itself uses: pip install redis"
         ) from error
-    options = dict(options)
-    if "path" in options:
-        options["unix_socket_path"] = options["path"]
-        options = {name: value for name, value in options.items() if name not in ("path", "ssl")}
-    return redis.Redis(db=db, decode_responses=False, protocol=2, **options)
+    client = redis.Redis.from_url(url)
+    known = {**client.connection_pool.connection_kwargs, "db": db, "decode_responses": False, "protocol": 2}
+    pool = redis.ConnectionPool(connection_class=client.connection_pool.connection_class, **known)
+    return redis.Redis.from_pool(pool)
