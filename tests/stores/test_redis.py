@@ -56,7 +56,7 @@ class Place:
 def server(jobchaos_redis: str) -> Iterator[Place]:
     with redis.Redis.from_url(f"{jobchaos_redis.rpartition('/')[0]}/1") as client:
         client.flushdb()
-        yield Place(client, f"redis:{jobchaos_redis.split('/')[2]}", jobchaos_redis)
+        yield Place(client, f"redis:{jobchaos_redis.split('/')[2]}", jobchaos_redis.rpartition("/")[0])
         client.flushdb()
 
 

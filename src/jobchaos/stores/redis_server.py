@@ -36,7 +36,7 @@ class ServerKeys:
     """Reads and writes keys as they are on the server.
 
     Args:
-        url: The server's, credentials included.
+        url: The server's, credentials included, without a database.
         db: The number of the database.
     """
 
@@ -140,7 +140,4 @@ def client_of(url: str, db: int) -> Any:
         raise MissingExtraError(
             "to remember and restore keys jobchaos needs redis-py, whatever the job itself uses: pip install redis"
         ) from error
-    client = redis.Redis.from_url(url)
-    known = {**client.connection_pool.connection_kwargs, "db": db, "decode_responses": False, "protocol": 2}
-    pool = redis.ConnectionPool(connection_class=client.connection_pool.connection_class, **known)
-    return redis.Redis.from_pool(pool)
+    return redis.Redis.from_url(url, db=db, protocol=2)
