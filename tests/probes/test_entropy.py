@@ -86,3 +86,13 @@ def test_uuid1_does_not_go_on_from_the_last_run(watch: Watch) -> None:
     uuid._last_timestamp = 2**60  # type: ignore[attr-defined]
     entropy.start_run(0)
     assert uuid._last_timestamp is None  # type: ignore[attr-defined]
+
+
+def test_uuid1_starts_no_program_to_find_the_machines_number(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uuid, "_node", None)
+    monkeypatch.setattr(uuid, "_generate_time_safe", None)  # as freezegun leaves it
+    monkeypatch.setattr("subprocess.Popen", None)
+    (drawn,), _ = draw(watch, uuid.uuid1, "A")
+    assert isinstance(drawn, uuid.UUID)
+    assert drawn.node >> 40 & 1, "a made up number is marked as one"
+    assert vars(uuid)["_node"] is None

@@ -19,6 +19,8 @@ from jobchaos.probes.bindings import Bindings
 
 _urandom = os.urandom
 _seed = random.Random.seed
+_NODE = 0x0BADC0FFEE00
+"""The machine's number in `uuid1`, marked as a made up one (RFC 9562, 6.10). Python would run programs to find it."""
 _shared: random.Random = random._inst  # noqa: SLF001 - the object behind random.random()
 
 
@@ -58,6 +60,7 @@ class EntropyProbe(BaseProbe):
         self._patches.set(random, "_urandom", os.urandom)
         self._bindings.replace(_urandom, os.urandom)
         self._patches.set(random.Random, "seed", self._seeding())
+        self._patches.set(uuid, "_node", _NODE)
         self._patches.set(tempfile, "_get_candidate_names", self._candidate_names(tempfile._get_candidate_names))  # type: ignore[attr-defined]  # noqa: SLF001
         for name, original in list(vars(random).items()):
             if getattr(original, "__self__", None) is _shared:
