@@ -11,6 +11,7 @@ import pytest
 import redis
 
 from jobchaos.conformance import StoreContract
+from jobchaos.core.address import Address
 from jobchaos.core.ports import Store
 from jobchaos.stores.postgres import PostgresStore
 from jobchaos.stores.redis import RedisStore
@@ -46,12 +47,12 @@ class TestRedisStore(StoreContract):
 
     @pytest.fixture(autouse=True)
     def prepare(self) -> None:
-        self.options: dict[str, Any] = {"fake": fakeredis.FakeServer()}
-        self.client: redis.Redis = fakeredis.FakeRedis(server=self.options["fake"])
+        self.fake = fakeredis.FakeServer()
+        self.client: redis.Redis = fakeredis.FakeRedis(server=self.fake)
         self.client.set("old", "value")
 
     def make(self) -> Store:
-        return RedisStore("redis:fakeredis/0", self.options)
+        return RedisStore(Address("redis:fakeredis/0", self.fake))
 
     def change(self, store: Store, number: int) -> None:
         store.announce("redis:fakeredis/0/old")
@@ -64,9 +65,8 @@ class TestRedisStoreOnAServer(TestRedisStore):
     @pytest.fixture(autouse=True)
     def connect(self, prepare: None, jobchaos_redis: str) -> Any:
         with redis.Redis.from_url(f"{jobchaos_redis.rpartition('/')[0]}/1") as self.client:
-            known = self.client.connection_pool.connection_kwargs
-            self.server = f"redis:{known['host']}:{known['port']}/1"
-            self.options = {"host": known["host"], "port": known["port"]}
+            self.url = jobchaos_redis.rpartition("/")[0]
+            self.server = f"redis:{jobchaos_redis.split('/')[2]}/1"
             self.resource, self.foreign = self.server, "redis:fakeredis/1/key"
             self.client.flushdb()
             self.client.set("old", "value")
@@ -74,7 +74,7 @@ class TestRedisStoreOnAServer(TestRedisStore):
             self.client.flushdb()
 
     def make(self) -> Store:
-        return RedisStore(self.server, self.options)
+        return RedisStore(Address(self.server, self.url))
 
     def change(self, store: Store, number: int) -> None:
         store.announce(f"{self.server}/old")
