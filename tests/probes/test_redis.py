@@ -392,3 +392,10 @@ def test_without_a_check_nothing_is_watched(watch: Watch, client: Any) -> None:
     assert before == after
     client.set("a", 1)
     assert client.get("a") == b"1"
+
+
+def test_a_script_object_tells_its_text_though_only_the_hash_is_sent(watch: Watch, client: Any) -> None:
+    script = client.register_script("return redis.call('GET', KEYS[1])")
+    client.script_load(script.script)  # as another test may have done
+    run = watch(lambda: script(keys=["a"]), "A", probe())
+    assert paths(run) == [[("2/a", "read")]]

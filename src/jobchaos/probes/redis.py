@@ -88,6 +88,21 @@ class RedisProbe(BaseProbe):
                     for owner in {owner for kind in _subclasses(base) for owner in kind.__mro__}:
                         self._replace(owner)
 
+            core = sys.modules.get(f"{package}.commands.core")
+            for kind in (getattr(core, name, None) for name in ("Script", "AsyncScript")):
+                if kind is not None and (kind, "__call__") not in self._patched:
+                    self._patched.add((kind, "__call__"))
+                    self._patches.set(kind, "__call__", self._learning(vars(kind)["__call__"]))
+
+    def _learning(self, genuine: Callable[..., Any]) -> Callable[..., Any]:
+        """A script object sends its hash first, and its text only if the server does not know it."""
+
+        def call(script: Any, *args: Any, **kwargs: Any) -> Any:
+            self._scripts.learn(script.script)
+            return genuine(script, *args, **kwargs)
+
+        return call
+
     def _replace(self, owner: type) -> None:
         for name, sync, waiting in (
             ("send_packed_command", self._send, self._send_awaiting),
