@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tests.adapters.small_suite import causes, run
 
 pytest.importorskip("huey")

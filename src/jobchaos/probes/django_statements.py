@@ -6,6 +6,8 @@ transaction that is rolled back at the end; what would be a transaction of the t
 
 from __future__ import annotations
 
+import contextvars
+import functools
 import sys
 import weakref
 from collections.abc import Callable
@@ -33,11 +35,13 @@ class DjangoStatementProbe(BaseProbe):
         """See `Probe.install`."""
         self._control = control
         if "django.db.backends.utils" in sys.modules:
+            from django.db.backends.base.base import BaseDatabaseWrapper
             from django.db.backends.utils import CursorWrapper
             from django.db.transaction import Atomic
 
             for name in ("_execute", "_executemany"):
                 self._patches.set(CursorWrapper, name, self._statement(vars(CursorWrapper)[name]))
+            self._patches.set(BaseDatabaseWrapper, "on_commit", self._postponing(BaseDatabaseWrapper.on_commit))
             self._patches.set(Atomic, "__enter__", self._entering(Atomic.__enter__))
             self._patches.set(Atomic, "__exit__", self._exiting(Atomic.__exit__))
 
@@ -81,6 +85,16 @@ class DjangoStatementProbe(BaseProbe):
             )
 
         return execute
+
+    def _postponing(self, genuine: Callable[..., Any]) -> Callable[..., Any]:
+        """What is done after the COMMIT is done by whoever has asked for it, although the task may be over by then."""
+
+        def on_commit(connection: Any, func: Any, *args: Any, **kwargs: Any) -> Any:
+            if self._worker() is not None and callable(func):
+                func = functools.partial(contextvars.copy_context().run, func)
+            return genuine(connection, func, *args, **kwargs)
+
+        return on_commit
 
     def _entering(self, genuine: Callable[..., Any]) -> Callable[..., Any]:
         def enter(atomic: Any) -> Any:

@@ -43,6 +43,8 @@ class Deliveries:
             worker: Who has done it.
             results: What the task has returned, if it has.
         """
+        is_unused = run.fault is not None and worker.standing.fault is not None
+        worker.standing.credit = worker.standing.fault = None  # what it has left to be done after a COMMIT may happen
         self._failure = worker.outcome.failure
         self._answers = self._answers or results
         if self._failure is not None and _ends_everything(self._failure.error):
@@ -50,7 +52,7 @@ class Deliveries:
             self._over = True
         elif run.fault is None and self.number == 1 and self._failure is not None:
             self._over = True  # it fails without any fault: the test wants that, and a duplicate would mean nothing
-        elif run.fault is not None and worker.standing.fault is not None:
+        elif is_unused:
             self._over = True  # it ended before
         else:
             self._recording.fired = self._recording.fired or self.number > 1 or run.fault is not None

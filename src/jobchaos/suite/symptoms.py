@@ -90,14 +90,16 @@ class Controls:
     second: Recording
 
     def differences(self, target: Target, run: Recording, *, passed: bool, ignore: Ignore) -> Diff | None:
-        """How a run's state differs, right after the execution and at the test's end; None if nobody can tell."""
-        pairs = [(self.first.after.get(target), self.second.after.get(target), run.after.get(target))]
-        if passed:  # else the test has not done all that it wanted to
-            pairs.append((self.first.final, self.second.final, run.final))
-        diffs = [_diff(*states, ignore) for states in pairs if None not in states]  # type: ignore[arg-type]
-        if not diffs:
-            return None
-        return next((diff for diff in diffs if diff), diffs[0])
+        """How a run's state differs, right after the execution and at the test's end; None if nobody can tell.
+
+        A test that fails has not done all that it wanted to. But what others have received by then, they have received.
+        """
+        after = _diff(self.first.after.get(target), self.second.after.get(target), run.after.get(target), ignore)
+        final = _diff(self.first.final, self.second.final, run.final, ignore)
+        if final is not None and not passed:
+            extra = (change for change in final.changes if change.store in _LEDGERS and change.kind == "extra")
+            final = Diff(tuple(extra), ())
+        return after or final or (final if after is None else after)
 
 
 def symptom(
@@ -175,7 +177,9 @@ def _symptom(
     )
 
 
-def _diff(first: State, second: State, state: State, ignore: Ignore) -> Diff:
+def _diff(first: State | None, second: State | None, state: State | None, ignore: Ignore) -> Diff | None:
+    if first is None or second is None or state is None:
+        return None
     # A database that was not met in all runs, because a fixture had it open, tells nothing; a ledger may be new.
     names = {name for name in state if name in _LEDGERS or (name in first and name in second)}
     first, second, state = ({name: one[name] for name in names & one.keys()} for one in (first, second, state))

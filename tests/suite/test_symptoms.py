@@ -1,0 +1,156 @@
+"""What one run with faults shows, and how that is graded and grouped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from jobchaos.core.compare import Ignore
+from jobchaos.core.schedule import Schedule
+from jobchaos.core.snapshot import Snapshot, State, Table
+from jobchaos.suite.causes import group
+from jobchaos.suite.seen import Act, Recording, Seen
+from jobchaos.suite.symptoms import Controls, Symptom, symptom
+from tests.plugin.tiny import TERMS
+
+TARGET = ("shop.send", 1)
+NOTHING = Ignore(())
+
+
+def act(kind: str, shape: str, *, task: str = "shop.send") -> Act:
+    return Act(kind, shape, f"shop.py:{len(shape)}", shape, task, writes=True, durable=True)
+
+
+MAIL = act("mail", "mail")
+INSERT = act("sql", "INSERT users")
+CACHE = act("cache", "cache.incr()")
+MOCK = act("mock", "client()")
+
+
+def users(*rows: tuple[int, str]) -> State:
+    return {"app.db": Snapshot({"users": Table(("id", "name"), rows, ("id",))})}
+
+
+def mails(*subjects: str) -> State:
+    return {"mail": Snapshot({"mail": Table(("to", "subject"), tuple(("ann", subject) for subject in subjects))})}
+
+
+def recording(acts: Sequence[Act], state: State | None, *, final: State | None = None) -> Recording:
+    seen = Seen(TARGET, None, TERMS, acts=list(acts))
+    return Recording([seen], {} if state is None else {TARGET: state}, final, fired=True)
+
+
+def judged(
+    clean: Recording, run: Recording, failure: str = "", token: str = "A A", test: str = "test"
+) -> Symptom | None:
+    schedule = Schedule.parse(token)
+    return symptom(test, TARGET, schedule, Controls(clean, clean), run, failure, NOTHING)
+
+
+def graded(found: Symptom | None) -> tuple[str, str] | None:
+    return None if found is None else (found.grade, found.code)
+
+
+def test_equal_states_are_no_symptom_whatever_is_repeated() -> None:
+    assert judged(recording([INSERT], users()), recording([INSERT, INSERT], users())) is None
+
+
+def test_what_did_not_take_place_is_no_symptom() -> None:
+    run = recording([INSERT, INSERT], users((1, "ann")))
+    run.fired = False
+    assert judged(recording([INSERT], users()), run) is None
+
+
+def test_another_state_is_grade_a_and_blamed_on_what_wrote_it() -> None:
+    found = judged(recording([INSERT, CACHE], users()), recording([INSERT, CACHE] * 2, users((1, "ann"))))
+    assert graded(found) == ("A", "JC103")
+    assert found is not None
+    assert found.effects == (("INSERT users", "shop.py:12"),)
+
+
+def test_a_repeated_mail_is_told_apart_from_a_missing_one() -> None:
+    clean = recording([MAIL], mails("Hello"))
+    assert graded(judged(clean, recording([MAIL, MAIL], mails("Hello", "Hello")))) == ("A", "JC101")
+    assert graded(judged(clean, recording([], mails()), token="A1!kill A")) == ("A", "JC302")
+    assert graded(judged(clean, recording([MAIL, MAIL], mails("Hello", "Hello")), token="A1!lost A")) == ("A", "JC501")
+
+
+def test_without_a_state_a_repeated_row_is_grade_a() -> None:
+    assert graded(judged(recording([INSERT], None), recording([INSERT, INSERT], None))) == ("A", "JC101")
+
+
+def test_a_failing_assertion_with_a_repeated_effect_that_cannot_be_compared_is_grade_b() -> None:
+    clean, run = recording([CACHE], users()), recording([CACHE, CACHE], users())
+    assert graded(judged(clean, run, "assert 2 == 1")) == ("B", "JC940")
+    assert judged(clean, run) is None
+
+
+def test_a_failing_assertion_alone_is_grade_c() -> None:
+    for acts in ([MOCK], [INSERT], []):
+        found = judged(recording(acts, users()), recording(acts * 2, users()), "Called 2 times.")
+        assert graded(found) == ("C", "JC941")
+
+
+def test_a_test_that_fails_early_has_not_lost_what_it_had_not_done_yet() -> None:
+    clean = recording([MOCK], users(), final=users((1, "ann")))
+    assert graded(judged(clean, recording([MOCK, MOCK], users(), final=users()), "Called 2 times.")) == ("C", "JC941")
+
+
+def test_mails_sent_after_the_execution_count_also_in_a_test_that_fails() -> None:
+    clean = recording([MAIL], users(), final=mails("Hello"))
+    run = recording([MAIL, MAIL], users(), final=mails("Hello", "Hello"))
+    assert graded(judged(clean, run, "assert 2 == 1")) == ("A", "JC101")
+
+
+def test_columns_that_differ_without_any_fault_are_not_compared() -> None:
+    first, second = (recording([INSERT], users((1, time))) for time in ("10:00:00.1", "10:00:00.2"))
+    run = recording([INSERT, INSERT], users((1, "10:00:00.3")))
+    found = symptom("test", TARGET, Schedule.parse("A A"), Controls(first, second), run, "", NOTHING)
+    assert found is None
+
+
+def test_a_message_whose_task_is_executed_is_judged_by_what_that_does() -> None:
+    def queue(*tasks: str) -> State:
+        return {"queue": Snapshot({"queue": Table(("queue", "task"), tuple(("q", task) for task in tasks))})}
+
+    enqueue = act("queue", "ENQUEUE")
+    clean, run = recording([enqueue], queue("shop.child")), recording([enqueue] * 2, queue("shop.child", "shop.child"))
+    assert graded(judged(clean, run)) == ("A", "JC101")
+    run.executions.append(Seen(("shop.child", 1), None, TERMS))
+    assert judged(clean, run) is None
+
+
+def test_symptoms_travel_between_processes() -> None:
+    found = judged(recording([INSERT], users()), recording([INSERT, INSERT], users((1, "ann"))))
+    assert found is not None
+    assert Symptom.of(found.plain()) == found
+
+
+def found_in(test: str, token: str, acts: Sequence[Act], subject: str = "Hello") -> Symptom:
+    clean = recording(acts, mails(subject))
+    found = judged(clean, recording([*acts, *acts], mails(subject, subject)), token=token, test=test)
+    assert found is not None
+    return found
+
+
+def test_one_cause_for_all_tests_and_schedules_with_the_same_wrong_effect() -> None:
+    symptoms = [found_in("b", "A1!kill A", [MAIL]), found_in("a", "A A", [MAIL]), found_in("c", "A1!lost A", [MAIL])]
+    (cause,) = group(symptoms)
+    assert cause.first.schedule == "A A"
+    assert cause.tests == ("a", "b", "c")
+    assert not cause.is_window
+
+
+def test_other_effects_and_other_tasks_have_causes_of_their_own() -> None:
+    other = Act("mail", "mail", "shop.py:99", "mail", "shop.send", writes=True, durable=True)
+    child = act("mail", "mail", task="shop.child")
+    assert len(group([found_in("a", "A A", [one]) for one in (MAIL, other, child)])) == 3
+
+
+def test_two_causes_turn_out_to_be_one_if_a_third_symptom_has_both_effects() -> None:
+    other = Act("mail", "mail", "shop.py:99", "mail", "shop.send", writes=True, durable=True)
+    assert len(group([found_in("a", "A A", acts) for acts in ([MAIL], [other], [MAIL, other])])) == 1
+
+
+def test_windows_come_after_what_has_no_guard_at_all() -> None:
+    window, unguarded = found_in("a", "A1!kill A", [MAIL]), found_in("b", "A A", [act("mail", "mail", task="z")])
+    assert [cause.is_window for cause in group([window, unguarded])] == [False, True]
