@@ -93,7 +93,7 @@ def test_a_retry_within_the_job_sends_twice(ledger: Ledger) -> None:
                 return
 
     verdict = failed(job)
-    assert found(verdict) == {"JC501": "A0!lost"}
+    assert found(verdict) == {"JC501": "A0!lost", "JC505": "A0!down"}
 
 
 def test_a_loop_whose_failure_is_known_to_end_the_attempt_is_not_tried_round_by_round(sql: Sql) -> None:

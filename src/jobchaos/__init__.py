@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from jobchaos.core.finding import Finding
     from jobchaos.core.job import Job
     from jobchaos.core.leases import lease
+    from jobchaos.core.red_flag import RedFlag
     from jobchaos.core.retry_policy import RetryPolicy
     from jobchaos.core.schedule import Schedule
     from jobchaos.core.settings import Settings
@@ -36,6 +37,7 @@ __all__ = [
     "Job",
     "JobChaosError",
     "MemoryStore",
+    "RedFlag",
     "RetryPolicy",
     "SQLiteStore",
     "Schedule",
@@ -58,6 +60,7 @@ _HOMES = {
     "Job": "jobchaos.core.job",
     "JobChaosError": "jobchaos.errors",
     "MemoryStore": "jobchaos.stores.memory",
+    "RedFlag": "jobchaos.core.red_flag",
     "RetryPolicy": "jobchaos.core.retry_policy",
     "SQLiteStore": "jobchaos.stores.sqlite",
     "Schedule": "jobchaos.core.schedule",

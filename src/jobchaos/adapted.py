@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from jobchaos.adapters import adapter_of
+from jobchaos.adapters.decorators import own_policy
 from jobchaos.core.job import Job
 
 
@@ -29,3 +30,13 @@ def job_of(thing: Callable[..., Any] | Job | Any, args: tuple[Any, ...], kwargs:
         return adapted if job.retrying.flag is None else adapted.with_red_flag(job.retrying.flag)
     adapter = adapter_of(thing)
     return Job.of(thing, args, kwargs) if adapter is None else adapter.job(thing, args, kwargs)
+
+
+def known(job: Job) -> Job:
+    """The job with the policy by which a library that has decorated it retries it, unless one was given.
+
+    Raises:
+        UsageError: If it cannot be read.
+    """
+    policy = None if job.retrying.own is not None else own_policy(job.body, job.name)
+    return job if policy is None else job.with_policy(policy)

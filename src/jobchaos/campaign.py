@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from jobchaos.baseline import Baseline
 from jobchaos.core.finding import Finding
+from jobchaos.core.retrying import NOTHING_KNOWN, Retrying
 from jobchaos.core.schedule import Fault, Run, Schedule
 from jobchaos.core.settings import Settings
 from jobchaos.core.terms import AfterKill
@@ -19,6 +20,7 @@ from jobchaos.explore.gaps import gaps
 from jobchaos.explore.plan import EXPIRY, FAMILIES, duplicates, family_of, limits
 from jobchaos.failures import Failures
 from jobchaos.findings import Family, Findings
+from jobchaos.outages import Outages
 from jobchaos.overlaps import Overlaps, Reach
 from jobchaos.timeouts import Timeouts
 from jobchaos.trials import Covered, Trials, run_plan
@@ -44,6 +46,7 @@ class Campaign:
         after_kill: What becomes of the job's message when its worker is killed.
         has_limit: True if the job's system ends it with an exception when its time is over.
         stated: Seconds from the beginning of an attempt at which its queue does something.
+        retrying: How the job is retried.
     """
 
     trials: Trials
@@ -57,6 +60,7 @@ class Campaign:
     after_kill: AfterKill = AfterKill.REDELIVERED
     has_limit: bool = False
     stated: tuple[float, ...] = ()
+    retrying: Retrying = NOTHING_KNOWN
 
     def cover_all(self) -> list[Family]:
         """Cover all families; what runs out is not told of if nothing does."""
@@ -120,7 +124,8 @@ class Campaign:
         return Timeouts(self.trials, within=self.settings.within_nanoseconds, crashes=crashes).cover()
 
     def _failures(self) -> Covered:
-        failures = Failures(self.trials, crashes="crash" in self.families)
+        outages = Outages(self.trials, self.retrying, thorough=self.settings.profile == "full")
+        failures = Failures(self.trials, outages, crashes="crash" in self.families)
         return failures.cover(self.baseline.run.trace.effects("A"))
 
     def _overlaps(self) -> Covered:

@@ -7,7 +7,7 @@ import string
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from jobchaos.adapted import job_of
+from jobchaos.adapted import job_of, known
 from jobchaos.baseline import Baseline, NoBaselineError, establish
 from jobchaos.campaign import Campaign
 from jobchaos.claim import claim
@@ -29,7 +29,7 @@ from jobchaos.expiry import clean_run_later, stated_moments
 from jobchaos.families import chosen_families, refuse_unsuitable
 from jobchaos.findings import Family, Findings
 from jobchaos.oracle.judge import Judge
-from jobchaos.oracle.patient import PatientJudge
+from jobchaos.oracle.retry_judge import RetryJudge
 from jobchaos.oracle.serial import SerialJudge
 from jobchaos.serial_orders import establish_orders
 from jobchaos.trials import Driver, Memory, Trials
@@ -69,6 +69,7 @@ def check(
     """
     checked = [job_of(job, (), {}) for job in jobs]
     families = chosen_families(faults, checked)
+    checked = [known(job) for job in checked] if "retry" in families else checked
     only = Schedule.parse(schedule) if isinstance(schedule, str) else schedule
     check = Check(checked, stores or (), settings or Settings(), listener or _nobody, key, probes)
     return check.run(families, only)
@@ -101,6 +102,7 @@ class Check:
         self._listener = listener
         self._memory_key = f"jobchaos/{key or self._label}/{self._label}/".encode()
         self._terms = jobs[0].terms if len(jobs) == 1 else None
+        self._retrying = jobs[0].retrying
         self._remarks = list(dict.fromkeys(line for job in jobs if job.terms for line in job.terms.told()))
         self._stated = stated_moments(jobs, settings)
         self._bench = Workbench(jobs, stores, settings, probes)
@@ -168,7 +170,7 @@ class Check:
             return SerialJudge(orders, self._labels, initial, baseline.volatile, ignore, ledgers)
         later = functools.partial(clean_run_later, runner)
         within = self._settings.within_nanoseconds
-        return PatientJudge(baseline.run, initial, baseline.volatile, ignore, ledgers, later, within)
+        return RetryJudge(baseline.run, initial, baseline.volatile, ignore, ledgers, later, within, self._retrying)
 
     def _campaign(self, trials: Trials, baseline: Baseline, families: Sequence[str]) -> Campaign:
         several = len(self._labels) > 1
@@ -189,6 +191,7 @@ class Check:
             fate,
             self._terms is not None and self._terms.has_limit,
             self._stated,
+            self._retrying,
         )
 
     def _confirmer(self, runner: Runner, judge: Judge | SerialJudge, baseline: Baseline) -> Confirmer | None:

@@ -9,6 +9,7 @@ from jobchaos.core.result import RunResult
 from jobchaos.core.schedule import Fault, Schedule
 from jobchaos.core.trace import Happening, TraceEvent
 from jobchaos.explore.plan import failures
+from jobchaos.outages import Outages
 from jobchaos.trials import Covered, Trial, Trials
 
 _FAMILY = "retry"
@@ -24,11 +25,13 @@ class Failures:
 
     Args:
         trials: Runs and judges.
+        outages: Tries calls that fail more than once.
         crashes: True if crashes are tried as well, so that attempts that end early are covered.
     """
 
-    def __init__(self, trials: Trials, *, crashes: bool) -> None:
+    def __init__(self, trials: Trials, outages: Outages, *, crashes: bool) -> None:
         self._trials = trials
+        self._outages = outages
         self._crashes = crashes
         self._known: set[_Consequence] = set()
 
@@ -53,7 +56,7 @@ class Failures:
 
         self._trials.try_all(_FAMILY, len(plan), fails)
         tried = [trial for _, trial in sorted(done.items()) if trial is not None]
-        return Covered(
+        covered = Covered(
             _FAMILY,
             "every call failing once, and applied once with its reply lost",
             len(plan),
@@ -61,6 +64,9 @@ class Failures:
             pruned=len(done) - len(tried),
             complete=len(done) == len(plan),
         )
+        caught = {plan[index].runs[0].steps for index, trial in done.items() if trial is not None and _is_caught(trial)}
+        self._outages.extend(covered, effects, frozenset(caught))
+        return covered
 
     def _try(self, schedule: Schedule, consequence: _Consequence) -> Trial:
         trial = self._trials.run(_FAMILY, schedule)
@@ -73,6 +79,11 @@ def _ends_at_once(run: RunResult) -> bool:
     """True if the failed call was the last thing that the attempt did."""
     first = [event for event in run.trace.events if event.attempt == 1]
     return len(first) > 1 and first[-1].happening is Happening.RAISED and _failed(first[-2])
+
+
+def _is_caught(trial: Trial) -> bool:
+    """True if the job has survived the failed call: then it may try it again, for as long as it fails."""
+    return trial.schedule.runs[0].fault is Fault.FAIL and not trial.code and not _ends_at_once(trial.run)
 
 
 def _failed(event: TraceEvent) -> bool:

@@ -104,7 +104,7 @@ class Findings:
     def _real(self, code: str, schedule: Schedule) -> str:
         """What makes it happen in production, if its system tells."""
         faults = {run.fault for run in schedule.runs}
-        if self._terms is None or not faults <= {None, Fault.KILL, Fault.TERMINATE, Fault.LIMIT}:
+        if self._terms is None or schedule.fails:
             return ""
         killed = bool(faults & {Fault.KILL, Fault.TERMINATE})
         return f"{self._terms.system}: {self._terms.makes_real(killed=killed, code=code)}"

@@ -10,6 +10,7 @@ from jobchaos.clock.loop import virtual_loop
 from jobchaos.clock.virtual import VirtualClock
 from jobchaos.core.job import Job
 from jobchaos.core.ports import Probe, Worker
+from jobchaos.core.red_flag import RedFlag
 from jobchaos.probes.aiohttp import AiohttpProbe
 from jobchaos.probes.aiosmtplib import AiosmtplibProbe
 from jobchaos.probes.aiosqlite import AiosqliteProbe
@@ -31,6 +32,7 @@ from jobchaos.probes.kombu import KombuProbe
 from jobchaos.probes.locks import LockProbe
 from jobchaos.probes.psycopg import PsycopgProbe
 from jobchaos.probes.psycopg2 import Psycopg2Probe
+from jobchaos.probes.red_flags import RedFlagProbe
 from jobchaos.probes.redis import RedisProbe
 from jobchaos.probes.requests import RequestsMockProbe, RequestsProbe
 from jobchaos.probes.rq import RQProbe
@@ -80,6 +82,7 @@ def probes_for(
         FileLockProbe(),
         EventLoopProbe(bindings, functools.partial(virtual_loop, clock, current)),
         HeldClockProbe(named, held_clocks),
+        *(RedFlagProbe(flag, named, bindings) for flag in _flags(jobs)),
         SpawnProbe(bindings),
         entropy,
         bindings,
@@ -112,3 +115,9 @@ def _of_django() -> list[Probe]:
         DjangoMailFileProbe(),
         DjangoCacheProbe(),
     ]
+
+
+def _flags(jobs: Sequence[Job]) -> list[RedFlag]:
+    """The red flags that have to be seen when they are raised."""
+    flags = (job.retrying.flag for job in jobs)
+    return [flag for flag in flags if flag is not None and flag.is_seen_at_once]

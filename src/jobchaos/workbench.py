@@ -29,6 +29,7 @@ from jobchaos.engine.world import World
 from jobchaos.errors import UsageError
 from jobchaos.probes.bindings import Bindings
 from jobchaos.probes.entropy import EntropyProbe
+from jobchaos.probes.jitter import JitterProbe
 from jobchaos.probes.lines import LineProbe
 from jobchaos.stores.automatic import store_for
 from jobchaos.stores.memory import MemoryStore
@@ -145,13 +146,21 @@ class Workbench:
 
     def _queued(self, job: Job, body: Callable[[], object]) -> Callable[[], object]:
         """A body of a job, with what its queue does if it fails; a job system's own does so by itself."""
-        policy = job.retrying.deliveries
-        self._stage.fatal += job.retrying.fatal
-        return body if policy is None or job.terms is not None else Queue(body, policy, self._stage).deliver
+        self._stage.fatal = job.retrying.fatal
+        has_queue = job.retrying.deliveries is not None and job.terms is None
+        return Queue(body, job.retrying, self._stage).deliver if has_queue else body
+
+    def _share(self) -> float | None:
+        """Where libraries that retry within a job are to draw their delays; None where they please."""
+        own = self._jobs[0].retrying.own
+        if own is None or not self._stage.fails:
+            return None
+        return own.share(late=self._stage.late)
 
     def _probes(self) -> list[Probe]:
         probes = probes_for(self._jobs, self._clock, self._stage.current, self._bindings, self._entropy)
         probes = [*self._own_probes, *probes]  # ours last: they look for names of what they replace
+        probes.append(JitterProbe(self._share))
         return [*probes, LineProbe(is_project_file)] if self.lines else probes
 
 

@@ -14,6 +14,7 @@ from jobchaos.core.effect import Effect, Mode, Touch
 from jobchaos.core.ports import Control, Store, Worker
 from jobchaos.core.result import RunResult
 from jobchaos.core.retry_policy import RetryPolicy
+from jobchaos.core.retrying import Retrying
 from jobchaos.core.schedule import Schedule
 from jobchaos.core.snapshot import Snapshot, Table
 from jobchaos.core.terms import AfterKill
@@ -154,7 +155,7 @@ class Lab:
         stage = Stage(self.clock, world)
         body = job
         if self.policy is not None:
-            body = Queue(job, self.policy, stage).deliver
+            body = Queue(job, Retrying(self.policy), stage).deliver
             stage.fatal = self.policy.fatal
         with stage.watching([self.steps]):
             runner = Runner(

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from jobchaos.core.effect import Effect, Site
 
-_VALUE = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|\b[0-9a-f]{8}-[0-9a-f-]{27}\b|\d+")
+_VALUE = re.compile(r"\b[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}\b|\d+")
 
 NO_CALLS = ("line", "sleep", "await")
 """Kinds of effects in which nobody else takes part."""
@@ -19,7 +19,7 @@ class Call(NamedTuple):
     Attributes:
         kind: The probe's noun.
         site: Where in the user's code it is made, if known.
-        text: What happens, without quoted strings, numbers and UUIDs.
+        text: What happens, without numbers and UUIDs: times, keys.
     """
 
     kind: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,7 +37,7 @@ class RedFlag:
     level: int = 0
     function: Callable[..., Any] | None = None
     subject: str = ""
-    leaves: tuple[str, ...] = ()
+    leaves: Iterable[str] = ()
 
     def __post_init__(self) -> None:
         if isinstance(self.leaves, str):
@@ -45,40 +45,40 @@ class RedFlag:
         object.__setattr__(self, "leaves", Ignore.parse(tuple(self.leaves)).patterns)
 
     @classmethod
-    def log(cls, level: int | str = "ERROR", *, logger: str = "", leaves: tuple[str, ...] | list[str] = ()) -> RedFlag:
+    def log(cls, level: int | str = "ERROR", *, logger: str = "", leaves: Iterable[str] = ()) -> RedFlag:
         """A log record of this level or above, by any logger or by this one and those below it."""
         number = level if isinstance(level, int) else _LEVELS.get(level)
         if number is None:
             raise UsageError(f"there is no log level {level!r}; known are {', '.join(_LEVELS)}, and numbers")
-        return cls("log", logger, level=number, leaves=tuple(leaves))
+        return cls("log", logger, level=number, leaves=leaves)
 
     @classmethod
-    def call(cls, function: Callable[..., Any] | str, *, leaves: tuple[str, ...] | list[str] = ()) -> RedFlag:
+    def call(cls, function: Callable[..., Any] | str, *, leaves: Iterable[str] = ()) -> RedFlag:
         """A call of this function: the function itself, or where it is found, as in `"shop.alerts.page"`."""
         if isinstance(function, str):
             if "." not in function:
                 raise UsageError(f"{function!r} names no function: write its module, too, as in 'shop.alerts.page'")
-            return cls("call", function, leaves=tuple(leaves))
+            return cls("call", function, leaves=leaves)
         if not callable(function):
             raise UsageError(f"a red flag is a function, or the name of one, got {function!r}")
-        return cls("call", getattr(function, "__qualname__", repr(function)), function=function, leaves=tuple(leaves))
+        return cls("call", getattr(function, "__qualname__", repr(function)), function=function, leaves=leaves)
 
     @classmethod
-    def row(cls, table: str, *, leaves: tuple[str, ...] | list[str] = ()) -> RedFlag:
+    def row(cls, table: str, *, leaves: Iterable[str] = ()) -> RedFlag:
         """A new row of this table: a dead letter."""
-        return cls("row", table, leaves=tuple(leaves))
+        return cls("row", table, leaves=leaves)
 
     @classmethod
-    def mail(cls, to: str = "", *, subject: str = "", leaves: tuple[str, ...] | list[str] = ()) -> RedFlag:
+    def mail(cls, to: str = "", *, subject: str = "", leaves: Iterable[str] = ()) -> RedFlag:
         """A mail to this address, or with these words in its subject."""
         if not to and not subject:
             raise UsageError("any mail could be the red flag: say to whom it goes, or what its subject contains")
-        return cls("mail", to, subject=subject, leaves=tuple(leaves))
+        return cls("mail", to, subject=subject, leaves=leaves)
 
     @classmethod
-    def request(cls, url: str, *, leaves: tuple[str, ...] | list[str] = ()) -> RedFlag:
+    def request(cls, url: str, *, leaves: Iterable[str] = ()) -> RedFlag:
         """An HTTP request whose URL contains this."""
-        return cls("request", url, leaves=tuple(leaves))
+        return cls("request", url, leaves=leaves)
 
     def __str__(self) -> str:
         if self.kind == "log":
@@ -113,7 +113,7 @@ class RedFlag:
 
     def without(self, state: State) -> State:
         """A state without what the red flag itself leaves, and without what may be left with it."""
-        plain = Ignore(self.leaves).apply(state)
+        plain = Ignore(tuple(self.leaves)).apply(state)
         return {
             store: type(snapshot)({name: self._stripped(name, table) for name, table in snapshot.tables.items()})
             for store, snapshot in plain.items()

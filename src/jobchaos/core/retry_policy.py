@@ -27,6 +27,8 @@ from jobchaos.errors import UsageError
 LEVELS = ("queue", "job")
 LIMITS = ("after", "before", "clip")
 
+_MANY = 30
+
 Errors = tuple[type[BaseException], ...]
 
 
@@ -155,6 +157,12 @@ class RetryPolicy:
         """True if the number of executions alone would never end it."""
         return self.executions == math.inf
 
+    @property
+    def has_jitter(self) -> bool:
+        """True if chance has a part in any of its first delays."""
+        retries = range(1, int(min(self.executions or 1, _MANY)))
+        return any(delay.low != delay.high for delay in map(self.delay, retries))
+
     def retries(self, error: BaseException) -> bool:
         """True if the job is executed again after this error, as far as the error decides."""
         if isinstance(error, self.fatal):
@@ -174,6 +182,22 @@ class RetryPolicy:
             return Interval(low, high)
         most = nanoseconds("longest", self.longest)
         return Interval(min(low, most), min(high, most))
+
+    def drawn(self, delay: Interval, *, late: bool) -> int:
+        """The delay to try: the longest, or the shortest.
+
+        Where nothing but time ends the retries, delays of nothing would go on for ever; they are tried at half.
+        """
+        if late:
+            return delay.high
+        return delay.high // 2 if self.is_endless and delay.low == 0 else delay.low
+
+    def share(self, *, late: bool) -> float:
+        """Which share of its chance to give a library that draws its delays itself, to the same end."""
+        if late:
+            return 1
+        first = self.delay(1)
+        return 0.5 if self.is_endless and first.low == 0 < first.high else 0
 
     def next(self, execution: int, elapsed: int) -> Interval | None:
         """The delay until the next execution; None if there is none.
@@ -204,7 +228,7 @@ class RetryPolicy:
             delay = self.next(len(moments), moments[-1])
             if delay is None:
                 break
-            moments.append(moments[-1] + (delay.high if late else delay.low))
+            moments.append(moments[-1] + self.drawn(delay, late=late))
         return tuple(moments)
 
 

@@ -29,8 +29,11 @@ class Retrying:
 
     @property
     def deliveries(self) -> RetryPolicy | None:
-        """The policy of redelivery: a job that retries itself, under a queue that nobody has described, has none."""
-        return _ONCE if self.queue is None and self.own is not None else self.queue
+        """How it is delivered again after an error; None if nobody has said so.
+
+        A job that retries itself, and raises a red flag when it gives up, is not delivered again.
+        """
+        return _ONCE if self.queue is None and self.own is not None and self.flag is not None else self.queue
 
     @property
     def policies(self) -> tuple[RetryPolicy, ...]:
@@ -39,8 +42,11 @@ class Retrying:
 
     @property
     def fatal(self) -> tuple[type[BaseException], ...]:
-        """Errors after which nobody must try again."""
-        return tuple(dict.fromkeys(error for policy in self.policies for error in policy.fatal))
+        """Errors after which nobody must try again, as far as the user has said so.
+
+        What a job system or a library adds may be no error at all, but its way to end a job.
+        """
+        return tuple(dict.fromkeys(error for policy in self.policies if not policy.source for error in policy.fatal))
 
     @property
     def is_given(self) -> bool:
@@ -50,3 +56,6 @@ class Retrying:
     def having(self, policy: RetryPolicy) -> Retrying:
         """The same with a policy, in place of what there was at its level."""
         return replace(self, queue=policy) if policy.level == "queue" else replace(self, own=policy)
+
+
+NOTHING_KNOWN = Retrying()

@@ -160,8 +160,8 @@ class Schedule:
 
     @property
     def fails(self) -> bool:
-        """True if a call fails in it, or is not answered."""
-        return any(run.fault not in (None, Fault.KILL, Fault.TERMINATE) for run in self.runs)
+        """True if a call fails in it."""
+        return any(run.fault in (Fault.FAIL, Fault.LOST, Fault.DOWN, Fault.FATAL) for run in self.runs)
 
     @property
     def is_timed(self) -> bool:

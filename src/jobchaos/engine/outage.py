@@ -12,7 +12,7 @@ from jobchaos.core.schedule import Fault, Run
 from jobchaos.core.trace import Happening
 from jobchaos.engine.outcome import describe
 
-_TIRELESS = 1000  # tries in one attempt until it counts as one that never gives up
+_TIRELESS = 500  # tries in one attempt until it counts as one that never gives up
 
 
 class Trying(Protocol):

@@ -8,7 +8,7 @@ from typing import Any
 
 from jobchaos.core.delays import told
 from jobchaos.core.redelivery import GivenUp, Redelivery, message
-from jobchaos.core.retry_policy import RetryPolicy
+from jobchaos.core.retrying import Retrying
 from jobchaos.engine.outcome import describe
 from jobchaos.engine.stage import Stage
 
@@ -18,13 +18,13 @@ class Queue:
 
     Args:
         body: Runs the job once.
-        policy: The policy.
+        retrying: How the job is retried.
         stage: Tells time, and whether calls fail.
     """
 
-    def __init__(self, body: Callable[[], object], policy: RetryPolicy, stage: Stage) -> None:
+    def __init__(self, body: Callable[[], object], retrying: Retrying, stage: Stage) -> None:
         self._body = body
-        self._policy = policy
+        self._retrying = retrying
         self._stage = stage
 
     def deliver(self) -> object:
@@ -50,18 +50,25 @@ class Queue:
             raise
 
     def _failed(self, error: Exception, began: int) -> None:
-        if not self._stage.fails:
+        policy = self._retrying.deliveries
+        if policy is None or not self._stage.fails:
             return
         carried = message()
         executions, first = carried if isinstance(carried, tuple) else (0, began)
         executions += 1
-        policy, now = self._policy, self._stage.clock.now()
+        now = self._stage.clock.now()
         planned = policy.next(executions, now - first) if policy.retries(error) else None
         if planned is None:
             if policy.on_give_up is not None:
-                policy.on_give_up(error)
+                self._last_words(policy.on_give_up, error)
             raise GivenUp(error) from error
         delay = policy.postponed(error)
         if delay is None:
-            delay = planned.high if self._stage.late else planned.low
+            delay = policy.drawn(planned, late=self._stage.late)
         raise Redelivery(f"{describe(error)}, to be retried in {told(delay)}", delay, (executions, first)) from error
+
+    def _last_words(self, hook: Callable[[BaseException], object], error: Exception) -> None:
+        flag, worker = self._retrying.flag, self._stage.current()
+        if flag is not None and flag.function is hook and worker is not None:
+            worker.flag(f"{flag.where}()")
+        hook(error)

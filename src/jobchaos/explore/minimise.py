@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator
 
-from jobchaos.core.schedule import Run, Schedule, Segment, Wait
+from jobchaos.core.schedule import Fault, Run, Schedule, Segment, Wait
 
 
 def minimise(schedule: Schedule, fails: Callable[[Schedule], bool], *, identical: bool) -> Schedule:
@@ -48,6 +48,9 @@ def simplifications(schedule: Schedule, *, identical: bool) -> Iterator[Schedule
         if isinstance(segment, Run) and segment.fault is not None:
             yield Schedule(_joined((*segments[:at], Run(segment.copy, segment.steps), *segments[at + 1 :])))
     for at, segment in enumerate(segments):
+        for smaller in _smaller(segment) if isinstance(segment, Run) else ():
+            yield Schedule((*segments[:at], smaller, *segments[at + 1 :]))
+    for at, segment in enumerate(segments):
         if isinstance(segment, Run) and segment.steps:
             for steps in sorted({0, segment.steps // 2, segment.steps - 1}):
                 yield Schedule((*segments[:at], dataclasses.replace(segment, steps=steps, wait=1), *segments[at + 1 :]))
@@ -56,6 +59,15 @@ def simplifications(schedule: Schedule, *, identical: bool) -> Iterator[Schedule
             for wait in sorted({1, segment.wait // 2, segment.wait - 1}):
                 struck = dataclasses.replace(segment, wait=wait)
                 yield Schedule((*segments[:at], struck, *segments[at + 1 :]))
+
+
+def _smaller(outage: Run) -> Iterator[Run]:
+    """The same call out for fewer tries, and with earlier retries."""
+    if outage.fault is Fault.DOWN and outage.count > 1:
+        for count in sorted({1, outage.count // 2, outage.count - 1}):
+            yield dataclasses.replace(outage, count=count)
+    if outage.late:
+        yield dataclasses.replace(outage, late=False)
 
 
 def _ends(segments: tuple[Segment, ...], copy: str) -> bool:

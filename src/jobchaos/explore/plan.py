@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from jobchaos.core.call import NO_CALLS
 from jobchaos.core.effect import Effect
 from jobchaos.core.schedule import Fault, Run, Schedule
 from jobchaos.explore.gaps import gaps
@@ -44,7 +45,7 @@ def family_of(schedule: Schedule) -> str:
     if schedule.is_timed:
         return EXPIRY
     faults = {run.fault for run in schedule.runs}
-    if faults & {Fault.FAIL, Fault.LOST}:
+    if faults & {Fault.FAIL, Fault.LOST, Fault.DOWN, Fault.FATAL}:
         return "retry"
     if faults & {Fault.HANG, Fault.LATE, Fault.SLOW} or str(schedule) == "A":
         return "timeout"
@@ -108,8 +109,4 @@ def limits(effects: Sequence[Effect]) -> list[Schedule]:
 
 
 def _calls(effects: Sequence[Effect]) -> list[tuple[int, Effect]]:
-    return [(position, effect) for position, effect in enumerate(effects) if effect.kind not in _NO_CALLS]
-
-
-_NO_CALLS = ("line", "sleep", "await")
-"""Kinds of effects in which nobody else takes part."""
+    return [(position, effect) for position, effect in enumerate(effects) if effect.kind not in NO_CALLS]

@@ -51,6 +51,15 @@ FIXES_BY_CODE = {
     "JC308": "catch the exception, undo or finish what was begun, and let the job be retried",
     "JC307": "let something find jobs whose worker is gone, and put them back",
     "JC415": "let the error go on to the queue, which redelivers the job, or undo what belongs to the call",
+    "JC506": "bound it: a number of executions, or a total time, and then a red flag",
+    "JC507": "leave the loop when the call has succeeded: return, break, or test its result",
+    "JC508": "catch only the errors that may pass (a reset connection, a timeout, 429, 503), and let all others out",
+    "JC509": "retry at one level only: in the job for moments, or by the queue for minutes and more",
+    "JC510": "count executions, the first included, in one place; or give the policy that is meant, as policy=",
+    "JC511": "let one library compute the delays; or give the policy that is meant, as policy=",
+    "JC512": "write a dead letter, or alert somebody, where the job is given up: in on_failure, or after the last try",
+    "JC513": "raise it where the job is given up, not wherever a try fails",
+    "JC514": "undo what was begun, do it all in one transaction, or declare what may be left: RedFlag...(leaves=[...])",
     "JC505": "let the error go on to the queue, which redelivers the job, or undo what belongs to the failed call",
     "JC603": "let each write that a lease guards say whose it is (UPDATE ... WHERE token = ?), so that one that comes "
     "too late changes nothing",
@@ -68,7 +77,8 @@ FIXES_BY_CODE = {
 def message(job: str, run: RunResult, judgement: Judgement, ledgers: frozenset[str]) -> str:
     """What goes wrong, and when: `send(1) mails ann@example.com twice when its worker dies after ...`."""
     if judgement.said:
-        return f"{job} {judgement.said}"
+        when = f" {_circumstance(run, several=False)}" if run.schedule.fails else ""
+        return f"{job} {judgement.said}{when}"
     circumstance = _circumstance(run, several=bool(judgement.against)) + _meantime(run)
     text = f"{job} {_consequence(run, judgement, ledgers)} {circumstance}"
     return f"{text}; no serial order does (nearest: {judgement.against})" if judgement.against else text
@@ -157,6 +167,9 @@ def _meantime(run: RunResult) -> str:
 
 
 def _circumstance(run: RunResult, *, several: bool) -> str:
+    for position, segment in enumerate(run.schedule.runs if run.schedule.fails else ()):
+        if segment.fault is not None:
+            return f"when {_failed(run, position)}"
     events = run.trace.events
     for position, event in enumerate(events):
         if event.happening is Happening.KILLED:
@@ -174,9 +187,6 @@ def _circumstance(run: RunResult, *, several: bool) -> str:
         return f"when run as '{run.schedule}'"
     if len(run.copies) > 1:
         return "when two copies run, even one after the other"
-    for position, segment in enumerate(run.schedule.runs):
-        if segment.fault is not None:
-            return f"when {_failed(run, position)}"
     return f"when it is delivered {_times(len(run.schedule.runs))}"
 
 
@@ -191,7 +201,14 @@ def _failed(run: RunResult, position: int) -> str:
     call = short(effects[steps]) if steps < len(effects) else "a call"
     if fault.fault is Fault.LIMIT:
         return f"its time is over before {call}"
-    return f"the answer to {call} is lost" if fault.fault is Fault.LOST else f"{call} fails"
+    if fault.fault is Fault.LOST:
+        return f"the answer to {call} is lost"
+    if fault.fault is Fault.FATAL:
+        return f"{call} fails with an error that is fatal"
+    if fault.fault is Fault.DOWN:
+        late = ", and each retry comes as late as it may" if fault.late else ""
+        return f"{call} fails {_times(fault.count) if fault.count else 'for good'}{late}"
+    return f"{call} fails"
 
 
 def _meanwhile(following: Iterable[TraceEvent], paused: str) -> str:

@@ -24,6 +24,7 @@ class Checker:
         config: pytest's configuration.
         families: The families of faults to try.
         keywords: Names of settings that it takes as keywords, instead of the job; and, first, the fixture's own name.
+            `policy` (a `RetryPolicy`, or a list with one of each level) and `red_flag` are about the job's retries.
     """
 
     def __init__(self, config: pytest.Config, families: Sequence[str], keywords: Sequence[str] = ()) -> None:
@@ -46,7 +47,8 @@ class Checker:
                     "function itself and its arguments apart: run_twice(send_invoice, 42)."
                 )
             options = {name: kwargs.pop(name) for name in self._keywords[1:] if name in kwargs}
-            return self._check(_jobs(job, args, kwargs), options)
+            declared = {name: options.pop(name) for name in _RETRYING if name in options}
+            return self._check([_retried(one, **declared) for one in _jobs(job, args, kwargs)], options)
         except UsageError as error:
             raise error.with_traceback(None)  # noqa: B904 - the mistake is in the test: nobody wants to read our code
 
@@ -72,6 +74,16 @@ class Checker:
             return verdict
         report = render(verdict, replay=lambda schedule: _replay_line(item, schedule))
         raise (JobChaosError if verdict.status == "fails" else InconclusiveError)(report, verdict)
+
+
+_RETRYING = ("policy", "red_flag")
+
+
+def _retried(job: Job, policy: Any = (), red_flag: Any = None) -> Job:
+    """The job, with what the test says about its retries; None says nothing."""
+    policies = policy if isinstance(policy, list | tuple) else [policy]
+    job = job.with_policy(*(one for one in policies if one is not None))
+    return job if red_flag is None else job.with_red_flag(red_flag)
 
 
 def _listed(item: pytest.Item, fixture: str) -> Sequence[Any]:

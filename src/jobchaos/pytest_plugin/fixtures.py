@@ -43,8 +43,12 @@ def run_crashing(pytestconfig: pytest.Config) -> Checker:
 
 @pytest.fixture(scope="session")
 def run_with_retries(pytestconfig: pytest.Config) -> Checker:
-    """`run_with_retries(job, *args, **kwargs)`: after any failed or unanswered call, the state is a single run's."""
-    return _checker(pytestconfig, "retry")
+    """`run_with_retries(job, *args, **kwargs)`: after any failed or unanswered call, the state is a single run's.
+
+    `run_with_retries(job, ..., policy=RetryPolicy(...), red_flag=RedFlag.log())`: it is retried as the policy says, and
+    when it is given up, it says so once, and leaves the state as it was.
+    """
+    return _checker(pytestconfig, "retry", keywords=("run_with_retries", "policy", "red_flag"))
 
 
 @pytest.fixture(scope="session")
