@@ -97,7 +97,7 @@ class Campaign:
     def _crashes(self) -> Covered:
         if self.settings.delivery == "at-most-once":
             return Covered("crash", "a kill loses the job, and that is accepted")
-        covered = Crashes(self.trials, self.world).cover()
+        covered = Crashes(self.trials, self.world, foreseeable=not self.settings.torn_writes).cover()
         if self.after_kill is not AfterKill.REDELIVERED:
             self._add(covered, [_LOSS])
         if self.has_limit:

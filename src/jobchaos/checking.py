@@ -198,6 +198,11 @@ class Check:
         """What tries crashes for real; different jobs are not crashed one by one, and tasks of one loop not apart."""
         if isinstance(judge, SerialJudge) or self._settings.granularity == "await":
             return None
+        if self._settings.torn_writes:
+            self._remarks.append(
+                "torn writes: a kill takes the machine along, so that none was tried with a real SIGKILL"
+            )
+            return None
         judge_against = functools.partial(
             Judge,
             initial=self._world.initial,

@@ -86,9 +86,11 @@ class Crashes:
     Args:
         trials: Runs and judges.
         world: The state.
+        foreseeable: Whether a death leaves what an attempt that lives on shows at that moment.
     """
 
-    def __init__(self, trials: Trials, world: World) -> None:
+    def __init__(self, trials: Trials, world: World, *, foreseeable: bool = True) -> None:
+        self._foreseeable = foreseeable
         self._trials = trials
         self._world = world
         self._nodes: list[_Node] = []
@@ -179,14 +181,14 @@ class Crashes:
         seen: dict[int, _Seen] = {}
 
         def look(steps: int, upcoming: Effect) -> None:
-            if upcoming.durable:
+            if upcoming.durable and self._foreseeable:
                 with contextlib.suppress(UsageError):  # it is locked: then the death itself will show
                     chunks = (node.fresh.chunks if node.saved is not None else ()) + self._trials.runner.fresh.chunks
                     seen[steps] = self._world.snapshot(), Fresh(chunks)
 
         run = self._attempt(node, Run("A"), look)
         effects = _latest(node, run)
-        if run.completed:
+        if run.completed and self._foreseeable:
             seen[len(effects)] = run.state, run.fresh
         # Before its first lasting write, an attempt that dies has left nothing. That much is tried once.
         kills = gaps(effects) if not node.path else gaps(effects)[1:]

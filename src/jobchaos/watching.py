@@ -54,6 +54,8 @@ def probes_for(
     current: Callable[[], Worker | None],
     bindings: Bindings,
     entropy: EntropyProbe,
+    *,
+    torn_writes: bool = False,
 ) -> list[Probe]:
     """All probes but those for lines, in the order in which they are to be installed.
 
@@ -63,6 +65,7 @@ def probes_for(
         current: Gives the worker of the calling thread.
         bindings: Finds other names of what the probes replace.
         entropy: Hands out random values.
+        torn_writes: Whether kills lose what was not synced.
     """
     named = [place for job in jobs for place in places(job.body)]
     return [
@@ -70,12 +73,10 @@ def probes_for(
         SQLiteProbe(bindings),
         PsycopgProbe(),
         Psycopg2Probe(bindings),
-        SQLAlchemyProbe(),
-        AiosqliteProbe(),
-        *_of_django(),
+        *_above_drivers(),
         SocketProbe(),
         TransportProbe(),
-        FileProbe(bindings),
+        FileProbe(bindings, torn_writes=torn_writes),
         SleepProbe(bindings),
         LockProbe(named),
         WaitProbe(named),
@@ -108,8 +109,11 @@ def _job_systems() -> list[Probe]:
     return [KombuProbe(), RQProbe(), DramatiqProbe(), HueyProbe(), ArqProbe(), TaskiqProbe()]
 
 
-def _of_django() -> list[Probe]:
+def _above_drivers() -> list[Probe]:
+    """Those of what stands between jobs and the drivers of databases."""
     return [
+        SQLAlchemyProbe(),
+        AiosqliteProbe(),
         DjangoProbe(),
         *(DjangoMailProbe(backend) for backend in ("locmem", "console", "dummy")),
         DjangoMailFileProbe(),

@@ -158,7 +158,14 @@ class Workbench:
         return own.share(late=self._stage.late)
 
     def _probes(self) -> list[Probe]:
-        probes = probes_for(self._jobs, self._clock, self._stage.current, self._bindings, self._entropy)
+        probes = probes_for(
+            self._jobs,
+            self._clock,
+            self._stage.current,
+            self._bindings,
+            self._entropy,
+            torn_writes=self._settings.torn_writes,
+        )
         probes = [*self._own_probes, *probes]  # ours last: they look for names of what they replace
         probes.append(JitterProbe(self._share))
         return [*probes, LineProbe(is_project_file)] if self.lines else probes

@@ -59,6 +59,8 @@ class Settings:
         visibility_timeout: Virtual seconds after which the queue delivers a message again that is still being worked
             on; 0 if it never does, or if that is unknown.
         skew: Virtual seconds by which the wall clock of a worker's machine may be wrong; 0 if all clocks are right.
+        torn_writes: Whether a kill takes the machine along, as a power failure does: of what was written to files and
+            not synced, only a part is left.
         audit: Which share of the schedules that need not be run is run all the same, to see whether that is so; 0 to 1.
     """
 
@@ -82,6 +84,7 @@ class Settings:
     horizon: float = 3600.0
     visibility_timeout: float = 0.0
     skew: float = 0.0
+    torn_writes: bool = False
 
     def __post_init__(self) -> None:
         _one_of("profile", self.profile, _PROFILES)
@@ -92,6 +95,13 @@ class Settings:
             raise UsageError(
                 'granularity="await" runs all copies in the event loop of one process, and isolation="process" runs '
                 "each in a process of its own: choose one of them"
+            )
+        if not isinstance(self.torn_writes, bool):
+            raise UsageError(f"torn_writes must be True or False, got {self.torn_writes!r}")
+        if self.torn_writes and self.isolation == "process":
+            raise UsageError(
+                'torn_writes=True needs a machine that loses its power, which is simulated, and isolation="process" '
+                "kills in earnest, by which no written data is lost: choose one of them"
             )
         _whole("copies", self.copies, 1, 4)
         _whole("preemptions", self.preemptions, -1, 20)

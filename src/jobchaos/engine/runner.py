@@ -239,6 +239,7 @@ class Runner:
             standing.fault = None
             copy.killed()
             self._note(Happening.KILLED, worker, "after its last effect, before it was acknowledged")
+            worker.bury()
         else:
             self._note(Happening.FINISHED, worker, "")
             copy.completed, copy.error = True, ""

@@ -23,9 +23,11 @@ from jobchaos.probes.audit import subscribe, unsubscribe
 from jobchaos.probes.base import BaseProbe, Patches
 from jobchaos.probes.bindings import Bindings
 from jobchaos.probes.paths import is_regular, path_of
+from jobchaos.probes.unsynced import Unsynced
 from jobchaos.probes.written_file import WrittenFile, failure, is_valid, layered, write_step
 
 _open = io.open
+_SYNCS = ("fsync", "fdatasync")
 _DESCRIPTOR_WRITES = {"write": 0, "pwrite": 0, "writev": 0, "pwritev": 0, "sendfile": 0, "copy_file_range": 1}
 """Functions of `os` that write, and which of their arguments is the descriptor written to."""
 
@@ -35,10 +37,12 @@ class FileProbe(BaseProbe):
 
     Args:
         bindings: Finds other names of `open` and `os.write`.
+        torn_writes: Whether a kill takes the machine along, so that what was not synced is lost in part.
     """
 
-    def __init__(self, bindings: Bindings) -> None:
+    def __init__(self, bindings: Bindings, *, torn_writes: bool = False) -> None:
         self._bindings = bindings
+        self._unsynced = Unsynced() if torn_writes else None
         self._patches = Patches()
         self._control: Control | None = None
         self._local = threading.local()
@@ -56,6 +60,11 @@ class FileProbe(BaseProbe):
                 genuine = getattr(os, name)
                 self._patches.set(os, name, self._descriptor_write(genuine, position))
                 self._bindings.replace(genuine, getattr(os, name))
+        for name in _SYNCS if self._unsynced is not None else ():
+            if hasattr(os, name):
+                genuine = getattr(os, name)
+                self._patches.set(os, name, self._sync(genuine))
+                self._bindings.replace(genuine, getattr(os, name))
         for event in _ACTS:
             subscribe(event, self._audit)
 
@@ -65,6 +74,16 @@ class FileProbe(BaseProbe):
             unsubscribe(event, self._audit)
         self._patches.undo()
         self._control = None
+
+    def bury(self, worker: Worker) -> None:
+        """See `Probe.bury`."""
+        if self._unsynced is not None:
+            self._unsynced.lose(worker)
+
+    def settle(self) -> None:
+        """See `Probe.settle`."""
+        if self._unsynced is not None:
+            self._unsynced.forget()
 
     def _worker(self) -> Worker | None:
         return None if self._control is None else self._control.current()
@@ -85,6 +104,8 @@ class FileProbe(BaseProbe):
         error = problem()  # again: another worker may have moved meanwhile
         if error is None:
             pending.done()
+            if event == "os.rename" and self._unsynced is not None:
+                self._unsynced.moved(*touched)
         else:
             pending.failed(error)
 
@@ -113,7 +134,7 @@ class FileProbe(BaseProbe):
             self._local.opening = False
         path = path_of(raw.fileno())
         if path is not None:
-            raw.worker, raw.path = worker, path
+            raw.worker, raw.path, raw.unsynced = worker, path, self._unsynced
         return layered(raw, mode, buffering, text)
 
     def _announcing(self, opener: Any) -> Any:
@@ -133,9 +154,25 @@ class FileProbe(BaseProbe):
             path = path_of(args[position]) if worker is not None and is_regular(args[position]) else None
             if worker is None or path is None:
                 return genuine(*args, **kwargs)
-            return write_step(worker, path, lambda: genuine(*args, **kwargs), appending=False)
+            return write_step(worker, path, lambda: genuine(*args, **kwargs), False, self._unsynced)
 
         return write
+
+    def _sync(self, genuine: Callable[[Any], None]) -> Callable[[Any], None]:
+        """Where data that is not synced may be lost, to sync it is a step."""
+
+        def sync(fd: Any) -> None:
+            worker, descriptor = self._worker(), fd if isinstance(fd, int) else fd.fileno()
+            path = path_of(descriptor) if worker is not None and is_regular(descriptor) else None
+            if worker is None or path is None or self._unsynced is None:
+                genuine(fd)
+                return
+            worker.touch(f"file:{path}")
+            effect = Effect("file", f"fsync {path}", (Touch(f"file:{path}", Mode.WRITE),), durable=True)
+            worker.perform(effect, lambda: genuine(fd), failure=failure)
+            self._unsynced.synced(path)
+
+        return sync
 
 
 _Act = tuple[str, tuple[str, ...], Callable[[], "OSError | None"]]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import functools
 import io
 from collections.abc import Callable
 from typing import Any
 
 from jobchaos.core.effect import Effect, Mode, Touch
 from jobchaos.core.ports import Worker
+from jobchaos.probes.unsynced import Unsynced
 
 _UNBUFFERED = 0
 _LINES = 1
@@ -23,6 +25,7 @@ class WrittenFile(io.FileIO):
 
     worker: Worker | None = None
     path = ""
+    unsynced: Unsynced | None = None
 
     def write(self, data: Any, /) -> int:
         """A step."""
@@ -31,7 +34,8 @@ class WrittenFile(io.FileIO):
             return super().write(data)
         if worker.dead:
             return memoryview(data).nbytes
-        return write_step(worker, self.path, lambda: super(WrittenFile, self).write(data), "a" in self.mode)
+        call = functools.partial(super().write, data)
+        return write_step(worker, self.path, call, "a" in self.mode, self.unsynced)
 
     def truncate(self, size: int | None = None, /) -> int:
         """A step."""
@@ -43,8 +47,12 @@ class WrittenFile(io.FileIO):
         return worker.perform(effect, lambda: super(WrittenFile, self).truncate(size), failure=failure)
 
 
-def write_step(worker: Worker, path: str, call: Callable[[], int], appending: bool) -> int:
+def write_step(
+    worker: Worker, path: str, call: Callable[[], int], appending: bool, unsynced: Unsynced | None = None
+) -> int:
     """Let a worker write to a file, as a step; return how many bytes were written."""
+    if unsynced is not None:
+        call = functools.partial(unsynced.writing, worker, path, call)
     worker.touch(f"file:{path}")
     mode = Mode.APPEND if appending else Mode.WRITE
     effect = Effect("file", f"write {path}", (Touch(f"file:{path}", mode),), durable=True)
