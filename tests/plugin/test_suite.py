@@ -145,6 +145,12 @@ def test_a_window_between_mark_and_work_is_found_and_told_apart(suite: Runs) -> 
     result.stdout.fnmatch_lines(["*killed midway*", "*there is a guard*", "*real with*late=True; today a kill loses*"])
 
 
+def test_a_race_past_a_guard_is_found(suite: Runs) -> None:
+    result = suite("def test(): tasks.checks_then_adds.delay(); assert points() == 10")
+    assert causes(result) == [("JC203", "A", "tasks.checks_then_adds")]
+    result.stdout.fnmatch_lines(["*delivered to two workers at once*(A1 B A)*", "*guard against duplicates*"])
+
+
 def test_the_replay_line_shows_it_again(suite: Runs, project: pytest.Pytester) -> None:
     suite("def test(): tasks.marks_then_adds.delay(); assert points() == 10")
     result = suite(
@@ -352,7 +358,7 @@ class Case(unittest.TestCase):
     def test_subtests(self):
         for n in range(2):
             with self.subTest(n=n):
-                tasks.checks_then_adds.delay()
+                tasks.sets.delay(10)
 """
 
 

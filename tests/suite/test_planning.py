@@ -81,3 +81,8 @@ def test_only_the_tasks_that_are_asked_for() -> None:
         "other": [],
     }.items():
         assert [one.nodeid for one in plan(some, pattern)] == tests, pattern
+
+
+def test_two_copies_overlap_where_the_first_one_has_looked_and_not_yet_acted() -> None:
+    assert [str(one) for one in schedules_for([READ, READ, WRITE], may_overlap=True)] == ["A A", "A2 B A"]
+    assert [str(one) for one in schedules_for([WRITE, READ], may_overlap=True)] == ["A A"]

@@ -52,11 +52,7 @@ class DjangoStatementProbe(BaseProbe):
 
     def enter(self, worker: Worker) -> None:
         """See `Probe.enter`: what is open now was opened by the test."""
-        if self._control is not None and "django.db" in sys.modules:
-            from django.db import connections
-
-            opened = connections.all(initialized_only=True)
-            self._levels[worker] = {connection: _level(connection) for connection in opened}
+        self._levels[worker] = {connection: _level(connection) for connection in _opened()}
 
     def _worker(self) -> Worker | None:
         return None if self._control is None else self._control.current()
@@ -142,13 +138,27 @@ class DjangoStatementProbe(BaseProbe):
 
 def waits_for_commit() -> bool:
     """True if a test's transaction holds back functions that were to run after a COMMIT, which never comes."""
+    return any(connection.run_on_commit for connection in _opened())
+
+
+def is_in_transaction() -> bool:
+    """True if the calling thread has a transaction open, as within a test that is rolled back at its end."""
+    return any(connection.in_atomic_block for connection in _opened())
+
+
+def close_connections() -> None:
+    """Close those of the calling thread."""
+    for connection in _opened():
+        connection.close()
+
+
+def _opened() -> list[Any]:
     if "django.db" not in sys.modules:
-        return False
+        return []
     from django.conf import settings
     from django.db import connections
 
-    opened = connections.all(initialized_only=True) if settings.configured else ()
-    return any(connection.run_on_commit for connection in opened)
+    return list(connections.all(initialized_only=True)) if settings.configured else []
 
 
 def _level(connection: Any) -> int:

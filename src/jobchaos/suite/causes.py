@@ -10,6 +10,7 @@ from jobchaos.suite.symptoms import Symptom
 
 _FAULTS = (Fault.KILL, Fault.TERMINATE, Fault.LOST, Fault.FAIL, Fault.HANG)
 """What is easier to understand comes first."""
+_DUPLICATE = Schedule.parse("A A")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +45,8 @@ class Cause:
 
     @property
     def is_window(self) -> bool:
-        """True if there is a guard against duplicates, and only a death at the wrong moment gets past it."""
-        return all("!" in symptom.schedule for symptom in self.symptoms if symptom.grade != "C")
+        """True if there is a guard against duplicates, and only a death or an overlap at the wrong moment passes it."""
+        return not any(str(_DUPLICATE) == symptom.schedule for symptom in self.symptoms if symptom.grade != "C")
 
 
 def group(symptoms: Iterable[Symptom]) -> list[Cause]:

@@ -24,6 +24,9 @@ class Deliveries:
     def __init__(self, schedule: Schedule, recording: Recording) -> None:
         self.number = 0
         """Which delivery this is, from 1."""
+        self.schedule = schedule
+        self.overlap = len(schedule.copies) > 1
+        """Whether two copies overlap; then they are no matter of this class."""
         self._runs = list(schedule.runs)
         self._recording = recording
         self._answers: list[Any] = []

@@ -12,8 +12,10 @@ from typing import Any
 from jobchaos.core.adapter import Execution
 from jobchaos.core.effect import Effect, Foreign
 from jobchaos.core.schedule import Run, Schedule
+from jobchaos.probes.django_statements import is_in_transaction
 from jobchaos.suite.deliveries import Deliveries
 from jobchaos.suite.idempotent import Idempotent
+from jobchaos.suite.overlap import Overlap
 from jobchaos.suite.seen import Act, Recording, Seen, Target
 from jobchaos.suite.stage import Delivery, Unregistered, Watch
 from jobchaos.suite.state import Surroundings
@@ -120,6 +122,9 @@ class Director:
                 if deliveries is None:
                     with self._watched(seen):
                         return execution.run()
+                if deliveries.overlap:
+                    with self._placed(seen):
+                        return Overlap(execution.run, self.watch, take.recording).follow(deliveries.schedule)
                 for run in deliveries:
                     with self._attempted(seen, run, deliveries) as results:
                         results.append(execution.run())
@@ -147,6 +152,7 @@ class Director:
         within = _place.get().within
         target = execution.task, take.count[execution.task]
         seen = Seen(target, execution.site, execution.terms, within[-1].target[0] if within else "")
+        seen.may_overlap = not (execution.is_async or is_in_transaction())
         take.recording.executions.append(seen)
         return seen
 
@@ -168,18 +174,24 @@ class Director:
     @contextlib.contextmanager
     def _attempted(self, seen: Seen, run: Run, deliveries: Deliveries) -> Iterator[list[Any]]:
         """Deliver once; no error gets out, but is kept for the end."""
-        place = _place.get()
         worker = Delivery(deliveries.number, self.watch)
         worker.standing.credit, worker.standing.fault = run.steps, run.fault
         results: list[Any] = []
-        _place.set(_Place((*place.within, seen), on_mission=True))
-        try:
+        with self._placed(seen):
             with worker.living():
                 yield results
             if worker.outcome.kind == "killed":
                 for probe in self.watch.probes:
                     probe.bury(worker)
             deliveries.conclude(run, worker, results)
+
+    @contextlib.contextmanager
+    def _placed(self, seen: Seen) -> Iterator[None]:
+        """What happens meanwhile happens to that execution."""
+        place = _place.get()
+        _place.set(_Place((*place.within, seen), on_mission=True))
+        try:
+            yield
         finally:
             _place.set(place)
 

@@ -69,11 +69,11 @@ def plan(candidates: Iterable[Candidate], pattern: str = "") -> list[Assignment]
     return [
         Assignment(one.nodeid, one.seen.target, schedules, one.seconds)
         for _, _, one in chosen
-        if (schedules := schedules_for(one.seen.acts))
+        if (schedules := schedules_for(one.seen.acts, may_overlap=one.seen.may_overlap))
     ]
 
 
-def schedules_for(acts: Sequence[Act]) -> tuple[Schedule, ...]:
+def schedules_for(acts: Sequence[Act], *, may_overlap: bool = False) -> tuple[Schedule, ...]:
     """How to deliver a task with these effects: twice; killed in each gap between durable writes; and so on.
 
     Kills between the same two durable writes leave the same state, so one of them is tried; before the first one
@@ -87,7 +87,13 @@ def schedules_for(acts: Sequence[Act]) -> tuple[Schedule, ...]:
     soft = [_faulty(at, Fault.TERMINATE) for at in sorted(gaps[:_SOFT])]
     foreign = [at for at, act in enumerate(acts) if act.is_foreign and act.kind != "queue"]
     lost = [_faulty(at, Fault.LOST) for at in foreign[:_LOST]]
-    return (_DUPLICATE, *kills, *soft, *lost)
+    return (_DUPLICATE, *(_overlap(acts) if may_overlap else ()), *kills, *soft, *lost)
+
+
+def _overlap(acts: Sequence[Act]) -> tuple[Schedule, ...]:
+    """One copy has looked, and is about to act, when another one does all of it."""
+    first = next((at for at, act in enumerate(acts) if act.writes), 0)
+    return (Schedule((Run("A", first), Run("B"), Run("A"))),) if first else ()
 
 
 def _faulty(steps: int, fault: Fault) -> Schedule:

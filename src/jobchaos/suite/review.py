@@ -71,7 +71,8 @@ def _problem(cause: Cause) -> str:
     first = cause.first
     fault = next((run.fault for run in Schedule.parse(first.schedule).runs if run.fault), None)
     if fault is None:
-        when = "delivered twice"
+        overlaps = len(Schedule.parse(first.schedule).copies) > 1
+        when = "delivered to two workers at once" if overlaps else "delivered twice"
     elif fault is Fault.LOST:
         when = "delivered again because an answer got lost"
     else:

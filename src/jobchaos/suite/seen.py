@@ -75,6 +75,7 @@ class Seen:
         terms: What the system would do with it in production.
         within: The task that executed it; empty for the test itself.
         acts: Its effects, and those of tasks executed within it, in order.
+        may_overlap: Whether two copies of it can run at the same time here.
     """
 
     target: Target
@@ -82,6 +83,7 @@ class Seen:
     terms: Terms
     within: str = ""
     acts: list[Act] = field(default_factory=list)
+    may_overlap: bool = False
 
     @property
     def signature(self) -> tuple[object, ...]:

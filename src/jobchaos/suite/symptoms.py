@@ -230,6 +230,8 @@ def _explains(act: Act, change: Change) -> bool:
 
 
 def _family(schedule: Schedule) -> str:
+    if len(schedule.copies) > 1:
+        return "2"
     return _FAMILY[next((run.fault for run in schedule.runs if run.fault is not None), None)]
 
 
