@@ -33,6 +33,7 @@ class RedisProbe(BaseProbe):
         self._patched: set[tuple[type, str]] = set()
         self._places = Places()
         self._links: weakref.WeakKeyDictionary[Any, Link] = weakref.WeakKeyDictionary()
+        self._used: dict[Any, None] = {}  # connections that workers have used in this run
         self._scripts = Scripts()
         self._control: Control | None = None
         self._dialogue: Dialogue | None = None
@@ -48,6 +49,7 @@ class RedisProbe(BaseProbe):
 
     def remove(self) -> None:
         """See `Probe.remove`."""
+        self.settle()
         self._patches.undo()
         self._patched.clear()
         self._links.clear()
@@ -68,8 +70,15 @@ class RedisProbe(BaseProbe):
             if link.worker is worker and connection in self._links:
                 self._close(connection)
 
+    def settle(self) -> None:
+        """See `Probe.settle`: few jobs close their client, and none that is killed. The next run connects anew."""
+        for connection in self._used:
+            self._close(connection)
+        self._used.clear()
+
     def after_fork(self) -> None:
         """See `Probe.after_fork`."""
+        self._used.clear()
         if self._dialogue is not None:
             self._dialogue.forked = True
 
@@ -180,6 +189,7 @@ class RedisProbe(BaseProbe):
         require_own(connection, link, worker)
         link.meet(socket_of(connection), int(connection.db or 0))
         link.worker = worker
+        self._used[connection] = None
         commands = list(commands_in(command))
         why = unfit(connection, link, commands)
         if why:
