@@ -19,6 +19,7 @@ from jobchaos.probes.bindings import Bindings
 from jobchaos.probes.django import DjangoProbe
 from jobchaos.probes.django_cache import DjangoCacheProbe
 from jobchaos.probes.django_mail import DjangoMailFileProbe, DjangoMailProbe
+from jobchaos.probes.django_tasks import DjangoTasksProbe
 from jobchaos.probes.dramatiq import DramatiqProbe
 from jobchaos.probes.entropy import EntropyProbe
 from jobchaos.probes.event_loops import EventLoopProbe
@@ -30,6 +31,7 @@ from jobchaos.probes.httpx import HTTPXProbe
 from jobchaos.probes.huey import HueyProbe
 from jobchaos.probes.kombu import KombuProbe
 from jobchaos.probes.locks import LockProbe
+from jobchaos.probes.procrastinate import ProcrastinateProbe
 from jobchaos.probes.psycopg import PsycopgProbe
 from jobchaos.probes.psycopg2 import Psycopg2Probe
 from jobchaos.probes.red_flags import RedFlagProbe
@@ -106,7 +108,17 @@ def _clients() -> list[Probe]:
 
 
 def _job_systems() -> list[Probe]:
-    return [KombuProbe(), RQProbe(), DramatiqProbe(), HueyProbe(), ArqProbe(), TaskiqProbe()]
+    return [
+        KombuProbe(),
+        RQProbe(),
+        DramatiqProbe(),
+        HueyProbe(),
+        ArqProbe(),
+        TaskiqProbe(),
+        ProcrastinateProbe(),
+        DjangoTasksProbe("django.tasks"),
+        DjangoTasksProbe("django_tasks"),
+    ]
 
 
 def _above_drivers() -> list[Probe]:

@@ -13,10 +13,14 @@ from collections.abc import Iterator
 from jobchaos.core.adapter import Adapter
 
 _HOMES = {
+    "apscheduler": "apscheduler:APSchedulerAdapter",
     "arq": "arq:ArqAdapter",
     "celery": "celery:CeleryAdapter",
+    "django.tasks": "django_tasks:DjangoTasksAdapter",
+    "django_tasks": "django_tasks:DjangoTasksAdapter",
     "dramatiq": "dramatiq:DramatiqAdapter",
     "huey": "huey:HueyAdapter",
+    "procrastinate": "procrastinate:ProcrastinateAdapter",
     "rq": "rq:RQAdapter",
     "taskiq": "taskiq:TaskiqAdapter",
 }
@@ -25,10 +29,9 @@ _HOMES = {
 
 def present() -> Iterator[Adapter]:
     """The adapters of all systems that this program has imported."""
-    for system, home in _HOMES.items():
-        if system in sys.modules:
-            module, _, name = home.partition(":")
-            yield getattr(importlib.import_module(f"{__name__}.{module}"), name)()
+    for home in dict.fromkeys(home for system, home in _HOMES.items() if system in sys.modules):
+        module, _, name = home.partition(":")
+        yield getattr(importlib.import_module(f"{__name__}.{module}"), name)()
 
 
 def adapter_of(thing: object) -> Adapter | None:

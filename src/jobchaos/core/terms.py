@@ -79,7 +79,8 @@ class Terms:
             return f"real today: {self.because}. It is delivered again with {self.setting}"
         if self.after_kill is AfterKill.REDELIVERED:
             return f"real today: {self.because}"
-        return f"real with {self.setting}. Today a kill loses the job: {self.because}"
+        today = "loses the job" if self.after_kill is AfterKill.LOST else "leaves the job marked as running"
+        return f"real with {self.setting}. Today a kill {today}: {self.because}"
 
 
 _LEVELS = {

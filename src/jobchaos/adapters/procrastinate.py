@@ -1,0 +1,127 @@
+"""ProcrastinateAdapter: tasks of Procrastinate, called as its worker calls them, and retried by their own strategy."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import procrastinate
+from procrastinate import exceptions, job_context, jobs, tasks, utils
+
+from jobchaos.adapters.execution import Executing, defined_at, replacing
+from jobchaos.adapters.retries import again, deliver, executions
+from jobchaos.core.adapter import Around
+from jobchaos.core.job import Job
+from jobchaos.core.redelivery import GivenUp
+from jobchaos.core.retry_policy import RetryPolicy
+from jobchaos.core.terms import AfterKill, Terms
+
+_ID = 1
+
+
+class ProcrastinateAdapter:
+    """See `Adapter`."""
+
+    name = "Procrastinate"
+
+    def recognises(self, thing: object) -> bool:
+        """See `Adapter.recognises`."""
+        return isinstance(thing, tasks.Task)
+
+    def job(self, thing: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Job:
+        """See `Adapter.job`."""
+
+        @functools.wraps(thing.func)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            sent = _sent(thing, kwargs)
+            context = (_context(thing, sent),) if thing.pass_context else ()
+            return deliver(
+                functools.partial(thing, *context, *args, **kwargs), functools.partial(_decided, thing, sent)
+            )
+
+        signature = inspect.signature(thing.func)
+        shown = list(signature.parameters.values())[1 if thing.pass_context else 0 :]
+        call.__signature__ = signature.replace(parameters=shown)  # type: ignore[attr-defined]
+        job = Job.delivered(call, args, kwargs, name=thing.name.rpartition(".")[2], terms=_TERMS)
+        return job.with_policy(_policy(thing))
+
+    @contextlib.contextmanager
+    def executions(self, around: Around) -> Iterator[None]:
+        """See `Adapter.executions`: a worker calls a task just as everybody else does."""
+        call = tasks.Task.__call__
+
+        def called(task: Any, *args: Any, **kwargs: Any) -> Any:
+            contexts = [value for value in args[:1] if isinstance(value, job_context.JobContext)]
+            job_id = str(contexts[0].job.id) if contexts else ""
+            run: Callable[[], Any] = functools.partial(call, task, *args, **kwargs)
+            is_async = inspect.iscoroutinefunction(task.func)
+            return around(Executing(task.name, defined_at(task.func), job_id, _TERMS, run, is_async=is_async))
+
+        with replacing() as replace:
+            replace(tasks.Task, "__call__", called)
+            yield
+
+
+def _sent(task: Any, kwargs: Mapping[str, Any]) -> Any:
+    return jobs.Job(
+        id=_ID,
+        status="doing",
+        queue=task.queue,
+        lock=task.lock,
+        queueing_lock=task.queueing_lock,
+        task_name=task.name,
+        task_kwargs=dict(kwargs),
+        attempts=executions(),
+    )
+
+
+def _context(task: Any, sent: Any) -> Any:
+    return job_context.JobContext(
+        app=task.blueprint, worker_name="jobchaos", job=sent, start_timestamp=0.0, abort_reason=lambda: None
+    )
+
+
+def _decided(task: Any, sent: Any, error: BaseException, executed: int) -> BaseException:
+    """What the task's strategy decides, asked as `Worker._process_job` asks it (procrastinate/worker.py, 3.10)."""
+    asked = None if isinstance(error, exceptions.JobAborted) else task.get_retry_exception(exception=error, job=sent)
+    if asked is None:
+        return GivenUp(error)
+    at = asked.retry_decision.retry_at
+    seconds = 0.0 if at is None else (at - utils.utcnow()).total_seconds()
+    return again(error, executed, max(0, round(seconds * 10**9)))
+
+
+def _policy(task: Any) -> RetryPolicy:
+    """`max_attempts` counts retries, and 0 is no limit; `wait + linear_wait * n + exponential_wait ** (n + 1)` seconds.
+
+    (procrastinate/retry.py: `RetryStrategy.get_retry_decision`, where n retries came before, 3.10.)
+    """
+    strategy = task.retry_strategy
+    if not isinstance(strategy, procrastinate.RetryStrategy):
+        return RetryPolicy(executions=1 if strategy is None else math.inf, source="Procrastinate")
+
+    def delay(executed: int) -> int:
+        seconds: int = strategy.wait + strategy.linear_wait * (executed - 1) + strategy.exponential_wait**executed
+        return seconds
+
+    return RetryPolicy(
+        executions=strategy.max_attempts + 1 if strategy.max_attempts else math.inf,
+        delays=delay,
+        retryable=tuple(strategy.retry_exceptions or (Exception,)),
+        source="Procrastinate's RetryStrategy",
+    )
+
+
+_TERMS = Terms(
+    system="Procrastinate",
+    level="body",
+    after_kill=AfterKill.STUCK,
+    because="nothing looks for jobs in 'doing' whose worker is gone",
+    setting="a periodic task that calls job_manager.retry_job() for each of get_stalled_jobs()",
+    duplicates="a worker that is slow, is taken for stalled, and whose job is retried; or a second defer()",
+    dead_letter="in its table, with status failed",
+)

@@ -1,0 +1,72 @@
+"""DjangoTasksProbe: tasks that a job enqueues by `django.tasks` or its backport."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from jobchaos.probes.queue import QueueProbe
+
+
+class DjangoTasksProbe(QueueProbe):
+    """Makes a step of `enqueue` and `aenqueue`, of every class of backends.
+
+    A task is recorded, and not run: what ImmediateBackend does at once, production does later.
+
+    Args:
+        package: `django.tasks` or `django_tasks`.
+    """
+
+    def __init__(self, package: str) -> None:
+        super().__init__()
+        self.library = f"{package}.backends.base"
+        self._base = f"{package}.base"
+
+    def watch(self) -> None:
+        """See `LibraryProbe.watch`."""
+        waiting: list[Any] = [sys.modules[self.library].BaseTaskBackend]
+        while waiting:
+            kind = waiting.pop()
+            waiting += kind.__subclasses__()
+            if "enqueue" in vars(kind):
+                self._watch(kind)
+            if "aenqueue" in vars(kind):
+                self._watch_later(kind)
+
+    def _watch(self, kind: Any) -> None:
+        genuine = kind.enqueue
+
+        def watched(backend: Any, task: Any, args: Any, kwargs: Any) -> Any:
+            if not self.is_ours():
+                return genuine(backend, task, args, kwargs)
+            return self._enqueued(backend, task, args, kwargs)
+
+        self.patches.set(kind, "enqueue", watched)
+
+    def _watch_later(self, kind: Any) -> None:
+        genuine = kind.aenqueue
+
+        async def watched(backend: Any, task: Any, args: Any, kwargs: Any) -> Any:
+            if not self.is_ours():
+                return await genuine(backend, task, args, kwargs)
+            return self._enqueued(backend, task, args, kwargs)
+
+        self.patches.set(kind, "aenqueue", watched)
+
+    def _enqueued(self, backend: Any, task: Any, args: Any, kwargs: Any) -> Any:
+        self.enqueue(task.queue_name, task.name, args, kwargs)
+        base: Any = sys.modules[self._base]
+        return base.TaskResult(
+            task=task,
+            id="jobchaos",
+            status=base.TaskResultStatus.READY,
+            enqueued_at=None,
+            started_at=None,
+            finished_at=None,
+            last_attempted_at=None,
+            args=list(args),
+            kwargs=dict(kwargs),
+            backend=backend.alias,
+            errors=[],
+            worker_ids=[],
+        )

@@ -1,0 +1,41 @@
+"""ProcrastinateProbe: jobs that a job defers in Procrastinate."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from jobchaos.probes.queue import QueueProbe
+
+
+class ProcrastinateProbe(QueueProbe):
+    """Makes a step of each job that `JobManager` stores. A second one with the same queueing lock is none."""
+
+    library = "procrastinate.manager"
+
+    def watch(self) -> None:
+        """See `LibraryProbe.watch`."""
+        from procrastinate.manager import JobManager
+
+        for name in ("batch_defer_jobs", "batch_defer_jobs_async"):  # all others end in these
+            self._watch(JobManager, name)
+
+    def _watch(self, manager_class: Any, name: str) -> None:
+        genuine = getattr(manager_class, name)
+
+        def watched(manager: Any, jobs: Any, *args: Any, **options: Any) -> Any:
+            if not self.is_ours():
+                return genuine(manager, jobs, *args, **options)
+            return self._deferred(jobs)
+
+        async def watched_later(manager: Any, jobs: Any, *args: Any, **options: Any) -> Any:
+            if not self.is_ours():
+                return await genuine(manager, jobs, *args, **options)
+            return self._deferred(jobs)
+
+        self.patches.set(manager_class, name, watched_later if inspect.iscoroutinefunction(genuine) else watched)
+
+    def _deferred(self, jobs: Any) -> list[Any]:
+        for job in jobs:
+            self.enqueue(job.queue, job.task_name, (), job.task_kwargs, key=job.queueing_lock or "")
+        return [job.evolve(id=number, status="todo") for number, job in enumerate(jobs, 1)]
