@@ -1,4 +1,4 @@
-"""A scheduler of the conformance tests, whose job store survives it; run as `python -m tests.adapters.apscheduler_app`."""
+"""A scheduler of the conformance tests, whose job store survives it: `python -m tests.adapters.apscheduler_app`."""
 
 from __future__ import annotations
 

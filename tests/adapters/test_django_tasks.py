@@ -13,11 +13,11 @@ from jobchaos.adapters import adapter_of
 from jobchaos.core.adapter import Execution
 from tests.database import Sql
 
-django_conf = pytest.importorskip("django.conf")
-if not django_conf.settings.configured:
-    immediate = {"BACKEND": "django_tasks.backends.immediate.ImmediateBackend"}
-    django_conf.settings.configure(TASKS={"default": immediate}, USE_TZ=True)
-django_tasks = pytest.importorskip("django_tasks")
+pytest.importorskip("django_tasks")
+
+from tests.adapters import django_site
+
+django_tasks = django_site.ready()
 
 QUICK = Settings(profile="quick")
 run: Callable[[str], Any]
