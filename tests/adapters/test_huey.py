@@ -23,7 +23,7 @@ def huey() -> Any:
 
 
 def codes(verdict: Verdict) -> list[str]:
-    return [finding.code for finding in verdict.findings]
+    return [finding.code for finding in verdict.findings if finding.gates]
 
 
 def test_tasks_are_checked_and_a_kill_loses_them(huey: Any, sql: Sql) -> None:

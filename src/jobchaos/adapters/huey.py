@@ -87,7 +87,8 @@ def _function(task: Any) -> Any:
 
 def _wrapper(task: Any) -> Any:
     """The wrapper that has made the class of a task, which does not know it."""
-    made = (thing for thing in gc.get_objects() if isinstance(thing, huey.api.TaskWrapper))
+    # By `type`, as `isinstance` would wake lazy objects, which say that they are something else.
+    made: Iterator[Any] = (thing for thing in gc.get_objects() if issubclass(type(thing), huey.api.TaskWrapper))
     wrapper = next((thing for thing in made if thing.task_class is type(task)), None)
     if wrapper is None:
         raise UsageError(f"{task!r} is of no task that a Huey instance has registered. Pass the decorated function")

@@ -167,8 +167,8 @@ def _meantime(run: RunResult) -> str:
 
 
 def _circumstance(run: RunResult, *, several: bool) -> str:
-    for position, segment in enumerate(run.schedule.runs if run.schedule.fails else ()):
-        if segment.fault is not None:
+    for position, segment in enumerate(run.schedule.runs):
+        if segment.fault is Fault.LIMIT or (run.schedule.fails and segment.fault is not None):
             return f"when {_failed(run, position)}"
     events = run.trace.events
     for position, event in enumerate(events):
