@@ -86,7 +86,11 @@ def test_frameworks_are_known_in_one_place_each(module: Path) -> None:
         "_pytest": "pytest_plugin/",
         "hypothesis": "explore/strategies.py",
     }
-    homes |= {"freezegun": "clock/", "jinja2": "report/html_report.py", "sqlalchemy": "probes/sqlalchemy.py"}
+    homes |= {
+        "freezegun": "clock/",
+        "jinja2": "report/html_report.py",
+        "sqlalchemy": ("probes/sqlalchemy", "stores/sqlalchemy"),
+    }
     homes["aiosmtplib"] = "probes/aiosmtplib.py"
     homes["aiosqlite"] = "probes/aiosqlite.py"
     homes["django"] = ("probes/django", "stores/django")

@@ -13,6 +13,7 @@ from jobchaos.core.adapter import Execution
 from jobchaos.core.effect import Effect, Foreign
 from jobchaos.core.schedule import Run, Schedule
 from jobchaos.probes.django_statements import is_in_transaction
+from jobchaos.probes.sqlalchemy_statements import is_shared
 from jobchaos.suite.deliveries import Deliveries
 from jobchaos.suite.idempotent import Idempotent
 from jobchaos.suite.overlap import Overlap
@@ -196,6 +197,7 @@ class Director:
             _place.set(place)
 
     def _look_after(self, take: _Take, seen: Seen) -> None:
+        seen.may_overlap = seen.may_overlap and not is_shared()
         if take.surroundings is None or seen.target not in take.look_at:
             return
         with self.watch.hidden():

@@ -10,8 +10,10 @@ from jobchaos.core.effect import Foreign
 from jobchaos.core.ports import Store
 from jobchaos.core.snapshot import Cell, Snapshot, State, Table
 from jobchaos.engine.world import World
+from jobchaos.probes.sqlalchemy_statements import PREFIX, engine_of
 from jobchaos.stores.automatic import store_for
 from jobchaos.stores.django_tables import databases
+from jobchaos.stores.sqlalchemy_tables import SQLAlchemyTables
 
 _TEMPORARY = re.compile(
     r"(?:/[^/\s'\"]+)*/pytest-of-[^/\s'\"]+/pytest-\d+/(?:popen-gw\d+/)?[^/\s'\"]+|/tmp/tmp\w{6,10}(?=/|$)"
@@ -56,6 +58,9 @@ class Surroundings:
 
 
 def _store(resource: str) -> Store | None:
+    if resource.startswith(PREFIX):
+        known = engine_of(resource)
+        return None if known is None else SQLAlchemyTables(*known)
     # Everything may be captured, as nothing is ever restored.
     return store_for(resource, ("/",))
 

@@ -23,6 +23,7 @@ from jobchaos.probes.requests import RequestsMockProbe, RequestsProbe
 from jobchaos.probes.rq import RQProbe
 from jobchaos.probes.smtp import SMTPProbe
 from jobchaos.probes.sqlalchemy import SQLAlchemyProbe
+from jobchaos.probes.sqlalchemy_statements import SQLAlchemyStatementProbe
 from jobchaos.probes.sqlite import SQLiteProbe
 from jobchaos.suite.director import Director
 from jobchaos.suite.passing import Passing
@@ -69,6 +70,7 @@ def _probes() -> list[Probe]:
     return [
         SQLiteProbe(bindings, outside=True),
         SQLAlchemyProbe(),
+        SQLAlchemyStatementProbe(),
         SMTPProbe(),
         HTTPProbe(),
         RequestsProbe(),
