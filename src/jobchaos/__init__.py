@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from jobchaos.stores.memory import MemoryStore
     from jobchaos.stores.sqlite import SQLiteStore
     from jobchaos.suite.idempotent import idempotent_effect
+    from jobchaos.throttling import throttled
 
 __all__ = [
     "DirectoryStore",
@@ -49,6 +50,7 @@ __all__ = [
     "idempotent_effect",
     "lease",
     "strategies",
+    "throttled",
 ]
 
 _HOMES = {
@@ -71,6 +73,7 @@ _HOMES = {
     "check": "jobchaos.checking",
     "idempotent_effect": "jobchaos.suite.idempotent",
     "lease": "jobchaos.core.leases",
+    "throttled": "jobchaos.throttling",
 }
 
 

@@ -100,6 +100,8 @@ class FakeClock:
 class _Control(Control):
     """Nothing is checked: there are no hosts to refuse, and nobody to let go of."""
 
+    shares_time = False
+
     def __init__(self, clock: VirtualClock, current: Callable[[], Worker | None]) -> None:
         self._clock = clock
         self._current = current

@@ -18,6 +18,7 @@ from jobchaos.core.ports import Probe, Store
 from jobchaos.core.project import is_project_file
 from jobchaos.core.settings import Settings
 from jobchaos.core.terms import after_kill
+from jobchaos.engine.crowd import CrowdRunner
 from jobchaos.engine.delivery import Delivery
 from jobchaos.engine.fork import Forks
 from jobchaos.engine.queue import Queue
@@ -100,6 +101,10 @@ class Workbench:
             return self._runner(Tasks(functools.partial(SharedLoop, self._clock)), _as_it_is)
         return self._runner(self._forks if self._settings.isolation == "process" else ThreadWorker)
 
+    def crowd_runner(self) -> Runner:
+        """One for many copies that sleep at the same time."""
+        return self._runner(ThreadWorker, kind=CrowdRunner)
+
     def real_runner(self) -> Runner:
         """One whose workers are processes that really die."""
         return self._runner(self._forks)
@@ -127,14 +132,14 @@ class Workbench:
             self.world.promote_memory()
         return self.lines
 
-    def _runner(self, hire: Hire, run: RunsCoroutine | None = None) -> Runner:
+    def _runner(self, hire: Hire, run: RunsCoroutine | None = None, kind: type[Runner] = Runner) -> Runner:
         shared = [target for store in self._explicit if isinstance(store, MemoryStore) for target in store.targets]
         in_a_loop_of_its_own = functools.partial(run_coroutine, clock=self._clock, current=self._stage.current)
         bodies = [self._queued(job, Delivery(job, shared, run or in_a_loop_of_its_own).run) for job in self._jobs]
         by_letter = dict(zip(string.ascii_uppercase, bodies, strict=False)) if len(bodies) > 1 else {}
         fates = [after_kill(job.terms, self._settings.delivery) for job in self._jobs]
         fate_of = dict(zip(string.ascii_uppercase, fates, strict=False)) if len(bodies) > 1 else {}
-        return Runner(
+        return kind(
             self._stage,
             lambda letter: by_letter.get(letter, bodies[0]),
             self._conditions,

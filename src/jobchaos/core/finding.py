@@ -52,6 +52,8 @@ CODES = {
     "JC512": "retry: the job is given up without its red flag",
     "JC513": "retry: the red flag is raised more than once",
     "JC514": "retry: the job is given up and leaves a state that is neither the one before it nor a declared one",
+    "JC530": "throttle: more calls reach an external service in one window of time than are allowed",
+    "JC531": "throttle: under a burst, work is left undone",
     "JC601": "expiry: a foreign effect happens again when a lease or deadline has run out",
     "JC602": "expiry: a foreign effect is missing when a lease or deadline has run out",
     "JC603": "expiry: the stored state differs from a single run's when a lease or deadline has run out",

@@ -165,6 +165,10 @@ class Control(Protocol):
     def clock(self) -> Clock:
         """Virtual time."""
 
+    @property
+    def shares_time(self) -> bool:
+        """True if who sleeps must wait until time has passed, instead of letting it pass."""
+
     def current(self) -> Worker | None:
         """The worker of the calling thread, or None: then the probe must do nothing at all."""
 

@@ -243,7 +243,7 @@ class Attempt(Blocking):
         return False
 
     def _count_idling(self, effect: Effect) -> None:
-        if effect.kind == "sleep":
+        if effect.kind == "sleep" and not self._stage.shares_time:
             self.idle += 1
             if self.idle >= _IDLE:
                 self.idle = 0

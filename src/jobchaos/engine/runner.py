@@ -20,7 +20,6 @@ from jobchaos.engine.worker import Hire, HiredWorker, ThreadWorker
 from jobchaos.engine.world import Saved
 
 Look = Callable[[int, Effect], None]
-_REDELIVERY = 10**9  # ns: a broker takes a moment, and time-derived names of two deliveries must not coincide
 
 
 class Runner:
@@ -35,6 +34,8 @@ class Runner:
         hire: Makes the workers: in threads, or in processes that really die.
         after_kill: Takes a copy's letter: what becomes of its message if its worker is killed.
     """
+
+    redelivery = 10**9  # ns: a broker takes a moment, and time-derived names of two deliveries must not coincide
 
     def __init__(
         self,
@@ -107,7 +108,7 @@ class Runner:
         copy = self._copies[segment.copy]
         if saved is not None and path:
             copy.attempts = len(path)
-            self._stage.clock.advance(_REDELIVERY * (len(path) - 1))  # the last one is added by the delivery itself
+            self._stage.clock.advance(self.redelivery * (len(path) - 1))  # the last one is added by the delivery itself
         try:
             self._perform(schedule.segments[:-1])
             if look is None:
@@ -139,7 +140,7 @@ class Runner:
                     break
 
     def _begin(self, schedule: Schedule, *, perturbed: bool) -> None:
-        self._stage.fails, self._stage.late = schedule.fails, any(run.late for run in schedule.runs)
+        self._stage.begin(fails=schedule.fails, late=any(run.late for run in schedule.runs))
         self._stage.take_trace()
         self._conditions.begin(perturbed=perturbed)
         self._copies = {letter: CopyState(letter, after_kill=self._after_kill(letter)) for letter in schedule.copies}
@@ -248,7 +249,7 @@ class Runner:
         if copy.due > self._stage.clock.now():
             self._pass_time(copy.due - self._stage.clock.now())
         elif any(other.attempts for other in self._copies.values()):
-            self._stage.clock.advance(_REDELIVERY)
+            self._stage.clock.advance(self.redelivery)
         body = copy.delivered(self._body_of(copy.letter))
         copy.worker = self._hire(copy.letter, copy.attempts, body, self._stage)
         self._note(Happening.DELIVERED, copy.worker, "")

@@ -67,6 +67,8 @@ class Stage:
         self.probes: list[Probe] = []
         self.fails = False
         """True while a schedule runs in which a call fails."""
+        self.shares_time = False
+        """True while a run lets copies sleep at the same time: then who sleeps must wait for time to pass."""
         self.late = False
         """True while one runs in which retries come as late as they may."""
         self.fatal: tuple[type[BaseException], ...] = ()
@@ -132,6 +134,10 @@ class Stage:
             self.registry.announce(resource)
         finally:
             self._here.worker = worker
+
+    def begin(self, *, fails: bool, late: bool, shares_time: bool = False) -> None:
+        """A schedule begins: see the attributes of these names."""
+        self.fails, self.late, self.shares_time = fails, late, shares_time
 
     def stop(self, error: Exception) -> None:
         """The check cannot go on; the controller raises `error` as soon as it moves."""

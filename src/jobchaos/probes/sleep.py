@@ -46,8 +46,17 @@ class SleepProbe(BaseProbe):
         nanoseconds = round(seconds * _SECOND)
         if nanoseconds < 0:
             raise ValueError("sleep length must be non-negative")
-        clock = control.clock
-        worker.perform(Effect("sleep", f"sleep {seconds:g} s"), lambda: clock.advance(nanoseconds), failure=_failure)
+        until = control.clock.now() + nanoseconds
+
+        def lie() -> None:
+            if not control.shares_time:
+                control.clock.advance(nanoseconds)
+                return
+            while worker.wait("the end of its sleep", until):
+                pass
+            worker.unblock()
+
+        worker.perform(Effect("sleep", f"sleep {seconds:g} s"), lie, failure=_failure)
 
 
 def _failure() -> Exception:

@@ -55,8 +55,6 @@ class Checker:
     def _check(self, jobs: Sequence[Job], options: Mapping[str, Any]) -> Verdict:
         __tracebackhide__ = True
         from jobchaos.checking import check
-        from jobchaos.report.json_report import to_dict
-        from jobchaos.report.text import render
 
         item = rows.current(self._config)
         verdict = check(
@@ -69,11 +67,43 @@ class Checker:
             listener=_progress(self._config),
             key=item.nodeid,
         )
+        return self._told(verdict, item)
+
+    def _told(self, verdict: Verdict, item: pytest.Item) -> Verdict:
+        """Enter a verdict into the session's table; raise it unless it holds."""
+        __tracebackhide__ = True
+        from jobchaos.report.json_report import to_dict
+        from jobchaos.report.text import render
+
         rows.add(self._config, to_dict(verdict, item.nodeid))
         if verdict:
             return verdict
         report = render(verdict, replay=lambda schedule: _replay_line(item, schedule))
         raise (JobChaosError if verdict.status == "fails" else InconclusiveError)(report, verdict)
+
+
+class ThrottleChecker(Checker):
+    """What `run_throttled` hands out."""
+
+    def _check(self, jobs: Sequence[Job], options: Mapping[str, Any]) -> Verdict:
+        __tracebackhide__ = True
+        from jobchaos.throttling import throttled
+
+        missing = [name for name in ("calls", "per") if name not in options]
+        if missing:
+            raise UsageError(
+                f"{self._keywords[0]} needs {' and '.join(f'{name}=' for name in missing)}: "
+                "run_throttled(job, 42, calls=10, per=60) allows 10 calls in any 60 seconds"
+            )
+        item = rows.current(self._config)
+        verdict = throttled(
+            *jobs,
+            stores=_listed(item, "jobchaos_stores"),
+            settings=settings_at_present(item),
+            schedule=self._config.getoption("jobchaos_replay"),
+            **options,
+        )
+        return self._told(verdict, item)
 
 
 _RETRYING = ("policy", "red_flag")

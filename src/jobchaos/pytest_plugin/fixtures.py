@@ -61,6 +61,17 @@ def run_with_timeouts(pytestconfig: pytest.Config) -> Checker:
 
 
 @pytest.fixture(scope="session")
+def run_throttled(pytestconfig: pytest.Config) -> Checker:
+    """`run_throttled(job, *args, calls=10, per=60, **kwargs)`: a burst makes at most 10 calls in any 60 seconds.
+
+    HTTP requests count for each host, and mails; or the calls whose text contains `to=`. All work is done in the end.
+    """
+    from jobchaos.pytest_plugin.checker import ThrottleChecker
+
+    return ThrottleChecker(pytestconfig, (), ("run_throttled", "calls", "per", "to", "policy"))
+
+
+@pytest.fixture(scope="session")
 def jobchaos(pytestconfig: pytest.Config) -> Checker:
     """`jobchaos(job, *args, **kwargs)`: all of them."""
     return _checker(pytestconfig, "duplicate", "concurrent", "crash", "timeout", "retry", "expiry")
