@@ -24,7 +24,7 @@ from jobchaos.core.settings import Settings
 from jobchaos.core.terms import after_kill
 from jobchaos.core.verdict import Verdict
 from jobchaos.engine.runner import Runner
-from jobchaos.errors import UsageError
+from jobchaos.errors import LossError, UsageError
 from jobchaos.expiry import clean_run_later, stated_moments
 from jobchaos.families import chosen_families, refuse_unsuitable
 from jobchaos.findings import Family, Findings
@@ -118,8 +118,11 @@ class Check:
                 raise UsageError("with copies=1 nothing overlaps; give 2 or more")
         started = wall_seconds()
         self._listener(CheckStarted(self._label))
-        with self._bench.opened():
-            verdict = self._verdict(self._bench.runner(), families, only, started)
+        try:
+            with self._bench.opened():
+                verdict = self._verdict(self._bench.runner(), families, only, started)
+        except LossError as error:
+            verdict = self._summed_up([], [Finding(error.code, f"{self._label}: {error}")], None, started, 0)
         self._listener(CheckFinished(verdict))
         return verdict
 
@@ -255,13 +258,13 @@ class Check:
             claim=claim(status, results, granularity=self._bench.granularity, effects=steps),
             findings=tuple(sorted(findings, key=_gravity)),
             families=results,
-            notes=self._notes(baseline),
+            notes=self._notes(baseline, overlapped=any(result.name == "concurrent" for result in results)),
             schedules_run=runs,
             seconds=wall_seconds() - started,
         )
 
-    def _notes(self, baseline: Baseline | None) -> tuple[str, ...]:
-        notes = [*(baseline.notes if baseline else ()), *self._remarks]
+    def _notes(self, baseline: Baseline | None, *, overlapped: bool) -> tuple[str, ...]:
+        notes = [*(baseline.notes if baseline else ()), *self._remarks, *(self._bench.notes() if overlapped else ())]
         if self._settings.ignore:
             notes.append(f"left out on request: {', '.join(self._settings.ignore)}")
             unused = Ignore.parse(self._settings.ignore).unused(baseline.run.state) if baseline else ()

@@ -61,6 +61,21 @@ class UnsafeRestoreError(UsageError):
     """A store refused to restore something that is not plainly a test resource. Nothing was changed."""
 
 
+class LossError(UsageError):
+    """A store cannot bring back what it has captured; the text tells what is lost, and where copies are.
+
+    Attributes:
+        code: The finding that it makes of the check.
+    """
+
+    def __init__(self, text: str, code: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+    def __reduce__(self) -> tuple[type[LossError], tuple[str, str]]:
+        return type(self), (str(self), self.code)
+
+
 class ForeignHostError(UsageError):
     """A job under check tried to reach a host other than this machine. Nothing was sent."""
 

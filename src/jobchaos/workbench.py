@@ -116,6 +116,10 @@ class Workbench:
             return "await"
         return "line" if self.lines else "effect"
 
+    def notes(self) -> list[str]:
+        """What the probes have to say of overlaps."""
+        return [note for probe in self._stage.probes for note in probe.notes()]
+
     def look_closer(self, at_memory: bool) -> bool:
         """Make lines steps from now on, unless awaits are.
 

@@ -6,7 +6,7 @@ calls them. Neither side knows the other's classes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from jobchaos.core.conditions import Clock
@@ -221,6 +221,9 @@ class Probe(Protocol):
 
     def reaped(self, copy: str, attempt: int) -> None:
         """The process of a forked worker has ended: see that others notice. Called in the controller's thread."""
+
+    def notes(self) -> Sequence[str]:
+        """What a verdict on overlaps must mention. Called at the end of a check."""
 
     def settle(self) -> None:
         """A run has ended and the stores are about to be read: free what would block them."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from jobchaos.core.ports import Control, Worker
@@ -43,6 +43,10 @@ class BaseProbe:
 
     def reaped(self, copy: str, attempt: int) -> None:
         """See `Probe.reaped`."""
+
+    def notes(self) -> Sequence[str]:
+        """See `Probe.notes`."""
+        return ()
 
     def settle(self) -> None:
         """See `Probe.settle`."""

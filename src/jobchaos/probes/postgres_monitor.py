@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from jobchaos.errors import UsageError
+from jobchaos.probes.isolation_gaps import Scratch
 from jobchaos.probes.postgres_catalog import read_schema
 from jobchaos.probes.server_monitor import ServerDefaults, SessionState
 from jobchaos.probes.server_schema import ServerSchema
@@ -33,12 +35,13 @@ class PostgresMonitor:
     def defaults(self) -> ServerDefaults:
         """See `ServerMonitor.defaults`."""
         if self._defaults is None:
-            isolation, lock, statement = self._query(
+            isolation, lock, statement, number = self._query(
                 "SELECT upper(current_setting('default_transaction_isolation')), "
                 "(SELECT setting::int FROM pg_settings WHERE name = 'lock_timeout'), "
-                "(SELECT setting::int FROM pg_settings WHERE name = 'statement_timeout')"
+                "(SELECT setting::int FROM pg_settings WHERE name = 'statement_timeout'), pg_backend_pid()"
             )[0]
-            self._defaults = ServerDefaults(isolation, lock, statement)
+            is_pooled = number != self._connection.info.backend_pid  # a pooler makes up numbers of its own
+            self._defaults = ServerDefaults(isolation, lock, statement, is_pooled)
         return self._defaults
 
     def schema(self) -> ServerSchema:
@@ -101,3 +104,19 @@ class PostgresMonitor:
 
 def _listed(sessions: Collection[int]) -> str:
     return ", ".join(str(int(session)) for session in sessions)
+
+
+def postgres_scratch(connect: Callable[[], Any]) -> Scratch:
+    """A table in a schema of ours, which stores leave out.
+
+    Args:
+        connect: Opens a connection, in transactions.
+    """
+    schema = f"jobchaos_{os.getpid()}_0"
+    return Scratch(
+        connect,
+        f"{schema}.gaps",
+        (f"CREATE SCHEMA {schema}",),
+        (f"DROP SCHEMA {schema}",),
+        "SET lock_timeout = '100ms'",
+    )

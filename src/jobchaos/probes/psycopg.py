@@ -17,7 +17,8 @@ from typing import Any
 from jobchaos.core.address import Address
 from jobchaos.core.ports import Control, Worker
 from jobchaos.errors import UsageError
-from jobchaos.probes.postgres_monitor import PostgresMonitor
+from jobchaos.probes.isolation_gaps import Scratch
+from jobchaos.probes.postgres_monitor import PostgresMonitor, postgres_scratch
 from jobchaos.probes.psycopg_texts import answer_of, parameters_of, shown
 from jobchaos.probes.psycopg_waits import awaiting, waiting
 from jobchaos.probes.server_probe import ServerProbe
@@ -85,6 +86,12 @@ class PsycopgProbe(ServerProbe):
         return PostgresMonitor(
             lambda: self.marked_ours(psycopg.connect(address.access, autocommit=True, application_name="jobchaos"))
         )
+
+    def scratch(self, address: Address) -> Scratch:
+        """See `ServerProbe.scratch`."""
+        import psycopg
+
+        return postgres_scratch(lambda: self.marked_ours(psycopg.connect(address.access, application_name="jobchaos")))
 
     def is_in_transaction(self, connection: Any) -> bool:
         """See `ServerProbe.is_in_transaction`."""

@@ -17,7 +17,8 @@ from typing import Any, TypeVar
 from jobchaos.core.address import Address
 from jobchaos.core.ports import Control
 from jobchaos.probes.bindings import Bindings
-from jobchaos.probes.postgres_monitor import PostgresMonitor
+from jobchaos.probes.isolation_gaps import Scratch
+from jobchaos.probes.postgres_monitor import PostgresMonitor, postgres_scratch
 from jobchaos.probes.psycopg2_connection import BEGINNINGS, probed_connection, raw
 from jobchaos.probes.server_probe import ServerProbe
 from jobchaos.probes.server_session import ServerSession
@@ -86,6 +87,10 @@ class Psycopg2Probe(ServerProbe):
             return connection
 
         return PostgresMonitor(connect)
+
+    def scratch(self, address: Address) -> Scratch:
+        """See `ServerProbe.scratch`."""
+        return postgres_scratch(lambda: self.marked_ours(self._genuine(address.access, application_name="jobchaos")))
 
     def is_in_transaction(self, connection: Any) -> bool:
         """See `ServerProbe.is_in_transaction`."""

@@ -33,6 +33,8 @@ class ServerDatabase:
         self.monitor = monitor
         self.waiting: dict[int, Worker] = {}
         """The sessions of this process that wait for locks."""
+        self.levels: set[str] = set()
+        """Levels of isolation at which it was used."""
         self._dialect = dialect
         self._analyst: Analyst | None = None
         self._known: dict[str, ServerStatement] = {}

@@ -29,11 +29,13 @@ class ServerDefaults:
         isolation: Its level, in capitals: `READ COMMITTED`.
         lock_timeout: Milliseconds until a wait for a lock is given up; 0 if never.
         statement_timeout: Milliseconds until a statement is; 0 if never.
+        is_pooled: Whether something stands in between that gives sessions away.
     """
 
     isolation: str
     lock_timeout: int
     statement_timeout: int
+    is_pooled: bool = False
 
 
 class ServerMonitor(Protocol):

@@ -10,6 +10,7 @@ from typing import Any
 from jobchaos.core.address import Address
 from jobchaos.core.ports import Control, Worker
 from jobchaos.probes.base import BaseProbe, Patches
+from jobchaos.probes.isolation_gaps import Scratch, reachable, told
 from jobchaos.probes.server_database import ServerDatabase
 from jobchaos.probes.server_monitor import ServerMonitor
 from jobchaos.probes.server_session import ServerSession
@@ -63,6 +64,10 @@ class ServerProbe(BaseProbe, abc.ABC):
     def refusal(self, text: str) -> Exception:
         """The driver's error of a connection that cannot be used."""
 
+    @abc.abstractmethod
+    def scratch(self, address: Address) -> Scratch:
+        """Where to try what a level of isolation lets happen. Its connections are `marked_ours`."""
+
     # --- for drivers -------------------------------------------------------------------------------------------------
 
     def marked_ours(self, connection: Any) -> Any:
@@ -86,6 +91,8 @@ class ServerProbe(BaseProbe, abc.ABC):
             worker.touch(address)
             session = ServerSession(self._database(address), self.number_of(connection))
             self.sessions[connection] = session
+            if session.database.monitor.defaults.is_pooled:
+                worker.oddity("JC916", _POOLED)
         if session.is_inherited:
             worker.oddity("JC912", "uses a connection that was opened in another process; let it open its own")
             raise self.refusal("this connection was opened in another process")
@@ -130,6 +137,19 @@ class ServerProbe(BaseProbe, abc.ABC):
                 session.transaction_over()
         for database in self._databases.values():
             database.waiting.clear()
+
+    def notes(self) -> list[str]:
+        """See `Probe.notes`: what the levels let happen at which the job has used its databases."""
+        notes = []
+        for base, database in self._databases.items():
+            for level in sorted(database.levels):
+                scratch = self.scratch(self._addresses[base])
+                server, _, name = base.rpartition("/")
+                try:
+                    notes.append(told(name, level, _reachable(server, scratch, level)))
+                except Exception as error:  # noqa: BLE001 - the driver's: there may be no right to create a table
+                    notes.append(f"{name} at {level}: what can happen there could not be tried ({error})".strip())
+        return notes
 
     def after_fork(self) -> None:
         """See `Probe.after_fork`."""
@@ -182,3 +202,17 @@ class ServerProbe(BaseProbe, abc.ABC):
             numbers[session.database].append(session.number)
         for database, ended in numbers.items():
             database.monitor.end(ended)
+
+
+_POOLED = (
+    "reaches its database through a connection pooler, so that nobody can tell whose session waits for whom; let tests "
+    "connect to the server itself"
+)
+_known: dict[tuple[str, str], tuple[str, ...]] = {}
+
+
+def _reachable(server: str, scratch: Scratch, level: str) -> tuple[str, ...]:
+    """It is the same for all databases of a server."""
+    if (server, level) not in _known:
+        _known[server, level] = reachable(scratch, level)
+    return _known[server, level]

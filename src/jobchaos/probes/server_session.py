@@ -11,6 +11,8 @@ from jobchaos.core.ports import Pending, Worker
 from jobchaos.probes.server_database import ServerDatabase
 from jobchaos.probes.server_statement import COMMITTING, CONTROLLING, SILENT, UNDOING, ServerStatement
 
+UNKNOWN = "@unknown"
+"""Stands for tables that a statement may write to, and nobody knows which."""
 _MILLISECOND = 10**6
 _LEVEL = re.compile(r"\b(?:isolation\s+level|default_transaction_isolation\W+)\s*(\w+(?:\s+\w+)?)", re.IGNORECASE)
 _FOR_GOOD = re.compile(r"\bset\s+session\s+characteristics\b|\bdefault_transaction_isolation\b", re.IGNORECASE)
@@ -102,6 +104,7 @@ class ServerSession:
         if statement.verb in CONTROLLING:
             return Effect("sql", shown)
         self._touches = statement.touches_of(calls)
+        self.database.levels.add(self._level)
         durable = statement.writes and not is_open
         self._locks = statement.locks_of(self._touches)
         view = self._view_locks(durable=durable, begins=is_open and bool(self._touches))
@@ -189,7 +192,7 @@ class ServerSession:
 
     def _table_of(self, resource: str) -> str:
         table = resource[len(self.database.base) + 1 :].partition("/")[0]
-        return f"{self.database.base}/{table}" if table else self.database.base
+        return f"{self.database.base}/{table or UNKNOWN}"
 
     def _keep(self, worker: Worker, resources: Sequence[str]) -> None:
         held = {resource for _, resource in self._kept}

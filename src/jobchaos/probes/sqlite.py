@@ -95,6 +95,16 @@ class SQLiteProbe(BaseProbe):
             if connection.last_worker is worker:
                 connection.sever()
 
+    def notes(self) -> list[str]:
+        """See `Probe.notes`: what SQLite cannot show."""
+        return [
+            f"{os.path.basename(database.base)} is SQLite, whose transactions are serializable: it cannot show the "
+            "anomalies inside transactions (lost update, write skew, phantom, non-repeatable read) that servers let "
+            "happen at their usual levels"
+            for database in self._databases.values()
+            if database.levels
+        ]
+
     def settle(self) -> None:
         """See `Probe.settle`: what nobody has committed by now never will be."""
         for connection in list(self._connections):

@@ -250,6 +250,8 @@ class ProbedConnection(CommitsInC):
 
     def _commit(self, worker: Worker, text: str, call: Callable[[], T]) -> T:
         locks = self.kept.commit(changed=bool(self.pending))
+        if self.database is not None and self.pending:
+            self.database.levels.add("SERIALIZABLE")
         effect = Effect("sql", text, tuple(self.pending), bool(self.pending), None, None, locks)
         hang = self._lock_wait(is_read=False) if self.pending and not self.hurry.is_wal else None
         database = self.database

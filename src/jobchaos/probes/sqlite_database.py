@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from jobchaos.core.hang import SECOND, Hang
@@ -24,12 +24,14 @@ class Database:
         base: Resource path.
         catalog: Knows the statements.
         locks: Its locks, as resources.
+        levels: Levels of isolation at which transactions have used it.
     """
 
     control: Control
     base: str
     catalog: Catalog
     locks: SQLiteLocks
+    levels: set[str] = field(default_factory=set)
 
     def worker(self, last: Worker | None) -> Worker | None:
         """The worker of the calling thread. One that a connection has not met yet announces what it is going to touch.

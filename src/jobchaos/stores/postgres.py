@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from jobchaos.core.snapshot import Snapshot, Table
-from jobchaos.errors import UsageError
+from jobchaos.errors import LossError, UsageError
 from jobchaos.stores.base import BaseStore
-from jobchaos.stores.postgres_driver import connect
 from jobchaos.stores.postgres_layout import LaidTable, PostgresLayout, quoted, read_layout
+from jobchaos.stores.postgres_session import ChangedError, PostgresSession, code_of
 from jobchaos.stores.postgres_shadow import PostgresShadow
 from jobchaos.stores.safety import require_test_database
 
 _OLDEST = 120_000
+_FORBIDDEN = "42501"
 _ALWAYS = 4  # snapshots for which all tables are read, and not just those that the job is known to write to
 
 
@@ -32,10 +34,12 @@ class Held:
     Attributes:
         marks: What each table held.
         sequences: Each sequence's last value, and whether that was handed out.
+        shapes: What each table looked like.
     """
 
     marks: Mapping[str, Mark]
     sequences: Mapping[str, tuple[int, bool]]
+    shapes: Mapping[str, tuple[object, ...]]
 
 
 class PostgresStore(BaseStore):
@@ -49,20 +53,19 @@ class PostgresStore(BaseStore):
     """
 
     def __init__(self, dsn: str, *, allow: Sequence[str] = (), name: str = "", resource: str = "") -> None:
-        self._connection = connect(dsn)
-        info = self._connection.info
-        self._host, self._database = info.host or "", info.dbname
-        self._resource = resource or f"sql:postgresql://{info.host}:{info.port}/{info.dbname}"
-        super().__init__(name or info.dbname)
+        self._session = session = PostgresSession(dsn)
+        self._resource = resource or f"sql:postgresql://{session.host}:{session.port}/{session.database}"
+        super().__init__(name or session.database)
         self._allow = tuple(allow)
-        self._shadow = PostgresShadow(self._execute)
+        self._shadow = PostgresShadow(session.run)
         self._layout = PostgresLayout()
         self._since = "now()"
         self._initial: Held | None = None
         self._versions: dict[tuple[str, Mark], int] = {}
-        self._contents: dict[tuple[str, Mark], Table] = {}
-        self._snapshots: dict[tuple[tuple[str, Mark], ...], Snapshot] = {}
+        self._contents: dict[tuple[str, Mark, object], Table] = {}
+        self._snapshots: dict[tuple[object, ...], Snapshot] = {}
         self._written: set[str] = set()
+        self._schema_moves = False
         self._looks = 0
 
     def covers(self, resource: str) -> bool:
@@ -72,19 +75,27 @@ class PostgresStore(BaseStore):
     def announce(self, resource: str) -> None:
         """See `Store.announce`: tables that are about to be written to."""
         name = resource[len(self._resource) + 1 :].partition("/")[0]
-        self._written |= {name} if name in self._layout.tables else set(self._layout.tables)
+        if name in self._layout.tables:
+            self._written.add(name)
+        elif name == "@unknown":
+            self._written |= set(self._layout.tables)
+            self._schema_moves = True
 
     def capture(self) -> None:
         """See `Store.capture`."""
-        require_test_database(self._database, self._host, self._allow)
-        version = self._connection.info.server_version
-        if version < _OLDEST:
+        session = self._session
+        require_test_database(session.database, session.host, self._allow)
+        if session.version < _OLDEST:
             raise UsageError(
-                f"{self.name} is on PostgreSQL {version // 10_000}, which is too old: 12 or newer is needed"
+                f"{self.name} is on PostgreSQL {session.version // 10_000}, which is too old: 12 or newer is needed"
             )
-        self._execute("SET timezone = 'UTC'; SET extra_float_digits = 1; SET bytea_output = 'hex'")
-        self._since = f"'{self._execute('SELECT clock_timestamp()::text')[0][0]}'::timestamptz"
-        self._layout = read_layout(self._execute)
+        session.prepare()
+        session.loss = (
+            "What the job has changed by then stays so, but for what a transaction of its own has undone; the rows "
+            f"before it are in the schema {self._shadow.name}, unless the server has crashed."
+        )
+        self._since = f"'{session.run('SELECT clock_timestamp()::text')[0][0]}'::timestamptz"
+        self._layout = read_layout(session.run)
         self._open_shadow()
         self._initial = self.hold()
 
@@ -110,44 +121,33 @@ class PostgresStore(BaseStore):
     def put_back(self, held: Held) -> None:
         """See `Returnable.put_back`."""
         now = self._look()
+        if now.shapes != held.shapes:
+            self._restore_schema(held)
+            now = self._look()
         differing = [self._layout.tables[name] for name, mark in held.marks.items() if now.marks[name] != mark]
         if differing:
-            tables = self._shadow.closure(differing, self._layout)
-            self._shadow.put_back(
-                [
-                    (table, self._versions.get((table.name, held.marks[table.name])), now.marks[table.name].rows)
-                    for table in tables
-                ],
-                self._layout,
-            )
-        moved = [name for name, value in held.sequences.items() if now.sequences[name] != value]
+            self._put_back(self._shadow.closure(differing, self._layout), held, now)
+        moved = [name for name, value in held.sequences.items() if now.sequences.get(name, value) != value]
         if moved:
-            self._execute(
-                "SELECT "
-                + ", ".join(
-                    f"setval('{name}', {held.sequences[name][0]}, {held.sequences[name][1]})".replace("%", "%%")
-                    for name in moved
-                )
-            )
+            values = [(name, *held.sequences[name]) for name in moved]
+            calls = [f"setval('{_literal(name)}', {last}, {called})" for name, last, called in values]
+            self._session.run(f"SELECT {', '.join(calls)}")
 
     def snapshot(self) -> Snapshot:
         """See `Store.snapshot`."""
-        marks = tuple(sorted(self._look().marks.items()))
-        known = self._snapshots.get(marks)
+        held = self._look()
+        key = tuple(sorted((name, mark, held.shapes[name]) for name, mark in held.marks.items()))
+        known = self._snapshots.get(key)
         if known is None:
-            known = self._snapshots[marks] = Snapshot({name: self._content(name, mark) for name, mark in marks})
+            known = self._snapshots[key] = Snapshot({each[0]: self._content(*each) for each in key})
         return known
 
     def close(self) -> None:
         """See `Store.close`."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            try:
-                if self._initial is not None:
-                    with connection.cursor() as cursor:
-                        cursor.execute(f"DROP SCHEMA IF EXISTS {quoted(self._shadow.name)} CASCADE")
-            finally:
-                connection.close()
+        try:
+            self._shadow.drop()
+        finally:
+            self._session.close()
 
     # --- inside ------------------------------------------------------------------------------------------------------
 
@@ -155,30 +155,74 @@ class PostgresStore(BaseStore):
         try:
             self._shadow.open()
         except Exception as error:
-            if getattr(error, "sqlstate", getattr(error, "pgcode", "")) != "42501":
+            if code_of(error) != _FORBIDDEN:
                 raise
             raise UsageError(
                 f"{self.name}: the job's user may not create a schema, in which a check keeps a copy of the tables "
-                f"({str(error).strip()}). Grant it: GRANT CREATE ON DATABASE {quoted(self._database)} TO CURRENT_USER."
+                f"({str(error).strip()}). Grant it: GRANT CREATE ON DATABASE {quoted(self._session.database)} TO "
+                "CURRENT_USER."
             ) from error
 
+    def _put_back(self, tables: Sequence[LaidTable], held: Held, now: Held) -> None:
+        wanted = []
+        for table in tables:
+            mark = held.marks[table.name]
+            wanted.append((table, self._versions.get((table.name, mark)), now.marks[table.name].rows))
+            if self._session.came_back and mark.rows != self._shadow.rows(table, wanted[-1][1]):
+                raise LossError(f"the server of {self.name} has crashed. {self._session.loss}", "JC913")
+        self._shadow.put_back(wanted)
+
+    def _restore_schema(self, held: Held) -> None:
+        """Drop tables that are new. What is gone cannot be made again, and is said.
+
+        Raises:
+            LossError: If a table was dropped or altered.
+        """
+        now = self._layout.tables
+        lost = [name for name, shape in held.shapes.items() if name not in now or now[name].shape != shape]
+        new = [table.path for name, table in now.items() if name not in held.shapes]
+        if new:
+            self._session.run(f"DROP TABLE {', '.join(new)} CASCADE")
+            self._layout = read_layout(self._session.run)
+        if lost:
+            kept = self._shadow.keep_for_good(lost)
+            raise LossError(
+                f"the job has dropped or altered {', '.join(sorted(lost))} in {self.name}, which a check cannot undo. "
+                f"The rows as they were are kept: {kept}. Migrate before the job runs, and let it leave the schema "
+                "alone.",
+                "JC914",
+            )
+
     def _look(self) -> Held:
-        """What tells the present state from others. One query."""
+        """What tells the present state from others. One query, unless the schema may have changed."""
+        if self._schema_moves:
+            self._layout = read_layout(self._session.run)
+        try:
+            return self._marks()
+        except ChangedError:
+            self._schema_moves = True
+            self._layout = read_layout(self._session.run)
+            return self._marks()
+
+    def _marks(self) -> Held:
         self._looks += 1
-        known = self._initial
-        everything = known is None or self._looks <= _ALWAYS or self._looks & (self._looks - 1) == 0
-        names = [name for name in self._layout.tables if everything or name in self._written]
-        parts = [self._marking(self._layout.tables[name]) for name in names]
-        parts += [
-            f"SELECT '{_literal(name)}', last_value, is_called::text FROM {name}" for name in self._layout.sequences
+        known, tables, sequences = self._initial, self._layout.tables, self._layout.sequences
+        everything = self._looks <= _ALWAYS or self._looks & (self._looks - 1) == 0
+        names = [
+            name
+            for name in tables
+            if known is None or everything or name in self._written | (tables.keys() - known.marks)
         ]
-        rows = self._execute(" UNION ALL ".join(parts)) if parts else []
-        marks = dict(known.marks) if known is not None else {}
+        parts = [self._marking(tables[name]) for name in names]
+        parts += [f"SELECT '{_literal(name)}', last_value, is_called::text FROM {name}" for name in sequences]
+        rows = self._session.run(" UNION ALL ".join(parts)) if parts else []
         found = {name: Mark(count, mark) for name, count, mark in rows[: len(names)]}
+        marks = found
         if known is not None:
-            self._written |= {name for name, mark in found.items() if mark != known.marks[name]}
+            self._written |= {name for name, mark in found.items() if mark != known.marks.get(name)}
+            marks = {name: found[name] if name in found else known.marks[name] for name in self._layout.tables}
         values = {name: (value, called == "true") for name, value, called in rows[len(names) :]}
-        return Held(marks | found, values)
+        return Held(marks, values, {name: table.shape for name, table in self._layout.tables.items()})
 
     def _marking(self, table: LaidTable) -> str:
         cells = ", ".join(column.compared(self._since) for column in table.columns)
@@ -187,25 +231,16 @@ class PostgresStore(BaseStore):
             f"coalesce(sum(hashtextextended(ROW({cells})::text, 0)), 0)::text FROM {table.path}"
         )
 
-    def _content(self, name: str, mark: Mark) -> Table:
-        known = self._contents.get((name, mark))
+    def _content(self, name: str, mark: Mark, shape: object) -> Table:
+        known = self._contents.get((name, mark, shape))
         if known is None:
             table = self._layout.tables[name]
             cells = ", ".join(column.compared(self._since) for column in table.columns) or "NULL"
-            rows = self._execute(f"SELECT {cells} FROM {table.path}") if mark.rows else []
-            empty = table.empty
+            rows = self._session.run(f"SELECT {cells} FROM {table.path}") if mark.rows else []
             content = tuple(tuple(map(_cell, row)) for row in rows) if table.columns else ()
-            known = Table(empty.columns, content, empty.key, empty.generated, empty.references)
-            self._contents[name, mark] = known
+            known = dataclasses.replace(table.empty, rows=content)
+            self._contents[name, mark, shape] = known
         return known
-
-    def _execute(self, sql: str) -> Sequence[tuple[Any, ...]]:
-        with self._connection.cursor() as cursor:
-            cursor.execute(sql)
-            if cursor.description is None:
-                return []
-            rows: Sequence[tuple[Any, ...]] = cursor.fetchall()
-            return rows
 
 
 def _literal(text: str) -> str:

@@ -30,14 +30,18 @@ class PostgresShadow:
     def __init__(self, execute: Execute) -> None:
         self._execute = execute
         self.name = f"{_PREFIX}{os.getpid()}_{next(_numbers)}"
-        self._twins: set[str] = set()
+        self._twins: dict[str, str] = {}
         self._is_replica = False
+        self._is_open = False
+        self._is_kept = False
+        self._is_circle = False
 
     def open(self) -> None:
         """Create it, and drop what processes that were killed have left behind."""
         left = [name for (name,) in self._execute(_LEFT) if _is_orphan(name)]
         drops = [f"DROP SCHEMA {quoted(name)} CASCADE" for name in left]
         self._execute("; ".join([*drops, f"CREATE SCHEMA {quoted(self.name)}"]))
+        self._is_open = True
         self._is_replica = bool(self._execute(_MAY_BE_REPLICA)[0][0])
 
     def keep(self, tables: Sequence[LaidTable], version: int) -> None:
@@ -46,7 +50,7 @@ class PostgresShadow:
         for table in tables:
             twin = self._twin(table)
             if table.name not in self._twins:
-                self._twins.add(table.name)
+                self._twins[table.name] = twin
                 statements.append(
                     f"CREATE UNLOGGED TABLE {twin} AS SELECT 0 AS {_VERSION}, {table.stored} FROM {table.path} LIMIT 0"
                 )
@@ -54,32 +58,48 @@ class PostgresShadow:
         if statements:
             self._execute("BEGIN; " + "; ".join(statements) + "; COMMIT")
 
-    def put_back(self, wanted: Sequence[tuple[LaidTable, int | None, int]], layout: PostgresLayout) -> None:
+    def put_back(self, wanted: Sequence[tuple[LaidTable, int | None, int]]) -> None:
         """Let tables hold what they held.
 
         Args:
             wanted: Each table with the version to put back (None for nothing at all), and how many rows it has now.
-            layout: All tables.
         """
         statements = ["BEGIN", "SET LOCAL lock_timeout = '5s'"]
         if self._is_replica:  # no triggers, no checks of foreign keys: what is put back was in order
             statements.append("SET LOCAL session_replication_role = replica")
         else:
             statements += [f"ALTER TABLE {table.path} DISABLE TRIGGER USER" for table, _, _ in wanted]
+            foreign = self._foreign_keys([table for table, _, _ in wanted])
+            statements += [f"ALTER TABLE {path} ALTER CONSTRAINT {name} DEFERRABLE" for path, name in foreign]
             statements.append("SET CONSTRAINTS ALL DEFERRED")
-        together = {table.name for table, _, _ in wanted}
         for table, _, count in reversed(wanted):
             free = table.referrers <= {table.name}  # TRUNCATE refuses what others refer to
             statements.append(f"{'TRUNCATE' if count > _FEW and free else 'DELETE FROM'} {table.path}")
         for table, version, _ in wanted:
-            if version is not None and table.name in together:
+            if version is not None:
                 statements.append(
                     f"INSERT INTO {table.path} ({table.stored}) OVERRIDING SYSTEM VALUE "
                     f"SELECT {table.stored} FROM {self._twin(table)} WHERE {_VERSION} = {version}"
                 )
         if not self._is_replica:
+            statements.append("SET CONSTRAINTS ALL IMMEDIATE")
+            statements += [f"ALTER TABLE {path} ALTER CONSTRAINT {name} NOT DEFERRABLE" for path, name in foreign]
             statements += [f"ALTER TABLE {table.path} ENABLE TRIGGER USER" for table, _, _ in wanted]
         self._execute("; ".join([*statements, "COMMIT"]))
+
+    def rows(self, table: LaidTable, version: int | None) -> int:
+        """How many rows a version has."""
+        if version is None:
+            return 0
+        return int(self._execute(f"SELECT count(*) FROM {self._twin(table)} WHERE {_VERSION} = {version}")[0][0])
+
+    def keep_for_good(self, names: Sequence[str]) -> str:
+        """Do not drop it at the end; tell where it keeps the rows of some tables."""
+        self._is_kept = True
+        return ", ".join(
+            f"{name} in {self._twins[name]} where {_VERSION} = 1" if name in self._twins else f"{name} had none"
+            for name in names
+        )
 
     def closure(self, tables: Sequence[LaidTable], layout: PostgresLayout) -> list[LaidTable]:
         """These tables and what their rows cannot go without, in an order in which they can come back."""
@@ -91,19 +111,32 @@ class PostgresShadow:
                 names |= new
                 following += new
         ordered: dict[str, None] = {}
+        self._is_circle = False
         left = sorted(names)
         while left:  # parents first; in a circle, in any order
             free = [
                 name for name in left if not any(name in layout.tables[other].referrers - {other} for other in left)
             ]
+            self._is_circle = self._is_circle or not free
             for name in free or left[:1]:
                 ordered[name] = None
             left = [name for name in left if name not in ordered]
         return [layout.tables[name] for name in ordered]
 
+    def _foreign_keys(self, tables: Sequence[LaidTable]) -> Sequence[tuple[Any, ...]]:
+        """Those that have to wait until all tables are filled, if these refer to each other in a circle."""
+        if not self._is_circle:
+            return []
+        numbers = ", ".join(str(table.identity) for table in tables)
+        return self._execute(
+            "SELECT conrelid::regclass::text, quote_ident(conname) FROM pg_constraint "
+            f"WHERE contype = 'f' AND NOT condeferrable AND conrelid IN ({numbers})"
+        )
+
     def drop(self) -> None:
         """Remove it with all that is in it."""
-        self._execute(f"DROP SCHEMA IF EXISTS {quoted(self.name)} CASCADE")
+        if self._is_open and not self._is_kept:
+            self._execute(f"DROP SCHEMA IF EXISTS {quoted(self.name)} CASCADE")
 
     def _twin(self, table: LaidTable) -> str:
         return f"{quoted(self.name)}.{quoted(str(table.identity))}"

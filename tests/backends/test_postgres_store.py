@@ -1,0 +1,208 @@
+"""The store brings back whatever a job may do to a PostgreSQL database, and refuses or says what it cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from jobchaos.errors import LossError, UnsafeRestoreError, UsageError
+from jobchaos.stores.postgres import PostgresStore
+from tests.backends.conftest import Create
+
+SCHEMA = """
+CREATE SCHEMA billing;
+CREATE TYPE mood AS ENUM ('sad', 'happy');
+CREATE TABLE users (id serial PRIMARY KEY, name text NOT NULL, boss int REFERENCES users (id), flat int);
+CREATE TABLE flats (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, owner int REFERENCES users (id) ON DELETE CASCADE,
+    size int, double int GENERATED ALWAYS AS (size * 2) STORED);
+ALTER TABLE users ADD FOREIGN KEY (flat) REFERENCES flats (id);
+CREATE TABLE billing.odd (m mood, a int[], j json, b jsonb, x bytea, n numeric, t timestamptz, p point, d date,
+    f float8, u uuid, "Weird ""name" box, i inet, r int4range, flag boolean);
+CREATE TABLE log (line text);
+CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO log VALUES (TG_OP); RETURN NULL; END';
+CREATE TRIGGER noting AFTER INSERT OR UPDATE OR DELETE ON users FOR EACH ROW EXECUTE FUNCTION note();
+INSERT INTO users (name) VALUES ('ann'), ('bob');
+INSERT INTO flats (owner, size) VALUES (1, 10), (2, 20);
+UPDATE users SET flat = id, boss = 1;
+INSERT INTO billing.odd VALUES ('sad', '{1,2,NULL}', '{"a": 1}', '{"a": 1}', '\\xdeadbeef', 1.50, '2026-01-01 12:00+02',
+    '(1,2)', '2026-01-01', 0.1, 'A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11', '(1,1),(0,0)', '10.0.0.1', '[1,5)', true),
+    (NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+"""
+
+
+@pytest.fixture
+def dsn(new_postgres: Create) -> str:
+    dsn = new_postgres("")
+    with psycopg.connect(dsn) as connection:
+        connection.execute(SCHEMA)
+    return dsn
+
+
+@pytest.fixture
+def store(dsn: str) -> Iterator[PostgresStore]:
+    store = PostgresStore(dsn)
+    store.capture()
+    store.announce(f"sql:postgresql://{store._session.host}:{store._session.port}/{store.name}/@unknown")
+    yield store
+    store.close()
+    with psycopg.connect(dsn) as connection:
+        left = connection.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'jobchaos%'").fetchall()
+    assert left == [] or store._shadow._is_kept
+
+
+def run(dsn: str, sql: str) -> None:
+    with psycopg.connect(dsn) as connection:
+        connection.execute(sql)
+
+
+def test_all_types_are_compared_as_they_are(store: PostgresStore) -> None:
+    odd, empty = store.snapshot().tables["billing.odd"].rows
+    assert odd[:6] == ("sad", "{1,2,NULL}", '{"a": 1}', '{"a": 1}', b"\xde\xad\xbe\xef", "1.50")
+    assert odd[6:10] == ("2026-01-01 10:00:00+00", "(1,2)", "2026-01-01", 0.1)
+    assert odd[10:] == ("a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", "(1,1),(0,0)", "10.0.0.1/32", "[1,5)", "true")
+    assert set(empty) == {None}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE users SET name = 'eve' WHERE id = 1",
+        "INSERT INTO users (name) VALUES ('eve')",
+        "UPDATE users SET flat = NULL; DELETE FROM flats; UPDATE users SET boss = NULL; DELETE FROM users",
+        "TRUNCATE users, flats, log, billing.odd RESTART IDENTITY",
+        "INSERT INTO flats (owner, size) SELECT 1, i FROM generate_series(1, 3000) i",
+        "UPDATE billing.odd SET n = 1.5, a = '{2}', x = '', j = '{\"a\": 2}'",
+        "DELETE FROM billing.odd WHERE m IS NULL; INSERT INTO billing.odd SELECT * FROM billing.odd",
+        "SELECT nextval('users_id_seq'), setval('flats_id_seq', 100)",
+    ],
+)
+def test_what_a_job_does_is_undone(store: PostgresStore, dsn: str, change: str) -> None:
+    before = store.snapshot()
+    run(dsn, change)
+    after = store.snapshot()
+    held = store.hold()
+    store.restore()
+    assert store.snapshot().same_as(before)
+    with psycopg.connect(dsn) as connection:
+        row = connection.execute("INSERT INTO users (name) VALUES ('new') RETURNING id").fetchone()
+        flat = connection.execute("INSERT INTO flats (size) VALUES (7) RETURNING id, double").fetchone()
+        assert (row, flat) == ((3,), (3, 14))
+        connection.rollback()
+    store.put_back(held)
+    assert store.snapshot().same_as(after)
+    store.restore()
+    assert store.snapshot().same_as(before)
+
+
+def test_a_role_without_privileges_can_restore_its_own_tables(new_postgres: Create) -> None:
+    dsn = new_postgres("owned")
+    name = psycopg.conninfo.conninfo_to_dict(dsn)["dbname"]
+    run(dsn, f"CREATE ROLE {name} LOGIN; GRANT ALL ON DATABASE {name} TO {name}; GRANT ALL ON SCHEMA public TO {name}")
+    own = psycopg.conninfo.make_conninfo(dsn, user=name)
+    try:
+        run(own, SCHEMA)
+        store = PostgresStore(own)
+        store.capture()
+        before = store.snapshot()
+        run(own, "DELETE FROM billing.odd; UPDATE users SET name = 'eve'; INSERT INTO flats (owner) VALUES (1)")
+        assert not store.snapshot().same_as(before)
+        store.restore()
+        assert store.snapshot().same_as(before)
+        store.close()
+    finally:
+        run(dsn, f"DROP OWNED BY {name}; DROP ROLE {name}")
+
+
+def test_the_servers_own_time_is_the_same_in_each_run(store: PostgresStore, dsn: str) -> None:
+    seen = []
+    for _ in range(2):
+        run(dsn, "UPDATE billing.odd SET t = clock_timestamp() WHERE m IS NULL")
+        seen.append(store.snapshot())
+        store.restore()
+    assert seen[0].same_as(seen[1])
+    assert "(server time)" in {row[6] for row in seen[0].tables["billing.odd"].rows}
+
+
+def test_a_new_table_is_seen_and_dropped(store: PostgresStore, dsn: str) -> None:
+    before = store.snapshot()
+    run(dsn, "CREATE TABLE extra AS SELECT 1 AS n")
+    assert store.snapshot().tables["extra"].rows == ((1,),)
+    store.restore()
+    assert store.snapshot().same_as(before)
+
+
+@pytest.mark.parametrize("change", ["DROP TABLE log", "ALTER TABLE log ADD COLUMN more int"])
+def test_a_lost_table_is_said_and_its_rows_are_kept(store: PostgresStore, dsn: str, change: str) -> None:
+    run(dsn, change)
+    store.snapshot()
+    with pytest.raises(LossError, match=r"dropped or altered log .*kept: log in (\S+) where") as caught:
+        store.restore()
+    assert caught.value.code == "JC914"
+    with psycopg.connect(dsn) as connection:
+        place = str(caught.value).partition("kept: log in ")[2].partition(" where")[0]
+        assert connection.execute(f"SELECT count(*) FROM {place}").fetchone() == (4,)
+        connection.execute(f"DROP SCHEMA {place.partition('.')[0]} CASCADE")
+
+
+def test_a_database_that_is_no_test_resource_is_refused_untouched(new_postgres: Create, dsn: str) -> None:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("DROP DATABASE IF EXISTS jobchaos_production WITH (FORCE)")
+        connection.execute("CREATE DATABASE jobchaos_production")
+    production = psycopg.conninfo.make_conninfo(dsn, dbname="jobchaos_production")
+    try:
+        run(production, "CREATE TABLE precious (id int); INSERT INTO precious VALUES (1)")
+        store = PostgresStore(production)
+        with pytest.raises(UnsafeRestoreError, match=r"'jobchaos_production' on .*allow=\["):
+            store.capture()
+        store.restore()
+        store.close()
+        with psycopg.connect(production) as connection:
+            assert connection.execute("SELECT id FROM precious").fetchone() == (1,)
+            schemas = connection.execute("SELECT 1 FROM pg_namespace WHERE nspname LIKE 'jobchaos%'").fetchall()
+            assert schemas == []
+        allowed = PostgresStore(production, allow=["jobchaos_production"])
+        allowed.capture()
+        allowed.close()
+    finally:
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute("DROP DATABASE jobchaos_production WITH (FORCE)")
+
+
+def test_without_the_right_to_create_a_schema_that_is_said(new_postgres: Create) -> None:
+    dsn = new_postgres("poor")
+    name = psycopg.conninfo.conninfo_to_dict(dsn)["dbname"]
+    run(dsn, f"CREATE ROLE {name} LOGIN")
+    try:
+        store = PostgresStore(psycopg.conninfo.make_conninfo(dsn, user=name))
+        with pytest.raises(UsageError, match=r"may not create a schema.*GRANT CREATE ON DATABASE"):
+            store.capture()
+        store.close()
+    finally:
+        run(dsn, f"DROP ROLE {name}")
+
+
+def test_a_server_that_is_too_old_is_refused(store: PostgresStore, dsn: str) -> None:
+    old = PostgresStore(dsn)
+    old._session.version = 110_000
+    with pytest.raises(UsageError, match="PostgreSQL 11, which is too old"):
+        old.capture()
+    old.close()
+
+
+def test_a_session_that_the_server_has_ended_comes_back(store: PostgresStore, dsn: str) -> None:
+    before = store.snapshot()
+    run(dsn, "UPDATE users SET name = 'eve'")
+    run(dsn, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'jobchaos'")
+    store.restore()
+    assert store.snapshot().same_as(before)
+
+
+def test_what_a_killed_process_has_left_is_cleared_away(dsn: str) -> None:
+    run(dsn, "CREATE SCHEMA jobchaos_999999999_1")
+    store = PostgresStore(dsn)
+    store.capture()
+    store.close()
+    with psycopg.connect(dsn) as connection:
+        assert connection.execute("SELECT 1 FROM pg_namespace WHERE nspname LIKE 'jobchaos%'").fetchall() == []
