@@ -1,4 +1,4 @@
-"""All figures as tables: `python -m benchmarks`, or some of `counts`, `timing` and `rivals`.
+"""All figures as tables: `python -m benchmarks`, or some of `counts`, `timing`, `rivals` and `backends`.
 
 Absolute times depend on the machine; the goals are those of an idle one with 2 cores. Nothing here is a test.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import counter, counts, rivals, timing
+from benchmarks import backends, counter, counts, rivals, timing
 
 
 def print_counts() -> None:
@@ -34,7 +34,14 @@ def print_rivals() -> None:
         print(f"{tool:<32}{rate:>12.0f}{f'{seen} of {counter.ORDERS}':>13}  {first:.0f}")
 
 
-_TABLES = {"counts": print_counts, "timing": print_timing, "rivals": print_rivals}
+def print_backends() -> None:
+    """Times on each backend, in databases that grow."""
+    print(f"{'backend':<12}{'database':<30}{'ms/schedule':>12}{'restore+digest':>16}  goal")
+    for name, database, schedule, apart, goal in backends.rows():
+        print(f"{name:<12}{database:<30}{schedule:>12.2f}{apart:>16.2f}  {goal}")
+
+
+_TABLES = {"counts": print_counts, "timing": print_timing, "rivals": print_rivals, "backends": print_backends}
 
 if __name__ == "__main__":
     for table in sys.argv[1:] or _TABLES:

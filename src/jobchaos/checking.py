@@ -268,8 +268,7 @@ class Check:
         if self._settings.ignore:
             notes.append(f"left out on request: {', '.join(self._settings.ignore)}")
             unused = Ignore.parse(self._settings.ignore).unused(baseline.run.state) if baseline else ()
-            if unused:
-                notes.append(f"ignore matches nothing: {', '.join(unused)}")
+            notes += [f"ignore matches nothing: {', '.join(unused)}"] if unused else []
         return tuple(notes)
 
     def _odd(self, *oddities: Sequence[tuple[str, str]]) -> list[Finding]:

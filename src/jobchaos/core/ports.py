@@ -204,6 +204,9 @@ class Probe(Protocol):
     def leave(self, worker: Worker) -> None:
         """An attempt ends. Called in the worker's thread."""
 
+    def doom(self, worker: Worker) -> None:
+        """A worker is about to die, and its code to unwind: keep alive what `bury` has to end. Not of a forked one."""
+
     def bury(self, worker: Worker) -> None:
         """A killed worker's thread has ended: do what the operating system would (roll back, drop locks).
 

@@ -83,11 +83,13 @@ class LocalWorker(abc.ABC):
             probe.pause(self._attempt)
         outcome = self.standing.outcome
         if self.standing.terminated and outcome is not None and outcome.failure is not None:
-            self._stage.world.lose_memory()  # the process has ended, too
+            self._stage.world.lose_memory()  # the process has ended, too, and what it had open
+            self._bury_at_probes()
         return in_time
 
     def destroy(self, guard: float) -> bool:
         """See `HiredWorker.destroy`."""
+        self._doom()
         is_gone = self.standing.outcome is not None or self._end(guard)
         self._bury_at_probes()
         return is_gone
@@ -102,6 +104,7 @@ class LocalWorker(abc.ABC):
     def die(self) -> None:
         """See `Vessel.die`: clean-up code still runs, and must not change the world."""
         self._held = self._stage.world.hold()
+        self._doom()
         raise WorkerKilled
 
     @abc.abstractmethod
@@ -111,6 +114,10 @@ class LocalWorker(abc.ABC):
     @abc.abstractmethod
     def _end(self, guard: float) -> bool:
         """End it from outside; False if it stays behind."""
+
+    def _doom(self) -> None:
+        for probe in self._stage.probes:
+            probe.doom(self._attempt)
 
     def _bury_at_probes(self) -> None:
         for probe in self._stage.probes:

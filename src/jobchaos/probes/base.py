@@ -29,6 +29,9 @@ class BaseProbe:
     def leave(self, worker: Worker) -> None:
         """See `Probe.leave`."""
 
+    def doom(self, worker: Worker) -> None:
+        """See `Probe.doom`."""
+
     def bury(self, worker: Worker) -> None:
         """See `Probe.bury`."""
 

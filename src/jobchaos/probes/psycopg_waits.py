@@ -11,6 +11,7 @@ from jobchaos.core.ports import Worker
 from jobchaos.probes.server_session import ServerSession
 
 _LOOK = 2  # milliseconds without an answer until the server is asked why
+_PAUSE = 0.01  # virtual seconds between two looks at a lock of another task
 _poll = select.poll
 _WANTED = {1: select.POLLIN, 2: select.POLLOUT, 3: select.POLLIN | select.POLLOUT}  # psycopg.waiting.Wait
 _READABLE, _WRITABLE = 1, 2  # psycopg.waiting.Ready
@@ -47,19 +48,24 @@ def awaiting(original: Callable[..., Any], find: Find) -> Callable[..., Coroutin
         found = find(connection)
         if found is None:
             return await original(connection, gen, *args, **kwargs)
-        rounds = _rounds(gen, connection, *found)
+        rounds = _rounds(gen, connection, *found, alone=False)
         while True:
             try:
-                next(rounds)
+                waits = next(rounds)
             except StopIteration as end:
                 return end.value
-            await asyncio.sleep(0)
+            await asyncio.sleep(_PAUSE if waits else 0)
 
     return wait
 
 
-def _rounds(gen: Any, connection: Any, worker: Worker, session: ServerSession) -> Generator[None, None, Any]:
-    """Run one of psycopg's generators to its end; come back from time to time while there is no answer."""
+def _rounds(
+    gen: Any, connection: Any, worker: Worker, session: ServerSession, *, alone: bool = True
+) -> Generator[bool, None, Any]:
+    """Run one of psycopg's generators to its end; come back from time to time while there is no answer.
+
+    What comes back is whether another task of the same worker has to go on first.
+    """
     poll = _poll()
     registered = 0
     try:
@@ -76,8 +82,7 @@ def _rounds(gen: Any, connection: Any, worker: Worker, session: ServerSession) -
                 readable = _READABLE if happened & ~select.POLLOUT else 0
                 wanted = gen.send(readable | (_WRITABLE if happened & select.POLLOUT else 0))
             else:
-                session.look_around(worker)
-                yield
+                yield session.look_around(worker, alone=alone)
     except StopIteration as end:
         return end.value
     finally:

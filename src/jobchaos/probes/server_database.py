@@ -35,6 +35,8 @@ class ServerDatabase:
         """The sessions of this process that wait for locks."""
         self.levels: set[str] = set()
         """Levels of isolation at which it was used."""
+        self.users: dict[int, Worker] = {}
+        """Who has used which session last."""
         self._dialect = dialect
         self._analyst: Analyst | None = None
         self._known: dict[str, ServerStatement] = {}
@@ -82,7 +84,8 @@ class ServerDatabase:
             if all(not state.busy or state.waits_for for state in states.values()):
                 break
             _sleep[0](_PAUSE)
-        if any(number not in states or not states[number].busy for number in waiting):
+        served = [number for number in waiting if number not in states or not states[number].busy]
+        if any(self.users.get(number) is not worker for number in served):
             worker.give_way()
 
     def closes_circle(self, session: int, waits_for: tuple[int, ...]) -> bool:

@@ -33,6 +33,7 @@ class ServerProbe(BaseProbe, abc.ABC):
         self._addresses: dict[str, Address] = {}
         self.monitors: weakref.WeakSet[Any] = weakref.WeakSet()
         self._forked: Told = {}
+        self._doomed: list[Any] = []
 
     # --- what a driver knows -----------------------------------------------------------------------------------------
 
@@ -90,6 +91,7 @@ class ServerProbe(BaseProbe, abc.ABC):
             address = self.address_of(connection)
             worker.touch(address)
             session = ServerSession(self._database(address), self.number_of(connection))
+            session.last_worker = worker
             self.sessions[connection] = session
             if session.database.monitor.defaults.is_pooled:
                 worker.oddity("JC916", _POOLED)
@@ -122,9 +124,14 @@ class ServerProbe(BaseProbe, abc.ABC):
         self.sessions.clear()
         self.control = None
 
+    def doom(self, worker: Worker) -> None:
+        """See `Probe.doom`: drivers complain of connections that nobody closes. The dead cannot."""
+        self._doomed += [connection for connection, session in self.sessions.items() if session.last_worker is worker]
+
     def bury(self, worker: Worker) -> None:
         """See `Probe.bury`: the operating system would close the dead worker's connections."""
         self._end([connection for connection, session in self.sessions.items() if session.last_worker is worker])
+        self._doomed.clear()
 
     def settle(self) -> None:
         """See `Probe.settle`: what nobody has committed by now never will be."""

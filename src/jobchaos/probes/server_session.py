@@ -79,7 +79,7 @@ class ServerSession:
         Returns:
             None if it is no step: it changes nothing, or only undoes.
         """
-        self.last_worker = worker
+        self.last_worker = self.database.users[self.number] = worker
         statement = self._statement = self.database.statement(sql)
         self._note_level(sql, statement)
         self._touches, self._locks = (), ()
@@ -160,20 +160,32 @@ class ServerSession:
 
     # --- waiting -----------------------------------------------------------------------------------------------------
 
-    def look_around(self, worker: Worker) -> None:
-        """No answer yet: if that is because of a lock, park until it is worth looking again."""
+    def look_around(self, worker: Worker, *, alone: bool = True) -> bool:
+        """No answer yet: if that is because of a lock, park until it is worth looking again.
+
+        Args:
+            worker: Who waits.
+            alone: Whether nothing else of the worker's own goes on meanwhile.
+
+        Returns:
+            True if it waits for another session of the worker's own, and that may go on.
+        """
         database = self.database
         state = database.monitor.look((self.number,)).get(self.number)
         if state is None or not state.waits_for or self.gave_up or worker.dead:
-            return
+            return False
         if database.closes_circle(self.number, state.waits_for):
             self._give_up("deadlock")
-            return
+            return False
+        if not alone and any(database.users.get(number) is worker for number in state.waits_for):
+            database.waiting[self.number] = worker
+            return True
         database.waiting[self.number] = worker
         deadline = self._deadline
         if not worker.wait(f"a lock in {database.base}", deadline, served=True):
             lock = self.lock_timeout and (not self.statement_timeout or self.lock_timeout <= self.statement_timeout)
             self._give_up("lock timeout" if lock else "statement timeout")
+        return False
 
     def answered(self) -> None:
         """The statement that it may have waited with has ended."""

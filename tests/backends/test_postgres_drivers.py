@@ -1,0 +1,269 @@
+"""psycopg with asyncio, SQLAlchemy, pools, cursors in the server, COPY, timeouts and death, on a real PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+
+import psycopg
+import psycopg2
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from jobchaos.checking import check
+from jobchaos.core.events import Event, ScheduleRun
+from jobchaos.core.job import Job
+from jobchaos.core.settings import Settings
+from jobchaos.core.verdict import Verdict
+from tests.backends.conftest import Create
+
+QUICK = Settings(profile="quick", isolation="thread")
+
+
+@pytest.fixture(scope="module")
+def database(new_postgres: Create) -> str:
+    return new_postgres("drivers")
+
+
+@pytest.fixture
+def dsn(database: str) -> Iterator[str]:
+    with psycopg.connect(database) as connection:
+        connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        connection.execute("CREATE TABLE users (id int PRIMARY KEY, points int NOT NULL)")
+        connection.execute("CREATE TABLE log (line text)")
+        connection.execute("INSERT INTO users VALUES (1, 0), (2, 0)")
+    yield database
+    with psycopg.connect(database) as connection:
+        (left,) = connection.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
+            "AND (state LIKE 'idle in transaction%' OR state = 'active' OR application_name = 'jobchaos')"
+        ).fetchone() or (None,)
+    assert left == 0
+
+
+def codes(verdict: Verdict) -> dict[str, str]:
+    return {finding.code: str(finding.schedule) for finding in verdict.findings if finding.gates}
+
+
+def steps(verdict: Verdict) -> list[str]:
+    trace = verdict.findings[0].trace
+    assert trace is not None
+    return [f"{effect.label}" for effect in trace.effects("A")]
+
+
+def test_a_coroutine_job_is_seen_and_waits(dsn: str) -> None:
+    async def adds(amount: int, lock: str) -> None:
+        async with await psycopg.AsyncConnection.connect(dsn) as db, db.cursor() as cursor:
+            await cursor.execute(f"SELECT points FROM users WHERE id = 1{lock}")
+            row = await cursor.fetchone()
+            assert row is not None
+            await cursor.execute("UPDATE users SET points = %s WHERE id = 1", (row[0] + amount,))
+
+    broken = check(Job(adds, 1, ""), Job(adds, 2, ""), settings=QUICK)
+    assert codes(broken) == {"JC205": "A2 B A"}, broken.findings
+    sound = check(Job(adds, 1, " FOR UPDATE"), Job(adds, 2, " FOR UPDATE"), settings=QUICK)
+    assert sound.status == "holds", sound.findings
+
+
+def test_tasks_of_one_coroutine_may_wait_for_each_other(dsn: str) -> None:
+    async def job() -> None:
+        async def one(number: int) -> None:
+            async with await psycopg.AsyncConnection.connect(dsn) as db:
+                await db.execute("UPDATE users SET points = %s WHERE id = 1", (number,))
+                await asyncio.sleep(1)
+
+        await asyncio.gather(one(1), one(1))
+
+    verdict = check(job, faults=["duplicate"], settings=QUICK)
+    assert verdict.status == "holds", verdict.findings
+
+
+@pytest.mark.parametrize("driver", ["psycopg", "psycopg2"])
+def test_an_engines_pool_is_watched(dsn: str, driver: str) -> None:
+    engine = sa.create_engine(sa.make_url(dsn_url(dsn, driver)))
+    users = sa.table("users", sa.column("id"), sa.column("points"))
+
+    def adds() -> None:
+        with Session(engine) as session:
+            points = session.scalar(sa.select(users.c.points).where(users.c.id == 1))
+            session.execute(users.update().where(users.c.id == 1).values(points=(points or 0) + 10))
+            session.commit()
+
+    adds_once = sa.select(users.c.points).where(users.c.id == 1).with_for_update()
+
+    def adds_if_new() -> None:
+        with Session(engine) as session:
+            if session.scalar(adds_once) == 0:
+                session.execute(users.update().where(users.c.id == 1).values(points=10))
+            session.commit()
+
+    with engine.connect():  # a pool that was filled before
+        pass
+    assert codes(check(adds, faults=["duplicate"], settings=QUICK)) == {"JC103": "A A"}
+    with psycopg.connect(dsn) as connection:
+        connection.execute("UPDATE users SET points = 0")
+    verdict = check(adds_if_new, settings=Settings(profile="quick"))
+    assert verdict.status == "holds", verdict.findings
+    engine.dispose()
+
+
+def dsn_url(dsn: str, driver: str) -> str:
+    parts = psycopg.conninfo.conninfo_to_dict(dsn)
+    host = parts.get("host", "127.0.0.1")
+    return f"postgresql+{driver}://{parts.get('user', 'postgres')}@/{parts['dbname']}?host={host}"
+
+
+def test_cursors_in_the_server_copy_and_many_are_steps(dsn: str) -> None:
+    def job() -> None:
+        with psycopg.connect(dsn) as db:
+            with db.cursor("mine") as served:
+                served.execute("SELECT id FROM users ORDER BY id")
+                assert [row[0] for row in served] == [1, 2]
+            with db.cursor() as cursor, cursor.copy("COPY log (line) FROM STDIN") as copy:
+                copy.write_row(("one",))
+            with db.cursor() as cursor:
+                cursor.executemany("INSERT INTO log VALUES (%s)", [("two",), ("three",)])
+            with db.transaction():
+                db.execute("UPDATE users SET points = points + 1 WHERE id = 1")
+
+    verdict = check(job, faults=["duplicate"], settings=QUICK)
+    assert codes(verdict) == {"JC103": "A A"}
+    told = steps(verdict)
+    half = told[: len(told) // 2]
+    assert half[0] == "BEGIN"
+    assert half[-1] == "COMMIT"
+    for text in (
+        "SELECT id FROM users",
+        "FETCH FORWARD",
+        "COPY log",
+        "INSERT INTO log VALUES ('two')",
+        "SAVEPOINT",
+        "UPDATE users",
+    ):
+        assert any(text in step for step in half), (text, half)
+
+
+def test_a_lock_timeout_passes_in_virtual_time(dsn: str) -> None:
+    waited: list[str] = []
+
+    def job() -> None:
+        with psycopg.connect(dsn, options="-c lock_timeout=3600000") as db:
+            try:
+                db.execute("UPDATE users SET points = 1 WHERE id = 1")
+            except psycopg.errors.LockNotAvailable as error:
+                waited.append(str(error))
+                raise
+            with psycopg.connect(dsn, options="-c lock_timeout=3600000", autocommit=True) as other:
+                try:
+                    other.execute("UPDATE users SET points = 1 WHERE id = 1")
+                except psycopg.errors.LockNotAvailable as error:
+                    waited.append(str(error))
+
+    verdict = check(job, faults=["duplicate"], settings=QUICK)
+    assert verdict.status == "holds", verdict.findings
+    assert set(waited) == {"canceling statement due to lock timeout"}
+
+
+def test_who_waits_for_himself_waits_for_ever(dsn: str) -> None:
+    def job() -> None:
+        with psycopg.connect(dsn) as db, psycopg.connect(dsn) as other:
+            db.execute("UPDATE users SET points = 1 WHERE id = 1")
+            other.execute("UPDATE users SET points = 2 WHERE id = 1")
+
+    verdict = check(job, faults=["duplicate"], settings=QUICK)
+    (finding,) = verdict.findings
+    assert finding.code == "JC903"
+    assert "waits for ever for a lock in" in finding.message
+
+
+def test_a_connection_of_psycopg2_from_before_cannot_be_watched(dsn: str) -> None:
+    before = psycopg2.connect(dsn)
+
+    def job() -> None:
+        with before.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        before.rollback()
+        with psycopg2.connect(dsn) as db, db.cursor() as cursor:
+            cursor.execute("UPDATE users SET points = 1 WHERE id = 1")
+        db.close()
+
+    verdict = check(job, faults=["duplicate"], settings=QUICK)
+    assert verdict.status == "inconclusive"
+    assert "JC915" in codes(verdict)
+    before.close()
+
+
+def test_a_connection_of_psycopg_from_before_is_watched(dsn: str) -> None:
+    with psycopg.connect(dsn, autocommit=True) as before:
+
+        def job() -> None:
+            before.execute("UPDATE users SET points = points + 1 WHERE id = 1")
+
+        assert codes(check(job, faults=["duplicate"], settings=QUICK)) == {"JC103": "A A"}
+
+
+def test_a_job_that_drops_a_table_is_inconclusive(dsn: str) -> None:
+    def job() -> None:
+        with psycopg.connect(dsn) as db:
+            db.execute("DROP TABLE IF EXISTS log")
+
+    verdict = check(job, faults=["duplicate"], settings=QUICK)
+    assert verdict.status == "inconclusive"
+    assert codes(verdict).keys() == {"JC914"}
+    assert "dropped or altered log" in verdict.findings[0].message
+    with psycopg.connect(dsn) as connection:
+        for (name,) in connection.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'jobchaos%'").fetchall():
+            connection.execute(f"DROP SCHEMA {name} CASCADE")
+
+
+def test_a_temporary_table_is_no_harm(dsn: str) -> None:
+    def job() -> None:
+        with psycopg.connect(dsn) as db:
+            db.execute("CREATE TEMP TABLE scratch ON COMMIT DROP AS SELECT id FROM users")
+            db.execute("UPDATE users SET points = 1 WHERE id IN (SELECT id FROM scratch)")
+
+    assert check(job, settings=QUICK).status == "holds"
+
+
+def kill_and_go_on(dsn: str) -> Callable[[], None]:
+    def job() -> None:
+        with psycopg.connect(dsn) as db:
+            db.execute("SELECT pg_advisory_lock(1)")
+            (points,) = db.execute("SELECT points FROM users WHERE id = 1").fetchone() or (0,)
+            if points == 0:
+                db.execute("UPDATE users SET points = 10 WHERE id = 1")
+
+    return job
+
+
+@pytest.mark.parametrize("isolation", ["thread", "process"])
+def test_the_locks_of_the_dead_are_free_before_the_next_step(dsn: str, isolation: str) -> None:
+    """A session keeps its advisory lock until it ends: a redelivery would wait for ever for a backend that lingers."""
+    verdict = check(kill_and_go_on(dsn), faults=["crash"], settings=Settings(profile="quick", isolation=isolation))
+    assert verdict.status == "holds", verdict.findings
+    assert verdict.schedules_run > 2
+
+
+@pytest.mark.thorough
+def test_two_thousand_schedules_leave_nothing_behind(dsn: str) -> None:
+    job = kill_and_go_on(dsn)
+    ran = 0
+
+    def count(event: Event) -> None:
+        nonlocal ran
+        ran += isinstance(event, ScheduleRun)
+
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        while ran < 2000:
+            settings = Settings(profile="full", isolation="process" if ran > 1900 else "thread")
+            assert check(job, settings=settings, listener=count).status == "holds"
+            connection.execute("UPDATE users SET points = 0")
+        for nothing in (
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()",
+            "SELECT nspname FROM pg_namespace WHERE nspname LIKE 'jobchaos%'",
+            "SELECT relname FROM pg_class WHERE relpersistence = 't'",
+            "SELECT pid FROM pg_locks WHERE pid <> pg_backend_pid() AND locktype = 'advisory'",
+            "SELECT gid FROM pg_prepared_xacts",
+        ):
+            assert connection.execute(nothing).fetchall() == []
