@@ -159,9 +159,7 @@ def engine_of(resource: str) -> tuple[Any, Callable[[], Any]] | None:
 
 
 def is_shared() -> bool:
-    """True if workers have used a connection that they share with the test: of a pool with a single one, or in its
-    transaction.
-    """
+    """True if workers have used a connection that they share with the test: the only one of a pool, or its own."""
     for engine, reference in list(_engines.items()):
         last = reference()
         if type(engine.pool).__name__ in _SINGLE or (last is not None and not last.closed and last.in_transaction()):
