@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
+import jsonschema
 import pytest
 
 import jobchaos.pytest_plugin.suite
@@ -12,6 +15,8 @@ from tests.adapters.small_suite import causes
 from tests.plugin import tiny
 from tests.plugin.conftest import Runs
 from tests.plugin.test_output import table
+
+SCHEMA = Path(__file__).parents[2] / "docs/reference/report.schema.json"
 
 TASKS = """
 import smtplib
@@ -302,6 +307,25 @@ def test_ctrl_c_in_a_re_run_ends_the_session(suite: Runs, project: pytest.Pytest
     project.makepyfile(test_it=INTERRUPTED)
     result = project.runpytest_inprocess("-p", "no:cacheprovider", "--jobchaos", no_reraise_ctrlc=True)
     assert result.ret == pytest.ExitCode.INTERRUPTED
+
+
+@pytest.mark.parametrize("kind", ["json", "xml", "html"])
+def test_report_files_tell_causes(suite: Runs, project: pytest.Pytester, kind: str) -> None:
+    suite(BROKEN_AND_SOUND, "--jobchaos", f"--jobchaos-report=out.{kind}")
+    text = (project.path / f"out.{kind}").read_text()
+    if kind == "json":
+        document = json.loads(text)
+        jsonschema.validate(document, json.loads(SCHEMA.read_text()))
+        (job,) = document["jobs"]
+        (finding,) = job["findings"]
+        assert (job["job"], job["status"], finding["code"], finding["schedule"]) == (
+            "tasks.adds",
+            "fails",
+            "JC103",
+            "A A",
+        )
+        assert finding["replay"].startswith("pytest --jobchaos-only tasks.adds --jobchaos-replay 'A A' ")
+    assert "JC103 [A] tasks.adds" in text
 
 
 # --- faithful re-runs ------------------------------------------------------------------------------------------------

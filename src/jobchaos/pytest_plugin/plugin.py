@@ -113,8 +113,10 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if path and not hasattr(session.config, "workerinput"):
         from jobchaos.report.files import write_report
 
+        suite = session.config.pluginmanager.get_plugin("jobchaos-suite")
+        told = [*rows.collected(session.config), *(() if suite is None else suite.rows())]
         try:
-            write_report(session.config.invocation_params.dir / path, rows.collected(session.config))
+            write_report(session.config.invocation_params.dir / path, told)
         except OSError as error:
             sys.stderr.write(f"\n--jobchaos-report: cannot write {path!r}: {error}\n")
             session.exitstatus = pytest.ExitCode.USAGE_ERROR

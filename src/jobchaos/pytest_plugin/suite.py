@@ -106,6 +106,14 @@ class SuitePlugin:
         if plain is not None:
             self._summarised().add(plain)
 
+    def rows(self) -> list[dict[str, Any]]:
+        """What report files are to say of it."""
+        if self.summary is None:
+            return []
+        from jobchaos.suite.rows import rows_of
+
+        return rows_of(self.summary)
+
     # --- inside ------------------------------------------------------------------------------------------------------
 
     def _is_needed(self) -> bool:

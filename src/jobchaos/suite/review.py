@@ -36,7 +36,7 @@ def review_lines(summary: Summary) -> Iterator[str]:
     for cause in causes:
         if cause.gates:
             yield ""
-            yield from _cause(cause)
+            yield from cause_lines(cause)
     yield from _folded(causes)
     yield from _limits(summary)
 
@@ -50,10 +50,11 @@ def _headline(summary: Summary, causes: list[Cause]) -> str:
     )
 
 
-def _cause(cause: Cause) -> Iterator[str]:
+def cause_lines(cause: Cause) -> Iterator[str]:
+    """What there is to say of one cause."""
     first = cause.first
     yield f"{first.code} [{first.grade}] {first.task}  {_place(first.site)}"
-    yield from _field("problem", _problem(cause))
+    yield from _field("problem", problem(cause))
     for at, (label, where) in enumerate(first.effects[:_FEW]):
         yield from _field("" if at else "effects", f"{one_line(label, 90)}  {_place(where)}")
     for at, line in enumerate(state_lines(Diff(first.changes[:_FEW], ()), _WIDTH - _LABEL - _INDENT)):
@@ -61,13 +62,14 @@ def _cause(cause: Cause) -> Iterator[str]:
     if first.failure:
         yield from _field("test says", one_line(first.failure, 200))
     yield from _field("shown by", _shown_by(cause))
-    yield from _field("replay", _replay(first), wrap=False)
-    yield from _field("usual fix", _fix(cause))
+    yield from _field("replay", replay_line(first), wrap=False)
+    yield from _field("usual fix", remedy(cause))
     if "!" in first.schedule and not first.redelivers:
         yield from _field("real with", f"{first.setting}; today a kill loses the task ({first.because})")
 
 
-def _problem(cause: Cause) -> str:
+def problem(cause: Cause) -> str:
+    """What goes wrong, and when."""
     first = cause.first
     fault = next((run.fault for run in Schedule.parse(first.schedule).runs if run.fault), None)
     if fault is None:
@@ -95,14 +97,16 @@ def _shown_by(cause: Cause) -> str:
     return ", ".join(tests[:_FEW]) + more
 
 
-def _replay(symptom: Symptom) -> str:
+def replay_line(symptom: Symptom) -> str:
+    """The command that shows it again."""
     name, number = symptom.target
     task = name if number == 1 else f"{name}#{number}"
     parts = ["pytest", "--jobchaos-only", task, "--jobchaos-replay", symptom.schedule, symptom.nodeid]
     return " ".join(shlex.quote(escape(part)) for part in parts)
 
 
-def _fix(cause: Cause) -> str:
+def remedy(cause: Cause) -> str:
+    """What usually helps."""
     first = cause.first
     general = fix(first.code if first.grade == "A" else "JC101")
     if cause.is_window or first.code[-1] == "2":
