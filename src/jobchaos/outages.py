@@ -63,9 +63,16 @@ class Outages:
         if self.retrying and not trial.run.completed and trial.code != "JC506":
             for count in range(2, total) if self.thorough else range(max(2, total - 1), total):
                 self._try(covered, Run("A", position, Fault.DOWN, count=count))
-            if total > 1 and self._has_jitter():
-                self._try(covered, Run("A", position, Fault.DOWN, count=total - 1, late=True))
+            if self._has_jitter():
+                self._late(covered, position)
         return len(made), max((len(delivery.failed) for delivery in made), default=0)
+
+    def _late(self, covered: Covered, position: int) -> None:
+        """Likewise with retries as late as they may be: where time ends them, there are fewer."""
+        trial = self._try(covered, Run("A", position, Fault.DOWN, late=True))
+        total = 0 if trial is None else sum(len(delivery.failed) for delivery in tries(trial.run.trace))
+        if total > 1:
+            self._try(covered, Run("A", position, Fault.DOWN, count=total - 1, late=True))
 
     def _try(self, covered: Covered, outage: Run) -> Trial | None:
         covered.planned += 1

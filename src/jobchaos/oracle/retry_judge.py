@@ -79,7 +79,7 @@ class RetryJudge(PatientJudge):
             each = f"{len(deliveries)} deliveries with {len(deliveries[0].failed)} tries each"
             return "JC509", f"tries one call {total} times, {each},"
         for delivery in deliveries if own is not None and faults != {Fault.FATAL} else ():
-            if len(delivery.failed) > 1 and own is not None:
+            if len(delivery.tried) > 1 and own is not None:
                 number, time = too_many_or_few(delivery, own), at_another_time(delivery, own)
                 if number or time:
                     return ("JC510", number) if number else ("JC511", time)

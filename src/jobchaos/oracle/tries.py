@@ -19,11 +19,13 @@ class Delivery:
     Attributes:
         began: When the delivery began, in virtual nanoseconds.
         failed: When each failing try was made.
+        tried: The same, and when the first one was made that went through after them.
         succeeded: How many tries went through after the last failing one.
     """
 
     began: int
     failed: tuple[int, ...]
+    tried: tuple[int, ...]
     succeeded: int
 
 
@@ -80,8 +82,8 @@ def at_another_time(delivery: Delivery, policy: RetryPolicy) -> str:
     beginning as the first time.
     """
     offset = delivery.failed[0] - delivery.began
-    for number in range(1, len(delivery.failed)):
-        waited = delivery.failed[number] - delivery.failed[number - 1]
+    for number in range(1, len(delivery.tried)):
+        waited = delivery.tried[number] - delivery.tried[number - 1]
         planned = policy.next(number, delivery.failed[number - 1] - delivery.failed[0])
         if planned is not None and not any(_within(waited - late, planned) for late in (0, offset)):
             return f"tries again after {told(waited)}, where its policy says {planned}, after try {number}"
@@ -99,7 +101,8 @@ def _within(waited: int, planned: Interval) -> bool:
 def _delivery(began: int, made: list[TraceEvent]) -> Delivery:
     last = max(number for number, event in enumerate(made) if _is_injected(event))
     failed = tuple(event.at for event in made if _is_injected(event))
-    return Delivery(began, failed, sum(event.applied for event in made[last + 1 :]))
+    succeeded = [event.at for event in made[last + 1 :] if event.applied]
+    return Delivery(began, failed, (*failed, *succeeded[:1]), len(succeeded))
 
 
 def _is_injected(event: TraceEvent) -> bool:
