@@ -1,4 +1,4 @@
-"""All figures as tables: `python -m benchmarks`, or some of `counts`, `timing`, `rivals` and `backends`.
+"""All figures as tables: `python -m benchmarks`, or some of `counts`, `timing`, `rivals`, `backends` and `suites`.
 
 Absolute times depend on the machine; the goals are those of an idle one with 2 cores. Nothing here is a test.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import backends, counter, counts, rivals, timing
+from benchmarks import backends, counter, counts, rivals, suites, timing
 
 
 def print_counts() -> None:
@@ -41,7 +41,20 @@ def print_backends() -> None:
         print(f"{name:<12}{database:<30}{schedule:>12.2f}{apart:>16.2f}  {goal}")
 
 
-_TABLES = {"counts": print_counts, "timing": print_timing, "rivals": print_rivals, "backends": print_backends}
+def print_suites() -> None:
+    """What zero-change mode costs."""
+    print(f"{'the suite of examples/shop':<28}{'s':>8}{'times':>8}  at most")
+    for mode, seconds, times, goal in suites.rows():
+        print(f"{mode:<28}{seconds:>8.2f}{times:>8.2f}  {goal}")
+
+
+_TABLES = {
+    "counts": print_counts,
+    "timing": print_timing,
+    "rivals": print_rivals,
+    "backends": print_backends,
+    "suites": print_suites,
+}
 
 if __name__ == "__main__":
     for table in sys.argv[1:] or _TABLES:
