@@ -82,3 +82,12 @@ def test_psycopg2_is_seen_as_well(name: str) -> None:
     verdict = checked(case)
     assert verdict.status == ("fails" if case.code else "holds"), (verdict.findings, verdict.notes)
     assert not case.code or case.code in {finding.code for finding in verdict.findings}
+
+
+@pytest.mark.thorough
+@pytest.mark.usefixtures("site")
+@pytest.mark.parametrize("case", [case for case in CASES if not case.code], ids=str)
+def test_what_is_taken_for_another_order_of_the_same_is_that(case: Case) -> None:
+    """All schedules that need not be run are run all the same: JC920 would name a wrong claim of independence."""
+    verdict = check(*case.jobs, faults=["concurrent"], settings=Settings(profile="full", budget=60, audit=1.0, kills=0))
+    assert {finding.code for finding in verdict.findings if finding.gates} <= {"JC907"}, verdict.findings

@@ -196,31 +196,31 @@ class Runner:
         worker.standing.credit, worker.standing.fault, worker.standing.survey = credit, fault, self._survey
         worker.standing.outage = copy.outage
         in_time = worker.move(self._guard)
+        gave_way = False
         while in_time and worker.standing.gives_way and not self._stuck and self._stage.error is None:
+            gave_way = credit is not None  # the schedule means to go on with it
             self._serve_others(copy)
             in_time = worker.move(self._guard)
         copy.learn(worker.standing)
         self._fail()
         if not in_time:
-            position = worker.position
-            self._stuck = f"at {position} in {position.function}()" if position else "outside the project's own code"
+            at = worker.position
+            self._stuck = f"at {at} in {at.function}()" if at else "outside the project's own code"
             return
         for other in self._copies.values():  # others that live in the same event loop may have ended with it
             if other.worker is not None and other.worker.standing.outcome is not None:
                 self._ended(other, other.worker)
-                other.overran = other is not copy and other.completed
+                other.overran = (other is not copy or gave_way) and other.completed
                 self._serve_others(other)
         if worker.standing.outcome is None and worker.standing.waiting_at is not None:
             self._note(Happening.PAUSED, worker, "", worker.standing.waiting_at)
 
     def _serve_others(self, copy: CopyState) -> None:
-        """Let those go on to their next step who may have been given what a copy has freed."""
         for other, worker in copy.served_besides(self._copies.values()):
             self._drive(other, worker, 0, None)
 
     def _ended(self, copy: CopyState, worker: HiredWorker) -> None:
-        standing = worker.standing
-        outcome = standing.outcome
+        standing, outcome = worker.standing, worker.standing.outcome
         copy.worker = None
         self._read_attempt = self._read_attempt or standing.read_attempt
         if outcome is not None and outcome.failure is not None:
@@ -281,8 +281,8 @@ class Runner:
             probe.settle()
         trace, oddities = self._stage.take_trace()
         return RunResult(
-            schedule=schedule,
-            trace=trace,
+            schedule,
+            trace,
             state=self._stage.world.snapshot(),
             copies={letter: copy.result() for letter, copy in self._copies.items()},
             fresh=self._conditions.fresh(),
