@@ -17,12 +17,10 @@ HERE = Path(__file__).parent
 @pytest.mark.parametrize(
     ("arguments", "tests"),
     [
-        (("check_db.py",), 22),
-        (("check_transactional.py",), 24),
-        (("check_contracts.py",), 51),
+        (("check_db.py", "check_transactional.py", "check_contracts.py"), 97),
         (("--in-a-file", "check_transactional.py", "-k", "real_kills"), 1),
     ],
-    ids=["in the test's transaction", "with connections of their own", "stores", "in files"],
+    ids=["in memory", "in files"],
 )
 def test_a_django_project(tmp_path: Path, arguments: tuple[str, ...], tests: int) -> None:
     project = tmp_path / "project"
