@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -227,3 +228,29 @@ def test_what_is_ours_is_no_part_of_the_state() -> None:
     graph.restore()
     assert ours.name == "changed"
     assert attributes_of(ours) == {}
+
+
+class Hiding(Slotted):
+    __slots__ = ()
+
+    @property
+    def late(self) -> int:  # type: ignore[override]
+        return 7
+
+
+def test_a_slot_that_a_subclass_hides_is_left_alone() -> None:
+    hiding = Hiding()
+    assert attributes_of(hiding) == {"n": [1]}
+    graph = Graph([hiding])
+    hiding.n.append(2)
+    graph.restore()
+    assert hiding.n == [1]
+
+
+def test_paths_can_be_part_of_the_state() -> None:
+    place = SimpleNamespace(folder=Path("/tmp/one"), names=["a"])
+    graph = Graph([place])
+    place.names.append("b")
+    place.folder /= "two"
+    graph.restore()
+    assert (place.folder, place.names) == (Path("/tmp/one"), ["a"])

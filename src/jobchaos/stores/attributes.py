@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import types
 from typing import Any
 
 _OURS = "jobchaos."
@@ -31,7 +32,13 @@ def slots_of(kind: type) -> list[str]:
     for base in kind.__mro__:
         slots = base.__dict__.get("__slots__", ())
         names += [_mangled(name, base) for name in ([slots] if isinstance(slots, str) else slots)]
-    return [name for name in names if name not in ("__dict__", "__weakref__")]
+    return [name for name in names if name not in ("__dict__", "__weakref__") and _is_slot(kind, name)]
+
+
+def _is_slot(kind: type, name: str) -> bool:
+    """False if a subclass has put something else under that name, as pathlib does."""
+    found = next(base.__dict__[name] for base in kind.__mro__ if name in base.__dict__)
+    return isinstance(found, types.MemberDescriptorType)
 
 
 def _mangled(name: str, base: type) -> str:
