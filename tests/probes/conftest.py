@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from jobchaos.clock.virtual import VirtualClock
-from jobchaos.core.compare import Fresh
+from jobchaos.conformance.trial_run import SameConditions
 from jobchaos.core.effect import Effect, Foreign
 from jobchaos.core.ports import Probe
 from jobchaos.core.result import RunResult
@@ -49,28 +49,6 @@ class Recorder:
 
     def record(self, foreign: Foreign) -> None:
         self.records.append(foreign)
-
-
-class SameConditions:
-    """Nothing changes between runs."""
-
-    read_clock = False
-    used_random = False
-
-    def __init__(self, clock: VirtualClock) -> None:
-        self._clock = clock
-
-    def begin(self, *, perturbed: bool) -> None:
-        self._clock.reset(0)
-
-    def fresh(self) -> Fresh:
-        return Fresh(())
-
-    def hand_over(self) -> None:
-        pass
-
-    def take_over(self, news: None) -> None:
-        pass
 
 
 @dataclass

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from jobchaos.conformance.trial_run import SameConditions
 from jobchaos.core.ports import Probe
 from jobchaos.core.result import RunResult
 from jobchaos.core.schedule import Schedule
@@ -21,7 +22,7 @@ from jobchaos.engine.worker import ThreadWorker
 from jobchaos.engine.world import World
 from jobchaos.probes.sqlalchemy import SQLAlchemyProbe
 from jobchaos.probes.sqlite import SQLiteProbe
-from tests.probes.conftest import SameConditions, Watch, seen
+from tests.probes.conftest import Watch, seen
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 

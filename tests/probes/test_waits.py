@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from jobchaos.clock.freeze import Frozen
+from jobchaos.conformance.trial_run import SameConditions
 from jobchaos.core.result import RunResult
 from jobchaos.core.schedule import Schedule
 from jobchaos.core.trace import Happening
@@ -21,7 +22,7 @@ from jobchaos.engine.world import World
 from jobchaos.probes.locks import LockProbe
 from jobchaos.probes.sleep import SleepProbe
 from jobchaos.probes.waits import WaitProbe
-from tests.probes.conftest import SameConditions, Watch
+from tests.probes.conftest import Watch
 
 HOUR = 3600.0
 SECOND = 10**9

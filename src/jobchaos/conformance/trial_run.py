@@ -98,7 +98,7 @@ class TrialRun:
             forked: Whether workers are processes that really die.
         """
         clock, notes = VirtualClock(0), NoteBook(look)
-        conditions = _Conditions(clock)
+        conditions = SameConditions(clock)
         stage = Stage(clock, World(lambda _: notes))
         with Forks(conditions) as forks, stage.watching([*probes, bindings]):
             hire = forks if forked else ThreadWorker
@@ -109,8 +109,8 @@ class TrialRun:
         return cls(result, notes)
 
 
-class _Conditions:
-    """Nothing changes between runs."""
+class SameConditions:
+    """Implements `Conditions`: nothing changes between runs."""
 
     read_clock = False
     used_random = False
@@ -119,13 +119,15 @@ class _Conditions:
         self._clock = clock
 
     def begin(self, *, perturbed: bool) -> None:
+        """See `Conditions.begin`."""
         self._clock.reset(0)
 
     def fresh(self) -> Fresh:
+        """See `Conditions.fresh`."""
         return Fresh(())
 
     def hand_over(self) -> None:
-        pass
+        """See `Conditions.hand_over`."""
 
     def take_over(self, news: None) -> None:
-        pass
+        """See `Conditions.take_over`."""
