@@ -58,7 +58,7 @@ def create() -> None:
 
 
 def _meet(order: str, step: int) -> None:
-    """`kill group`, `kill self`, `hold` or `hang`, each before a step of one job: `kill group|order|1`."""
+    """`kill group`, `kill group later`, `kill self`, `hold` or `hang`, before a step of a job: `kill group|order|1`."""
     trouble, _, place = os.environ.get(TROUBLE, "").partition("|")
     if place != f"{order}|{step}" or not _is_first():
         return
@@ -69,8 +69,11 @@ def _meet(order: str, step: int) -> None:
         for _ in range(600):  # an exception that is raised from outside waits for Python code
             time.sleep(0.05)
         return
-    target = 0 if trouble == "kill group" else os.getpid()
-    (os.killpg if trouble == "kill group" else os.kill)(target, signal.SIGKILL)
+    if trouble.endswith("later"):
+        time.sleep(0.5)
+    in_group = trouble.startswith("kill group")
+    target = 0 if in_group else os.getpid()
+    (os.killpg if in_group else os.kill)(target, signal.SIGKILL)
 
 
 def _is_first() -> bool:

@@ -28,7 +28,7 @@ def test_a_killed_run_is_never_made_up_for(stage: Stage) -> None:
         environment = {"JOBCHAOS_TEST_BROKER": store, "JOBCHAOS_TEST_ORDERS": orders}
         stage.work("tests.adapters.apscheduler_app", trouble=trouble, **environment)
 
-    work(ORDER, f"kill group|{ORDER}|1")
+    work(ORDER, f"kill group later|{ORDER}|1")
     stage.dies()
     observed = stage.settles(predicted, lambda: work(LAST), within=5)
     show("APScheduler, SQLAlchemyJobStore, SIGKILL at 'A1!kill'", predicted, observed)

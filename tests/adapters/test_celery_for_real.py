@@ -27,14 +27,14 @@ QUIET = ("--without-gossip", "--without-mingle", "--without-heartbeat")
 class Broker:
     """A real broker, and an app that uses it in this process as its workers do in theirs."""
 
-    def __init__(self, kind: str, stage: Stage, conf: dict[str, Any]) -> None:
+    def __init__(self, kind: str, stage: Stage, conf: dict[str, Any], visibility: float) -> None:
         self.stage = stage
         options: dict[str, Any] = {}
         if kind == "redis":
             self.url = redis_url()
             options = {
                 "global_keyprefix": f"{stage.name}:",
-                "visibility_timeout": 2,
+                "visibility_timeout": visibility,
                 "unacked_restore_interval": 1,
                 "unacked_restore_throttle": 1,
                 "polling_interval": 0.1,
@@ -74,8 +74,8 @@ def _rabbitmq_answers(url: str) -> None:
 
 
 @contextlib.contextmanager
-def broker_of(kind: str, stage: Stage, **conf: Any) -> Iterator[Broker]:
-    broker = Broker(kind, stage, conf)
+def broker_of(kind: str, stage: Stage, visibility: float = 60, **conf: Any) -> Iterator[Broker]:
+    broker = Broker(kind, stage, conf, visibility)
     try:
         yield broker
     finally:
@@ -100,7 +100,7 @@ LATE = {"task_acks_late": True, "task_reject_on_worker_lost": True}
     ],
 )
 def test_a_kill(stage: Stage, kind: str, conf: dict[str, Any], killed: str, token: str, within: float) -> None:
-    with broker_of(kind, stage, **conf) as broker:
+    with broker_of(kind, stage, 2 if killed == "group" else 60, **conf) as broker:
         predicted = stage.predicted(job_of(broker.run, (ORDER,), {}), token)
         step = token[1]
         broker.work(f"kill {killed}|{ORDER}|{step}")
@@ -141,7 +141,7 @@ def test_late_acknowledgement_alone_loses_what_the_report_remarks(
 
 
 def test_a_visibility_timeout_that_is_over_makes_two_executions_overlap(stage: Stage) -> None:
-    with broker_of("redis", stage, worker_prefetch_multiplier=1, **LATE) as broker:
+    with broker_of("redis", stage, 2, worker_prefetch_multiplier=1, **LATE) as broker:
         predicted = stage.predicted(job_of(broker.run, (ORDER,), {}), "A1 B A")
         for _ in range(2):  # whoever of them gets it first
             broker.work(f"hold|{ORDER}|1")

@@ -77,8 +77,9 @@ def _terms(job: Any) -> Terms:
         system="APScheduler",
         level="body",
         after_kill=AfterKill.LOST,
-        because="the next run time is stored before a run begins, so that this run is never made up for",
+        because="the next run time is stored once a run has been handed to its executor: it is never made up for",
         setting="a job that finds unfinished work the next time: APScheduler itself never runs a run again",
         duplicates=duplicates,
+        remarks=("a kill in the first moment of a run, before that is stored, lets it run again",),
         dead_letter="nowhere: an EVENT_JOB_ERROR tells listeners",
     )
