@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import replace
 
 import pytest
 from hypothesis import example, given
@@ -71,6 +72,40 @@ def test_pauses_ends_and_first_deliveries_are_not_told() -> None:
 def test_what_belongs_to_no_copy_stands_in_the_first_column() -> None:
     run = [done(1, "one"), said("time", "61 s pass", copy=""), done(2, "two", copy="B")]
     assert timeline(run, 80)[2] == "    61 s pass"
+
+
+def timed(moment: Moment, seconds: float) -> Moment:
+    return replace(moment, at=round(seconds * 10**9))
+
+
+def test_a_time_axis_stands_at_the_left_where_time_matters() -> None:
+    run = [
+        timed(done(1, "lock", "1 row"), 1_000),
+        timed(said("leased", "holds x for 60 s"), 1_000),
+        timed(said("time", "61 s pass", copy=""), 1_061),
+        timed(done(2, "lock", copy="B"), 1_062.5),
+        timed(done(3, "write", "a refusal that takes a line", applied=False), 1_062.5),
+    ]
+    assert timeline(run, 60) == [
+        "   time      A             B",
+        "   +0 s   1  lock   1 row",
+        "             holds x for 60 s",
+        "  +61 s      61 s pass",
+        "+62.5 s   2                lock",
+        "          3  write",
+        "               failed: a refusal that takes a line",
+    ]
+    assert all(len(line) <= 40 for line in timeline(run, 40))
+
+
+def test_there_is_no_axis_where_time_does_not_matter() -> None:
+    redelivered = [
+        timed(done(1, "one"), 0),
+        timed(said("delivered", "A again", attempt=2), 1),
+        timed(done(2, "two"), 1),
+    ]
+    assert timeline(redelivered, 80)[0] == "    A"
+    assert timeline([timed(said("leased", "holds x"), 5), timed(done(1, "one"), 5)], 80)[0] == "    A"
 
 
 def test_nothing_that_is_told_leaves_the_heading() -> None:

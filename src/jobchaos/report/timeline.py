@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from jobchaos.report.moment import Moment
 from jobchaos.report.shown import shorten
+from jobchaos.report.time_axis import TimeAxis
 
 _LONGEST = 40
 _HEAD, _TAIL = 20, 19
@@ -25,14 +26,24 @@ def timeline(moments: Iterable[Moment], width: int) -> list[str]:
 
     Returns:
         A line with the names of the copies, then one or two a moment. Pauses and ends are not told: the columns show
-        them.
+        them. Where time matters, a column at the left tells when things happen.
     """
     told = _elide([moment for moment in moments if _is_told(moment)])
+    axis = TimeAxis.of(told)
+    width -= axis.width
     grid = _Grid.of(told, width)
     if any(moment.number is not None and len(moment.text) > grid.columns[moment.copy].label for moment in told):
         told = _without_folders(told)  # what happened tells more than where the file lies
         grid = _Grid.of(told, width)
-    return [grid.heading, *(line for moment in told for line in grid.lines(moment))]
+    befores = [None, *(moment.at for moment in told)]
+    return [
+        axis.heading(grid.heading),
+        *(
+            line
+            for moment, at in zip(told, befores, strict=False)
+            for line in axis.lines(grid.lines(moment), moment.at, at)
+        ),
+    ]
 
 
 def _is_told(moment: Moment) -> bool:
