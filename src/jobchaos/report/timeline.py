@@ -35,15 +35,12 @@ def timeline(moments: Iterable[Moment], width: int) -> list[str]:
     if any(moment.number is not None and len(moment.text) > grid.columns[moment.copy].label for moment in told):
         told = _without_folders(told)  # what happened tells more than where the file lies
         grid = _Grid.of(told, width)
-    befores = [None, *(moment.at for moment in told)]
-    return [
-        axis.heading(grid.heading),
-        *(
-            line
-            for moment, at in zip(told, befores, strict=False)
-            for line in axis.lines(grid.lines(moment), moment.at, at)
-        ),
-    ]
+    lines = [axis.heading(grid.heading)]
+    before: int | None = None
+    for moment in told:
+        lines += axis.lines(grid.lines(moment), moment.at, before)
+        before = moment.at
+    return lines
 
 
 def _is_told(moment: Moment) -> bool:
