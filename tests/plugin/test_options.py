@@ -103,3 +103,36 @@ class TestInit:
         assert result.ret == pytest.ExitCode.USAGE_ERROR
         assert (pytester.path / "conftest.py").read_text().strip() == "# mine"
         result.stderr.fnmatch_lines(["*conftest.py exists and is left as it is*"])
+
+
+TIMED = """
+import contextlib, sqlite3, time
+import pytest
+
+@pytest.mark.jobchaos(ignore=["leases"])
+def test_pay(jobchaos, tmp_path):
+    path = tmp_path / "app.db"
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.executescript("CREATE TABLE leases (until); CREATE TABLE paid (n); INSERT INTO leases VALUES (0)")
+
+    def job():
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
+            now = time.time()
+            if not db.execute("UPDATE leases SET until = ? WHERE until < ?", (now + 60, now)).rowcount:
+                raise RuntimeError("busy")
+            if not db.execute("SELECT count(*) FROM paid").fetchone()[0]:
+                db.execute("INSERT INTO paid VALUES (1)")
+            db.execute("UPDATE leases SET until = 0")
+
+    jobchaos(job)
+"""
+
+
+def test_a_lease_that_ran_out_is_found_and_replayed(runs: Runs) -> None:
+    found = runs(TIMED)
+    found.assert_outcomes(failed=1)
+    assert "--jobchaos-replay 'A2 +61s B A'" in found.stdout.str()
+    again = runs(TIMED, "--jobchaos-replay", "A2 +61s B A")
+    again.assert_outcomes(failed=1)
+    assert "JC612" in again.stdout.str()
+    runs(TIMED, "--jobchaos-replay", "A2 +58s B A").assert_outcomes(passed=1)
