@@ -34,6 +34,7 @@ from jobchaos.probes.locks import LockProbe
 from jobchaos.probes.procrastinate import ProcrastinateProbe
 from jobchaos.probes.psycopg import PsycopgProbe
 from jobchaos.probes.psycopg2 import Psycopg2Probe
+from jobchaos.probes.pymysql import PyMySQLProbe
 from jobchaos.probes.red_flags import RedFlagProbe
 from jobchaos.probes.redis import RedisProbe
 from jobchaos.probes.requests import RequestsMockProbe, RequestsProbe
@@ -95,6 +96,7 @@ def probes_for(
 def _clients() -> list[Probe]:
     """Those of libraries that speak to servers."""
     return [
+        PyMySQLProbe(),
         RedisProbe(),
         SMTPProbe(),
         AiosmtplibProbe(),

@@ -130,6 +130,25 @@ def gives_up_without_the_advisory_lock() -> None:
             run("INSERT INTO results VALUES (7, 'paid')")
 
 
+def inserts_under_a_named_lock() -> None:
+    with here().transaction() as run:
+        run("SELECT GET_LOCK('jobchaos_7', 30)")
+        paid = run("SELECT 1 FROM results WHERE task_id = 7")
+        if not paid:
+            run("INSERT INTO results VALUES (7, 'paid')")
+        run("COMMIT")
+        run("SELECT RELEASE_LOCK('jobchaos_7')")
+
+
+def frees_its_named_lock_too_early() -> None:
+    with here().transaction() as run:
+        run("SELECT GET_LOCK('jobchaos_7', 30)")
+        paid = run("SELECT 1 FROM results WHERE task_id = 7")
+        run("SELECT RELEASE_LOCK('jobchaos_7')")
+        if not paid:
+            run("INSERT INTO results VALUES (7, 'paid')")
+
+
 # --- upserts ---------------------------------------------------------------------------------------------------------
 
 
@@ -141,6 +160,16 @@ def upserts_a_constant() -> None:
 def upserts_a_count() -> None:
     with here().transaction() as run:
         run("INSERT INTO receipts VALUES (7, 1) ON CONFLICT (order_id) DO UPDATE SET times = receipts.times + 1")
+
+
+def upserts_on_duplicate_key() -> None:
+    with here().transaction() as run:
+        run("INSERT INTO receipts VALUES (7, 1) ON DUPLICATE KEY UPDATE times = 1")
+
+
+def counts_on_duplicate_key() -> None:
+    with here().transaction() as run:
+        run("INSERT INTO receipts VALUES (7, 1) ON DUPLICATE KEY UPDATE times = times + 1")
 
 
 # --- a race for a unique key -----------------------------------------------------------------------------------------
@@ -210,6 +239,10 @@ ALL = (
     Case("advisory lock", (inserts_under_an_advisory_lock,), dialects=("postgres",)),
     Case("advisory lock freed too early", (frees_its_advisory_lock_too_early,), "JC203", dialects=("postgres",)),
     Case("advisory lock, given up", (gives_up_without_the_advisory_lock,), dialects=("postgres",)),
+    Case("named lock", (inserts_under_a_named_lock,), dialects=("mysql",)),
+    Case("named lock freed too early", (frees_its_named_lock_too_early,), "JC203", dialects=("mysql",)),
+    Case("upsert, duplicate key", (upserts_on_duplicate_key,), dialects=("mysql",)),
+    Case("upsert that counts, duplicate key", (counts_on_duplicate_key,), "JC103", dialects=("mysql",)),
     Case("upsert", (upserts_a_constant,), dialects=("postgres",)),
     Case("upsert that counts", (upserts_a_count,), "JC103", dialects=("postgres",)),
     Case("unique key first", (inserts_the_key_first,)),

@@ -85,6 +85,7 @@ CODES = {
     "JC915": "inconclusive: the job uses a database connection that cannot be watched",
     "JC916": "inconclusive: a connection pooler stands between the job and its database",
     "JC917": "inconclusive: the job uses Redis in a way that cannot be controlled (a cluster, subscriptions)",
+    "JC919": "inconclusive: a table of the job's takes no part in transactions",
     "JC920": "inconclusive: schedules that were taken for equivalent leave different states",
     "JC921": "inconclusive: copies cannot overlap, as only one worker at a time can use a store",
     "JC940": "suite: an assertion fails, and an effect is repeated whose state cannot be compared",

@@ -72,6 +72,7 @@ class Analyst:
             self._base,
             locks_rows=any(tree.find(exp.Lock) is not None for tree in trees),
             advisory=any(_ADVISORY.match(name) for tree in trees for name in _functions(tree)),
+            locks_gaps=self._schema.locks_gaps,
         )
 
     def _unknown(self, word: str, sql: str) -> ServerStatement:
@@ -154,6 +155,8 @@ class Analyst:
     def _rows(self, trees: list[exp.Expr]) -> RowKeys | None:
         if len(trees) != 1:
             return None
+        if self._dialect == "mysql" and trees[0].find(exp.OnConflict) is not None:
+            return None  # it changes whichever row is in the way of any unique key
         tables = list(trees[0].find_all(exp.Table))
         relations = self._called(tables[0]) if len(tables) == 1 else []
         if len(relations) != 1 or relations[0].is_view:

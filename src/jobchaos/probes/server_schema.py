@@ -59,8 +59,10 @@ class ServerSchema:
         called: What a statement may call each of them, in small letters: `users`, `public.users`. More than one where
             the name alone does not tell the namespace.
         opaque: Names of functions, in small letters, that may touch anything.
+        locks_gaps: Whether a lock on rows keeps others from rows beside them.
     """
 
     relations: Mapping[str, Relation] = field(default_factory=dict)
     called: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     opaque: frozenset[str] = frozenset()
+    locks_gaps: bool = False

@@ -16,7 +16,10 @@ UNKNOWN = "@unknown"
 _MILLISECOND = 10**6
 _LEVEL = re.compile(r"\b(?:isolation\s+level|default_transaction_isolation\W+)\s*(\w+(?:\s+\w+)?)", re.IGNORECASE)
 _FOR_GOOD = re.compile(r"\bset\s+session\s+characteristics\b|\bdefault_transaction_isolation\b", re.IGNORECASE)
-_ADVISORY = re.compile(r"\b(pg_advisory_unlock_all|pg_advisory_unlock|pg_(?:try_)?advisory_lock)", re.IGNORECASE)
+_ADVISORY = re.compile(
+    r"\b(pg_advisory_unlock_all|pg_advisory_unlock|pg_(?:try_)?advisory_lock|release_all_locks|release_lock|get_lock)",
+    re.IGNORECASE,
+)
 _KEPT_VIEW = ("REPEATABLE READ", "SERIALIZABLE")
 
 
@@ -48,6 +51,11 @@ class ServerSession:
         self._statement: ServerStatement | None = None
         self._touches: tuple[Touch, ...] = ()
         self._locks: tuple[Touch, ...] = ()
+
+    @property
+    def touches(self) -> tuple[Touch, ...]:
+        """What its latest statement touches."""
+        return self._touches
 
     @property
     def holds_anything(self) -> bool:
@@ -218,7 +226,8 @@ class ServerSession:
         for name in _ADVISORY.findall(sql):
             word = name.lower()
             before = self._advisory
-            self._advisory = 0 if word.endswith("_all") else max(0, before - 1) if "unlock" in word else before + 1
+            frees = "unlock" in word or word.startswith("release")
+            self._advisory = 0 if "_all" in word else max(0, before - 1) if frees else before + 1
             if self._advisory and not before:
                 worker.hold(resource, by_effect=True)
             if before and not self._advisory:

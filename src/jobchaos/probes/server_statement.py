@@ -36,6 +36,7 @@ class ServerStatement:
         locks_rows: Whether it locks what it reads.
         advisory: Whether it takes or frees locks that the job has named itself.
         schema: Whether it may change the schema.
+        locks_gaps: Whether its locks keep others from rows beside those that it touches.
     """
 
     statement: Statement
@@ -43,6 +44,7 @@ class ServerStatement:
     locks_rows: bool = False
     advisory: bool = False
     schema: bool = False
+    locks_gaps: bool = False
 
     @property
     def verb(self) -> str:
@@ -61,13 +63,17 @@ class ServerStatement:
             touches: What it touches with given values.
         """
         locks = [
-            Touch(f"{self.base}/@lock{touch.resource[len(self.base) :]}", _locking(touch, self.locks_rows))
+            Touch(f"{self.base}/@lock{self._locked(touch)}", _locking(touch, self.locks_rows))
             for touch in touches
             if touch.mode is not Mode.READ or self.locks_rows or touch.resource.endswith(KEYS)
         ]
         if self.advisory:
             locks.append(Touch(f"{self.base}/@advisory", Mode.WRITE))
         return tuple(locks)
+
+    def _locked(self, touch: Touch) -> str:
+        path = touch.resource[len(self.base) :]
+        return "/".join(path.split("/")[:2]) if self.locks_gaps else path
 
     def touches_of(self, calls: Sequence[Any]) -> tuple[Touch, ...]:
         """What it touches with given values. See `Statement.touches_of`."""

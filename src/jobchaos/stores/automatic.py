@@ -24,6 +24,8 @@ def store_for(resource: str, allow: Sequence[str]) -> Store | None:
     kind, _, rest = resource.partition(":")
     if kind == "sql" and rest.startswith("postgresql://"):
         return _server_store(resource, allow)
+    if kind == "sql" and rest.startswith("mysql://"):
+        return _mysql_store(resource, allow)
     if kind == "sql":
         return SQLiteStore(rest, allow=allow)
     if kind == "redis":
@@ -45,3 +47,11 @@ def _server_store(resource: str, allow: Sequence[str]) -> Store | None:
     from jobchaos.stores.postgres import PostgresStore  # imports a driver
 
     return PostgresStore(resource.access, allow=allow, resource=str(resource))
+
+
+def _mysql_store(resource: str, allow: Sequence[str]) -> Store | None:
+    if not isinstance(resource, Address):
+        return None
+    from jobchaos.stores.mysql import MySQLStore
+
+    return MySQLStore(resource.access, allow=allow, resource=str(resource))

@@ -1,0 +1,164 @@
+"""MySQLStore: one database of MariaDB or MySQL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from jobchaos.core.snapshot import Snapshot, Table
+from jobchaos.errors import UsageError
+from jobchaos.stores.base import BaseStore
+from jobchaos.stores.mysql_driver import Session
+from jobchaos.stores.mysql_layout import MySQLTable, read_layout
+from jobchaos.stores.mysql_shadow import MySQLShadow
+from jobchaos.stores.safety import require_test_database
+
+_ROUNDS = 4  # until tables whose triggers write to each other are as they were
+
+
+class Mark(NamedTuple):
+    """What tells a table's content from another one."""
+
+    rows: int
+    checksum: int
+    next_number: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A state of the database.
+
+    Attributes:
+        marks: What each table held.
+    """
+
+    marks: Mapping[str, Mark]
+
+
+class MySQLStore(BaseStore):
+    """Captures a database in one beside it, and restores the tables that differ.
+
+    Args:
+        access: What the driver takes to connect: `host`, `port`, `user`, `password`, `database`, `unix_socket`.
+        allow: Databases that may be restored although they are not plainly test resources.
+        name: Short name for reports; empty takes the database's name.
+        resource: Its resource path; empty makes it of host, port and name.
+    """
+
+    def __init__(
+        self, access: Mapping[str, Any], *, allow: Sequence[str] = (), name: str = "", resource: str = ""
+    ) -> None:
+        self._session = Session(access)
+        self._host, self._database = str(access.get("host") or ""), str(access.get("database") or "")
+        self._resource = resource or f"sql:mysql://{self._host}:{access.get('port') or 3306}/{self._database}"
+        super().__init__(name or self._database)
+        self._allow = tuple(allow)
+        self._shadow = MySQLShadow(self._session.run)
+        self._since = ""
+        self._initial: Held | None = None
+        self._tables: dict[str, MySQLTable] = {}
+        self._versions: dict[tuple[str, Mark], int] = {}
+        self._contents: dict[tuple[str, Mark], Table] = {}
+
+    def covers(self, resource: str) -> bool:
+        """See `Store.covers`."""
+        return resource == self._resource or resource.startswith(f"{self._resource}/")
+
+    def capture(self) -> None:
+        """See `Store.capture`."""
+        require_test_database(self._database, self._host, self._allow)
+        self._since = str(self._session.run("SELECT NOW(6)")[0][0])
+        self._tables = read_layout(self._session.run)
+        self._shadow.open(self._database)
+        self._initial = self.hold()
+
+    def restore(self) -> None:
+        """See `Store.restore`."""
+        if self._initial is not None:
+            self.put_back(self._initial)
+
+    def hold(self) -> Held:
+        """See `Returnable.hold`."""
+        held = self._look()
+        new = [
+            self._tables[name] for name, mark in held.marks.items() if mark.rows and (name, mark) not in self._versions
+        ]
+        if new:
+            version = len(self._versions) + 1
+            self._shadow.keep(new, version)
+            self._versions.update({(table.name, held.marks[table.name]): version for table in new})
+        return held
+
+    def put_back(self, held: Held) -> None:
+        """See `Returnable.put_back`.
+
+        Raises:
+            UsageError: If triggers change what is put back.
+        """
+        for _ in range(_ROUNDS):
+            now = self._look()
+            differing = [name for name, mark in held.marks.items() if now.marks.get(name) != mark]
+            if not differing:
+                return
+            self._shadow.put_back(
+                [(self._tables[name], self._versions.get((name, held.marks[name]))) for name in differing],
+                {name: held.marks[name].next_number for name in differing},
+            )
+        raise UsageError(
+            f"{self.name}: triggers change what is put back into {', '.join(differing)}, and cannot be turned off. "
+            "Drop the triggers in the test, or name the state by hand: FunctionStore(snapshot=..., reset=...)"
+        )
+
+    def snapshot(self) -> Snapshot:
+        """See `Store.snapshot`."""
+        return Snapshot({name: self._content(name, mark) for name, mark in self._look().marks.items()})
+
+    def close(self) -> None:
+        """See `Store.close`."""
+        try:
+            if self._initial is not None:
+                self._shadow.drop()
+        finally:
+            self._session.close()
+
+    # --- inside ------------------------------------------------------------------------------------------------------
+
+    def _look(self) -> Held:
+        """What tells the present state from others."""
+        if not self._tables:
+            return Held({})
+        names = ", ".join(table.path for table in self._tables.values())
+        counts = ", ".join(f"(SELECT COUNT(*) FROM {table.path})" for table in self._tables.values())
+        checksums = [checksum for _, checksum in self._session.run(f"CHECKSUM TABLE {names}")]
+        (rows,) = self._session.run(f"SELECT {counts}")
+        numbers = dict(self._session.run(_NUMBERS)) if any(table.numbers for table in self._tables.values()) else {}
+        marks = zip(self._tables, rows, checksums, strict=True)
+        return Held({name: Mark(count, checksum or 0, numbers.get(name)) for name, count, checksum in marks})
+
+    def _content(self, name: str, mark: Mark) -> Table:
+        known = self._contents.get((name, mark))
+        if known is None:
+            table = self._tables[name]
+            cells = ", ".join(column.compared(self._since) for column in table.columns)
+            rows = self._session.run(f"SELECT {cells} FROM {table.path}") if mark.rows else []
+            empty = table.empty
+            known = Table(
+                empty.columns,
+                tuple(tuple(map(_cell, row)) for row in rows),
+                empty.key,
+                empty.generated,
+                empty.references,
+            )
+            self._contents[name, mark] = known
+        return known
+
+
+_NUMBERS = (
+    "SELECT table_name, auto_increment FROM information_schema.tables "
+    "WHERE table_schema = DATABASE() AND auto_increment IS NOT NULL"
+)
+
+
+def _cell(value: Any) -> Any:
+    return value if value is None or isinstance(value, int | float | str | bytes) else str(value)

@@ -1,0 +1,134 @@
+"""The tables of a MariaDB or MySQL database, and how their rows are read and put back."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jobchaos.core.snapshot import Table
+
+Query = Callable[[str], Sequence[tuple[Any, ...]]]
+
+SERVER_TIME = "(server time)"
+"""Stands for what the server's own clock gave since the capture: it is another value in each run."""
+
+_COLUMNS = """
+SELECT c.table_name, c.column_name, c.data_type, c.extra FROM information_schema.columns c
+JOIN information_schema.tables t ON t.table_schema = c.table_schema AND t.table_name = c.table_name
+WHERE c.table_schema = DATABASE() AND t.table_type = 'BASE TABLE' ORDER BY c.table_name, c.ordinal_position
+"""
+_KEYS = """
+SELECT table_name, column_name, constraint_name = 'PRIMARY', referenced_table_name, referenced_column_name
+FROM information_schema.key_column_usage WHERE table_schema = DATABASE() ORDER BY table_name, ordinal_position
+"""
+_TIMES = ("datetime", "timestamp")
+_PLAIN = frozenset(
+    (
+        *("tinyint", "smallint", "mediumint", "int", "bigint", "float", "double", "year", "bit", "geometry", "point"),
+        *("char", "varchar", "enum", "set", "tinytext", "text", "mediumtext", "longtext", "json"),
+        *("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class MySQLColumn:
+    """One column.
+
+    Attributes:
+        name: Its name.
+        type: The name of its type, without parameters.
+        computed: Whether it is made from others.
+        generated: Whether the server counts its values up.
+    """
+
+    name: str
+    type: str
+    computed: bool
+    generated: bool
+
+    def compared(self, since: str) -> str:
+        """What of it is compared, in SQL.
+
+        Args:
+            since: The server's time of the capture.
+        """
+        name = quoted(self.name)
+        if self.type in _PLAIN:
+            return name
+        if self.type in _TIMES:
+            lately = f"{name} BETWEEN '{since[:19]}' AND NOW(6)"
+            return f"CASE WHEN {lately} THEN '{SERVER_TIME}' ELSE CAST({name} AS CHAR) END"
+        return f"CAST({name} AS CHAR)"
+
+
+@dataclass(frozen=True, slots=True)
+class MySQLTable:
+    """One table.
+
+    Attributes:
+        name: Its name.
+        columns: Its columns, in order.
+        empty: How it looks in a snapshot, without rows.
+    """
+
+    name: str
+    columns: tuple[MySQLColumn, ...]
+    empty: Table
+
+    @property
+    def path(self) -> str:
+        """What SQL calls it."""
+        return quoted(self.name)
+
+    @property
+    def numbers(self) -> bool:
+        """Whether the server counts its rows up."""
+        return any(column.generated for column in self.columns)
+
+    @property
+    def stored(self) -> str:
+        """The columns that are put back, in SQL."""
+        return ", ".join(quoted(column.name) for column in self.columns if not column.computed)
+
+
+def read_layout(query: Query) -> dict[str, MySQLTable]:
+    """The tables of the current database, by name.
+
+    Args:
+        query: Runs a query on it.
+    """
+    columns: dict[str, list[MySQLColumn]] = defaultdict(list)
+    for table, name, kind, extra in query(_COLUMNS):
+        text = extra.lower()
+        columns[table].append(
+            MySQLColumn(name, kind.lower(), "generated" in text and "default" not in text, "auto_increment" in text)
+        )
+    keys: dict[str, list[str]] = defaultdict(list)
+    references: dict[str, dict[str, tuple[str, str]]] = defaultdict(dict)
+    for table, name, primary, target, column in query(_KEYS):
+        if primary:
+            keys[table].append(name)
+        if target is not None:
+            references[table][name] = target, column
+    return {
+        table: MySQLTable(
+            table,
+            tuple(own),
+            Table(
+                tuple(column.name for column in own),
+                (),
+                tuple(keys[table]),
+                frozenset(column.name for column in own if column.generated),
+                references[table],
+            ),
+        )
+        for table, own in columns.items()
+    }
+
+
+def quoted(name: str) -> str:
+    """A name as MariaDB and MySQL write it."""
+    return "`" + name.replace("`", "``") + "`"

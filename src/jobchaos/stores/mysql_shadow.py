@@ -1,0 +1,100 @@
+"""MySQLShadow: a database of our own beside the user's, which keeps what his tables held at some moments.
+
+Each table that ever held rows has a twin, with one column more: the number of the version that a row belongs to. So to
+remember a state is an INSERT, and no statement that changes the schema.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from jobchaos.errors import UsageError
+from jobchaos.stores.mysql_layout import MySQLTable, quoted
+
+Run = Callable[[str], Sequence[tuple[Any, ...]]]
+_PREFIX = "jobchaos_shadow_"
+_VERSION = "jobchaos_version"
+_DENIED = (1044, 1142, 1227)  # https://mariadb.com/kb/en/mariadb-error-code-reference/
+_numbers = iter(range(1, 1_000_000))
+
+
+class MySQLShadow:
+    """The database. It must be dropped at the end.
+
+    Args:
+        run: Runs statements on the user's database and returns rows, if there are any.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self.name = f"{_PREFIX}{os.getpid()}_{next(_numbers)}"
+        self._twins: set[str] = set()
+
+    def open(self, database: str) -> None:
+        """Create it, and drop what processes that were killed have left behind.
+
+        Raises:
+            UsageError: If the user may not create databases.
+        """
+        create = f"CREATE DATABASE {quoted(self.name)}"
+        left = [name for (name,) in self._run(f"SHOW DATABASES LIKE '{_PREFIX}%'") if _is_orphan(name)]
+        try:
+            self._run("; ".join([*(f"DROP DATABASE {quoted(each)}" for each in left), create]))
+        except Exception as error:
+            if not (error.args and error.args[0] in _DENIED):
+                raise
+            raise UsageError(
+                f"{database}: the job's user may not create a database, in which a check keeps a copy of the tables "
+                f"({error.args[1]}). Grant it: GRANT ALL ON `{_PREFIX}%`.* TO CURRENT_USER()"
+            ) from error
+
+    def keep(self, tables: Sequence[MySQLTable], version: int) -> None:
+        """Remember what some tables hold now."""
+        statements = []
+        for table in tables:
+            twin = self._twin(table)
+            if table.name not in self._twins:
+                self._twins.add(table.name)
+                rows = f"SELECT 0 AS {_VERSION}, {table.stored} FROM {table.path} LIMIT 0"
+                statements.append(f"CREATE TABLE {twin} ENGINE = InnoDB AS {rows}")
+            statements.append(f"INSERT INTO {twin} SELECT {version}, {table.stored} FROM {table.path}")
+        self._run("; ".join(statements))
+
+    def put_back(self, wanted: Sequence[tuple[MySQLTable, int | None]], numbers: Mapping[str, int | None]) -> None:
+        """Let tables hold what they held.
+
+        Args:
+            wanted: Each table with the version to put back; None for nothing at all.
+            numbers: The next number that the server would have given to a row of each table.
+        """
+        statements = ["SET foreign_key_checks = 0, unique_checks = 0", "BEGIN"]
+        statements += [f"DELETE FROM {table.path}" for table, _ in wanted]
+        statements += [
+            f"INSERT INTO {table.path} ({table.stored}) "
+            f"SELECT {table.stored} FROM {self._twin(table)} WHERE {_VERSION} = {version}"
+            for table, version in wanted
+            if version is not None
+        ]
+        statements.append("COMMIT")
+        statements += [
+            f"ALTER TABLE {table.path} AUTO_INCREMENT = {numbers[table.name]}"
+            for table, _ in wanted
+            if numbers[table.name] is not None
+        ]
+        self._run("; ".join([*statements, "SET foreign_key_checks = 1, unique_checks = 1"]))
+
+    def drop(self) -> None:
+        """Remove it with all that is in it."""
+        self._run(f"DROP DATABASE IF EXISTS {quoted(self.name)}")
+
+    def _twin(self, table: MySQLTable) -> str:
+        return f"{quoted(self.name)}.{table.path}"
+
+
+def _is_orphan(database: str) -> bool:
+    """True if the process that has made it is gone. On another machine it may live: then the numbers rarely meet."""
+    match = re.fullmatch(rf"{_PREFIX}(\d+)_\d+", database)
+    return match is not None and not os.path.exists(f"/proc/{match[1]}") and os.path.exists("/proc/self")

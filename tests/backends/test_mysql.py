@@ -1,0 +1,161 @@
+"""PyMySQL's statements are steps, locks wait in virtual time, and a database comes back as it was."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pymysql
+import pytest
+
+from jobchaos.checking import check
+from jobchaos.core.settings import Settings
+from jobchaos.core.snapshot import Row
+from jobchaos.core.trace import Happening
+from jobchaos.errors import UnsafeRestoreError, UsageError
+from jobchaos.probes.pymysql import PyMySQLProbe
+from jobchaos.stores.mysql import MySQLStore
+from tests.backends.mysql import ACCESS, Database, mysql_databases
+from tests.probes.conftest import Watch, effects, seen, watch
+
+__all__ = ["mysql_databases", "watch"]
+
+
+@pytest.fixture
+def database(mysql_databases: tuple[Database, Database]) -> Database:
+    database, _ = mysql_databases
+    database.reset(
+        "CREATE TABLE t (id INT PRIMARY KEY AUTO_INCREMENT, n INT, at TIMESTAMP(6) NULL, twice INT AS (n * 2) STORED)",
+        "CREATE TABLE child (t_id INT, note VARBINARY(9), price DECIMAL(9, 2), day DATE,"
+        " FOREIGN KEY (t_id) REFERENCES t (id))",
+        "INSERT INTO t (id, n) VALUES (1, 10)",
+        "INSERT INTO child VALUES (1, x'ff00', 9.90, '2020-02-29'), (1, x'ff00', 9.90, '2020-02-29')",
+    )
+    return database
+
+
+# --- the store -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def store(database: Database) -> Iterator[MySQLStore]:
+    store = MySQLStore({**ACCESS, "database": database.name})
+    store.capture()
+    yield store
+    store.close()
+    assert database.run(f"SHOW DATABASES LIKE 'jobchaos\\_shadow\\_{os.getpid()}\\_%'") == ()
+
+
+def rows(store: MySQLStore, table: str) -> tuple[Row, ...]:
+    return store.snapshot().tables[table].rows
+
+
+def test_rows_numbers_and_references_come_back(store: MySQLStore, database: Database) -> None:
+    before = store.snapshot()
+    assert rows(store, "child") == ((1, b"\xff\x00", "9.90", "2020-02-29"),) * 2
+    database.run("DELETE FROM child", "DELETE FROM t", "INSERT INTO t (n) VALUES (7), (8)")
+    assert rows(store, "t") == ((2, 7, None, 14), (3, 8, None, 16))
+    held = store.hold()
+    store.restore()
+    assert store.snapshot().same_as(before)
+    database.run("INSERT INTO t (n) VALUES (9)")
+    assert rows(store, "t")[-1][:2] == (2, 9), "the server counts on from where it was"
+    store.put_back(held)
+    assert rows(store, "t") == ((2, 7, None, 14), (3, 8, None, 16))
+
+
+def test_what_the_servers_clock_gave_is_no_difference(store: MySQLStore, database: Database) -> None:
+    database.run("UPDATE t SET at = NOW(6)")
+    assert rows(store, "t") == ((1, 10, "(server time)", 20),)
+
+
+def test_what_triggers_write_comes_back_too(database: Database) -> None:
+    database.run("CREATE TRIGGER log AFTER INSERT ON t FOR EACH ROW INSERT INTO child (t_id) VALUES (NEW.id)")
+    store = MySQLStore({**ACCESS, "database": database.name})
+    store.capture()
+    before = store.snapshot()
+    database.run("INSERT INTO t (n) VALUES (5)", "UPDATE t SET n = 0")
+    store.restore()
+    assert store.snapshot().same_as(before)
+    store.close()
+
+
+def test_a_database_that_is_not_for_tests_is_refused_before_anything_is_changed(database: Database) -> None:
+    store = MySQLStore({**ACCESS, "database": "mysql"})
+    with pytest.raises(UnsafeRestoreError, match=r"the database 'mysql' on .* is not plainly a test resource.*allow="):
+        store.capture()
+    store.close()
+    assert database.run(f"SHOW DATABASES LIKE 'jobchaos\\_shadow\\_{os.getpid()}\\_%'") == ()
+
+
+def test_a_user_who_may_not_create_a_database_is_told_what_to_grant(database: Database) -> None:
+    database.run(
+        "CREATE OR REPLACE USER jobchaos_test@'%' IDENTIFIED BY 'pw'",
+        f"GRANT ALL ON {database.name}.* TO jobchaos_test@'%'",
+    )
+    store = MySQLStore({**ACCESS, "database": database.name, "user": "jobchaos_test", "password": "pw"})
+    with pytest.raises(UsageError, match=r"may not create a database.*GRANT ALL ON"):
+        store.capture()
+    store.close()
+    database.run("DROP USER jobchaos_test@'%'")
+
+
+# --- the probe -------------------------------------------------------------------------------------------------------
+
+
+def test_statements_are_steps_and_only_a_commit_lasts(watch: Watch, database: Database) -> None:
+    def job() -> None:
+        with database.connect() as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT n FROM t WHERE id = %s", (1,))
+            cursor.execute("UPDATE t SET n = 11 WHERE id = 1")
+            connection.commit()
+
+    run = watch(job, "A", PyMySQLProbe())
+    assert seen(run) == ["SELECT n FROM t WHERE id = 1 -> 10", "UPDATE t SET n = 11 WHERE id = 1 1 row", "COMMIT"]
+    assert [effect.durable for effect in effects(run)] == [False, False, True]
+
+
+def test_a_killed_worker_is_rolled_back_and_its_session_is_gone_before_the_next_step(
+    watch: Watch, database: Database
+) -> None:
+    def job() -> None:
+        with database.connect() as connection, connection.cursor() as cursor:
+            cursor.execute("UPDATE t SET n = n + 1 WHERE id = 1")
+            connection.commit()
+
+    run = watch(job, "A1!kill A", PyMySQLProbe())
+    assert run.copies["A"].completed
+    assert Happening.BLOCKED not in [event.happening for event in run.trace.events]
+    assert database.run("SELECT n FROM t WHERE id = 1") == ((11,),)
+
+
+def test_a_lock_that_is_never_freed_ends_in_virtual_time(watch: Watch, database: Database) -> None:
+    holder = database.connect()
+    holder.cursor().execute("UPDATE t SET n = 0 WHERE id = 1")
+    told: list[Any] = []
+
+    def job() -> None:
+        with database.connect() as connection, connection.cursor() as cursor:
+            cursor.execute("SET SESSION innodb_lock_wait_timeout = 40")
+            try:
+                cursor.execute("UPDATE t SET n = n + 1 WHERE id = 1")
+            except pymysql.err.OperationalError as error:
+                told.append(error.args)
+
+    watch(job, "A", PyMySQLProbe())
+    assert told == [(1205, "Lock wait timeout exceeded; try restarting transaction")]
+    assert watch.clock.now() == 40 * 10**9
+    holder.close()
+
+
+def test_a_table_without_transactions_is_named(database: Database) -> None:
+    database.run("CREATE TABLE log (id INT) ENGINE = MyISAM")
+
+    def job() -> None:
+        with database.connect(autocommit=True) as connection, connection.cursor() as cursor:
+            cursor.execute("INSERT INTO log VALUES (1)")
+
+    verdict = check(job, faults=["duplicate"], settings=Settings(profile="quick"))
+    (finding,) = (finding for finding in verdict.findings if finding.code == "JC919")
+    assert "uses the table log, whose engine MyISAM knows no transactions" in finding.message
