@@ -7,12 +7,14 @@ needs it: InnoDB finds circles by itself, at once.
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from jobchaos.errors import UsageError
+from jobchaos.probes.isolation_gaps import Scratch
 from jobchaos.probes.mysql_catalog import read_schema
 from jobchaos.probes.server_monitor import ServerDefaults, SessionState
 from jobchaos.probes.server_schema import ServerSchema
@@ -122,6 +124,22 @@ class MySQLMonitor:
         except Exception as error:
             if error.args[:1] != (_NO_SUCH_THREAD,):
                 raise
+
+
+def mysql_scratch(connect: Callable[[], Any]) -> Scratch:
+    """A table in a database of ours.
+
+    Args:
+        connect: Opens a connection, in transactions.
+    """
+    name = f"jobchaos_shadow_{os.getpid()}_0"
+    return Scratch(
+        connect,
+        f"{name}.gaps",
+        (f"CREATE DATABASE {name}",),
+        (f"DROP DATABASE {name}",),
+        "SET SESSION innodb_lock_wait_timeout = 0",  # MySQL makes a second of it
+    )
 
 
 def _listed(sessions: Collection[int]) -> str:

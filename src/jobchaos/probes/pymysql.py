@@ -16,8 +16,9 @@ from typing import Any, TypeVar
 
 from jobchaos.core.address import Address
 from jobchaos.core.ports import Control, Worker
+from jobchaos.probes.isolation_gaps import Scratch
 from jobchaos.probes.mysql_catalog import UNPROTECTED
-from jobchaos.probes.mysql_monitor import MySQLMonitor
+from jobchaos.probes.mysql_monitor import MySQLMonitor, mysql_scratch
 from jobchaos.probes.server_probe import ServerProbe
 from jobchaos.probes.server_session import ServerSession
 from jobchaos.probes.statement import first_word, label
@@ -97,13 +98,16 @@ class PyMySQLProbe(ServerProbe):
 
     def monitor(self, address: Address) -> MySQLMonitor:
         """See `ServerProbe.monitor`."""
+        return MySQLMonitor(lambda: self._ours(address, autocommit=True))
 
-        def connect() -> Any:
-            connection = self._kind(**address.access, autocommit=True, defer_connect=True)
-            self.marked_ours(connection).connect()
-            return connection
+    def _ours(self, address: Address, **options: Any) -> Any:
+        connection = self.marked_ours(self._kind(**address.access, **options, defer_connect=True))
+        connection.connect()
+        return connection
 
-        return MySQLMonitor(connect)
+    def scratch(self, address: Address) -> Scratch:
+        """See `ServerProbe.scratch`."""
+        return mysql_scratch(lambda: self._ours(address))
 
     def is_in_transaction(self, connection: Any) -> bool:
         """See `ServerProbe.is_in_transaction`."""
@@ -155,13 +159,10 @@ class PyMySQLProbe(ServerProbe):
 
         if not connection.open:
             return call()
-        is_new = connection not in self.sessions
-        found = self.session(connection)
+        found = self._found(connection)
         if found is None:
             return call()
         worker, session = found
-        if is_new:
-            self._settle_in(connection, session)
         pending = session.arrive(
             worker,
             text,
@@ -179,8 +180,8 @@ class PyMySQLProbe(ServerProbe):
             told = _translated(session, error)
             if pending is not None:
                 pending.failed(told)
-            is_open = self.is_in_transaction(connection) and told.args[:1] != (_DEADLOCK,)
-            session.applied(worker, text, open=is_open)
+            rolled_back = told.args[:1] == (_DEADLOCK,)
+            session.applied(worker, text, open=self.is_in_transaction(connection) and not rolled_back)
             if told is error:
                 raise
             raise told from None
@@ -191,6 +192,13 @@ class PyMySQLProbe(ServerProbe):
         session.applied(worker, text, open=self.is_in_transaction(connection))
         self._note_limit(connection, session, text)
         return result
+
+    def _found(self, connection: Any) -> tuple[Worker, ServerSession] | None:
+        is_new = connection not in self.sessions
+        found = self.session(connection)
+        if found is not None and is_new:
+            self._settle_in(connection, found[1])
+        return found
 
     def _will_be_open(self, connection: Any, text: str) -> bool:
         if first_word(text) in _COMMITS_FIRST:
