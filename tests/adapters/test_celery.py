@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from jobchaos import Settings, Verdict, check
+from jobchaos import Settings, UsageError, Verdict, check
 from jobchaos.adapted import job_of
 from jobchaos.adapters import adapter_of
 from jobchaos.core.adapter import Execution
@@ -224,3 +224,80 @@ def test_a_time_limit_strikes_at_each_effect(app: Any, sql: Sql) -> None:
     assert finding.detail == "Celery: real when it runs for longer than 30 s"
     sql("DELETE FROM users WHERE id = 2", "UPDATE users SET points = 0")
     assert check(retries.s(), faults=["crash"], settings=QUICK).status == "holds"
+
+
+def test_a_group_or_a_result_says_what_to_give_instead(app: Any) -> None:
+    @app.task(shared=False)
+    def task(number: int) -> None: ...
+
+    with pytest.raises(UsageError, match="group: several messages, each with a delivery of its own"):
+        job_of(celery.group(task.s(1), task.s(2)), (), {})
+    with pytest.raises(UsageError, match="does not know the arguments"):
+        job_of(app.AsyncResult("some-id"), (), {})
+    with pytest.raises(UsageError, match="carries its own arguments"):
+        job_of(task.s(1), (2,), {})
+    with pytest.raises(UsageError, match="cannot be called"):
+        job_of(task, (), {})
+
+
+def test_a_task_of_no_app_is_checked_with_celerys_defaults(sql: Sql) -> None:
+    from celery._state import _set_current_app, default_app
+
+    _set_current_app(default_app)
+
+    @celery.shared_task(name="shop.orphan")
+    def orphan() -> None:
+        sql("UPDATE users SET points = 5")
+
+    verdict = check(job_of(orphan, (), {}), faults=["duplicate"], settings=QUICK)
+    assert verdict.status == "holds"
+    assert any("no app was configured" in note for note in verdict.notes)
+
+
+def test_a_custom_call_and_a_task_registered_late_are_run_as_they_are(app: Any, sql: Sql) -> None:
+    class Doubling(celery.Task):  # type: ignore[name-defined,misc]
+        def __call__(self, *args: Any, **kwargs: Any) -> None:
+            self.run(*args, **kwargs)
+            sql("UPDATE users SET points = points + 1")
+
+    app.finalize()
+
+    @app.task(shared=False, base=Doubling)
+    def set_to(points: int) -> None:
+        sql(f"UPDATE users SET points = {points}")
+
+    verdict = check(job_of(set_to, (5,), {}), faults=["duplicate"], settings=QUICK)
+    assert verdict.status == "holds"
+    assert sql("SELECT points FROM users") == [(6,)]
+
+
+def test_two_systems_live_in_one_process(app: Any, sql: Sql) -> None:
+    huey = pytest.importorskip("huey")
+    in_huey = huey.MemoryHuey("other")
+
+    @app.task(shared=False, acks_late=True, reject_on_worker_lost=True)
+    def of_celery() -> None:
+        of_huey()
+
+    @in_huey.task()
+    def of_huey() -> None: ...
+
+    assert job_of(of_celery, (), {}).terms.system == "Celery"  # type: ignore[union-attr]
+    assert job_of(of_huey, (), {}).terms.system == "Huey"  # type: ignore[union-attr]
+    verdict = check(job_of(of_celery, (), {}), faults=["duplicate"], settings=QUICK)
+    assert verdict.findings[0].message == "of_celery() enqueues of_huey() twice when it is delivered twice"
+
+
+def test_after_a_check_the_app_is_as_it_was(app: Any, sql: Sql) -> None:
+    app.conf.task_always_eager = True
+
+    @app.task(shared=False)
+    def task() -> None:
+        sql("UPDATE users SET points = 5")
+
+    before = dict(vars(app)), dict(vars(task))
+    check(job_of(task, (), {}), faults=["duplicate"], settings=QUICK)
+    after = dict(vars(app)), dict(vars(task))
+    changed = {name for old, new in zip(before, after, strict=True) for name in new if new[name] is not old.get(name)}
+    assert not changed & {"send_task", "_backend_cache", "_backend"}
+    assert app.conf.task_always_eager is True

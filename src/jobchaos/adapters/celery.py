@@ -16,6 +16,7 @@ import celery.app.task
 import celery.app.trace
 from celery.backends.base import DisabledBackend
 from celery.canvas import Signature
+from celery.result import AsyncResult
 from celery.states import IGNORED, REJECTED
 from celery.utils.functional import maybe_list
 
@@ -36,10 +37,12 @@ class CeleryAdapter:
 
     def recognises(self, thing: object) -> bool:
         """See `Adapter.recognises`."""
-        return isinstance(thing, celery.Task | Signature)
+        return isinstance(thing, celery.Task | Signature | AsyncResult)
 
     def job(self, thing: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Job:
         """See `Adapter.job`."""
+        if isinstance(thing, AsyncResult):
+            raise UsageError(f"{thing!r} does not know the arguments of its task. Give the task and them: task.s(42)")
         if not isinstance(thing, Signature):
             return _job(_registered(thing), args, dict(kwargs), {})
         if args or kwargs:
