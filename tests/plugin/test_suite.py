@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unittest.mock  # noqa: F401 - see conftest.py
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
