@@ -9,6 +9,7 @@ import itertools
 import os
 import re
 import sqlite3
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -66,7 +67,8 @@ class Catalog:
         known = None if self._stale else self._known.get(sql)
         if known is not None:
             return known
-        with _without_collecting():
+        with _without_collecting(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of parameters, say: the job's own statement will warn
             if not self._refresh() and self._stale:  # asked again as soon as it is free
                 word = first_word(sql)
                 return Statement(word, () if word in _CONTROLLING else self._guess(word, sql))

@@ -65,8 +65,9 @@ class ProbedConnection(CommitsInC):
         database.catalog.reconsider()
 
     def __del__(self) -> None:
-        # From 3.13 on, sqlite3's own finalizer warns of a connection that nobody has closed. The dead cannot.
-        if self.last_worker is not None and self.last_worker.dead:
+        # From 3.13 on, sqlite3's own finalizer warns of a connection that nobody has closed. The dead cannot, and who
+        # has met a failing call may not.
+        if self.last_worker is not None:
             super().close()
         elif _finalize is not None:
             _finalize(self)
