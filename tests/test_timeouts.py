@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import sqlite3
 import threading
 import time
@@ -51,7 +52,8 @@ def test_a_check_of_a_job_that_sleeps_for_days_takes_no_time(database: str) -> N
     verdict = checked(sleeps, within=3 * 24 * 3600 + 5)
     assert verdict.status == "holds", verdict.findings
     assert time.perf_counter() - began < 2  # a loaded machine, and what is imported on first use
-    (finding,) = checked(sleeps, within=3 * 24 * 3600 + 4.5).findings
+    finding, advice = checked(sleeps, within=3 * 24 * 3600 + 4.5).findings
+    assert advice.code == "JC717"
     assert "waits 5 s" not in finding.message
     assert "takes 259205 s when app.db stays locked at UPDATE t" in finding.message
 
@@ -133,17 +135,19 @@ def test_a_lock_with_a_limit_is_not_got(database: str) -> None:
     assert "waits 7 s when LOCK stays locked at test_timeouts.py:" in finding.message
 
 
-def test_a_lock_without_a_limit_is_advice(database: str) -> None:
+def test_the_lock_of_a_file_without_a_limit_is_advice(database: str) -> None:
     def takes_it() -> None:
-        with LOCK:
-            sets(database)
+        with open(f"{database}.lock", "a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            with LOCK:  # of this process: what is done under it has a timeout
+                sets(database)
 
     verdict = checked(takes_it)
     assert verdict.status == "holds"
     (advice,) = verdict.findings
     assert advice.code == "JC711"
-    assert "waits for a lock without a limit (LOCK at test_timeouts.py:" in advice.message
-    assert advice.fix == "lock.acquire(timeout=...)"
+    assert "waits for a lock without a limit (app.db.lock at test_timeouts.py:" in advice.message
+    assert advice.fix == "LOCK_NB, and try again until a deadline"
 
 
 def test_an_event_with_a_limit_does_not_come(database: str) -> None:

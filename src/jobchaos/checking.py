@@ -31,6 +31,7 @@ from jobchaos.findings import Family, Findings
 from jobchaos.oracle.judge import Judge
 from jobchaos.oracle.retry_judge import RetryJudge
 from jobchaos.oracle.serial import SerialJudge
+from jobchaos.oracle.smallness import calls, smallness
 from jobchaos.serial_orders import establish_orders
 from jobchaos.trials import Driver, Memory, Trials
 from jobchaos.workbench import Workbench
@@ -151,6 +152,8 @@ class Check:
             covered = [confirmer.confirmed(family) for family in covered]
         findings = _advice_once(finding for family in covered for finding in family.findings)
         findings += self._odd(tuple(trials.oddities), baseline.run.oddities)
+        if only is None and not orders:
+            findings += smallness(self._label, baseline.run.trace, self._settings)
         if only is not None and not trials.carried_out:
             steps = len(baseline.run.trace.effects())
             text = f"{self._label} never comes to where '{only}' interferes: a clean run has {steps} steps"
@@ -247,7 +250,7 @@ class Check:
     def _summed_up(
         self, covered: Sequence[Family], findings: list[Finding], baseline: Baseline | None, started: float, runs: int
     ) -> Verdict:
-        gating = [finding for finding in findings if finding.gates]
+        gating = [finding for finding in findings if finding.gates or self._settings.strict]
         status = "fails" if any(not finding.inconclusive for finding in gating) else "holds"
         status = "inconclusive" if gating and status == "holds" else status
         results = tuple(family.result for family in covered)
@@ -261,6 +264,7 @@ class Check:
             notes=self._notes(baseline, overlapped=any(result.name == "concurrent" for result in results)),
             schedules_run=runs,
             seconds=wall_seconds() - started,
+            effects=calls(baseline.run.trace) if baseline else 0,
         )
 
     def _notes(self, baseline: Baseline | None, *, overlapped: bool) -> tuple[str, ...]:

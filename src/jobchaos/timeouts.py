@@ -90,8 +90,12 @@ def _ends_at_once(run: RunResult) -> bool:
 
 
 def _advice(job: str, points: Sequence[HangPoint]) -> list[Finding]:
-    """Name the waits for locks that have no limit, once a place."""
-    endless = {point.site: point for point in points if is_endless_lock(point)}
+    """Name the waits for locks of files that have no limit, once a place.
+
+    Another process may hold them, and be stopped or hang. Who holds a lock of this process hangs only in a call that
+    has no timeout, which is told by itself, or waits for the other side with it (JC713).
+    """
+    endless = {point.site: point for point in points if is_endless_lock(point) and "/" in point.far}
     if not endless:
         return []
     names = ", ".join(f"{name_of(point.far)}{place(point)}" for point in endless.values())

@@ -136,3 +136,33 @@ def test_a_lease_that_ran_out_is_found_and_replayed(runs: Runs) -> None:
     again.assert_outcomes(failed=1)
     assert "JC612" in again.stdout.str()
     runs(TIMED, "--jobchaos-replay", "A2 +58s B A").assert_outcomes(passed=1)
+LOOP = """
+import sqlite3
+from contextlib import closing
+
+def loops(rounds):
+    with closing(sqlite3.connect(jobs.path, isolation_level=None)) as db:
+        for number in range(rounds):
+            db.execute("INSERT OR IGNORE INTO users VALUES (?, 0)", (number,))
+"""
+
+
+def test_advice_fails_a_test_if_it_is_strict(runs: Runs, project: pytest.Pytester) -> None:
+    test = f"{LOOP}\ndef test(run_twice): run_twice(loops, 25)"
+    runs(test).assert_outcomes(passed=1)
+    result = runs(test, "--jobchaos-strict")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["loops(25): fails", "advice", "  JC715 loops(25): it does 25 things in a loop *"])
+    project.makeini("[pytest]\njobchaos_strict = true\n")
+    runs(test).assert_outcomes(failed=1)
+
+
+def test_a_job_much_larger_than_the_others_is_named_below_the_table(runs: Runs) -> None:
+    jobs = "\n".join(f"def job_{number}(): loops(3)" for number in range(4))
+    tests = "\n".join(f"def test_{number}(run_twice): run_twice(job_{number})" for number in range(4))
+    large = "@pytest.mark.jobchaos(most_rounds=99)\ndef test_large(run_twice): run_twice(loops, 60)"
+    result = runs(f"{LOOP}\n{jobs}\n{tests}\n{large}", "--jobchaos")
+    result.assert_outcomes(passed=5)
+    result.stdout.fnmatch_lines(["JC718 advice: loops has 60 effects, the median of the session's 5 jobs is 3.*"])
+    assert result.ret == pytest.ExitCode.OK
+    assert runs(f"{LOOP}\n{jobs}\n{tests}\n{large}", "--jobchaos", "--jobchaos-strict").ret == 1

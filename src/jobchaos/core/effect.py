@@ -77,6 +77,7 @@ class Effect(NamedTuple):
         foreign: The record it leaves in a ledger, if any.
         locks: What its order depends on besides the data it touches: the locks that it takes or is made under. They
             count for independence only, and change nothing outside.
+        held: Resource paths of the locks that its worker keeps at the very moment, for advice.
     """
 
     kind: str
@@ -86,15 +87,22 @@ class Effect(NamedTuple):
     site: Site | None = None
     foreign: Foreign | None = None
     locks: tuple[Touch, ...] = ()
+    held: tuple[str, ...] = ()
 
     def at(self, site: Site | None) -> Effect:
         """The same effect with a call site."""
         # Not by _replace, which takes three times as long: this is a hot path.
         return Effect(self.kind, self.label, self.touches, self.durable, site, self.foreign, self.locks)
 
-    def under(self, locks: Iterable[str]) -> Effect:
-        """The same effect, made while its worker keeps locks: resource paths such as `lock:state`."""
-        return self._replace(locks=self.locks + tuple(Touch(f"{lock}{HELD}", Mode.WRITE) for lock in locks))
+    def under(self, locks: Iterable[str], held: Iterable[str] = ()) -> Effect:
+        """The same effect, made while its worker keeps locks, or after it has: resource paths such as `lock:state`.
+
+        Args:
+            locks: Those that it has kept at any time since its last effect.
+            held: Those of them that it keeps now.
+        """
+        met = tuple(Touch(f"{lock}{HELD}", Mode.WRITE) for lock in locks)
+        return self._replace(locks=self.locks + met, held=tuple(held))
 
     @property
     def writes(self) -> bool:

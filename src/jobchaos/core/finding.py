@@ -65,7 +65,14 @@ CODES = {
     "JC701": "advice: a redelivery ends in an error although the work is done",
     "JC702": "advice: the job catches BaseException and would go on after being told to die",
     "JC710": "advice: the job keeps a real time function where the virtual clock cannot replace it",
-    "JC711": "advice: the job waits for a lock without a limit",
+    "JC711": "advice: the job waits for the lock of a file without a limit",
+    "JC712": "advice: the job calls a foreign service inside an open transaction",
+    "JC713": "advice: the job calls a foreign service while it holds a lock",
+    "JC714": "advice: a transaction of the job is open for too long",
+    "JC715": "advice: the job does the same for many objects, in a loop",
+    "JC716": "advice: the job has very many effects",
+    "JC717": "advice: the job takes very long, even if all goes well",
+    "JC718": "advice: the job is much larger than the others of the session",
     "JC720": "advice: the delays between retries do not grow",
     "JC721": "advice: the delays between retries have no jitter",
     "JC901": "inconclusive: two identical runs differ (uncontrolled nondeterminism)",
@@ -133,7 +140,7 @@ class Finding:
 
     @property
     def gates(self) -> bool:
-        """False for advice (JC7xx), which never fails a test."""
+        """False for advice (JC7xx), which fails a test only if the settings are strict."""
         return not self.code.startswith("JC7")
 
     @property

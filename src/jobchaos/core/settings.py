@@ -61,6 +61,11 @@ class Settings:
         skew: Virtual seconds by which the wall clock of a worker's machine may be wrong; 0 if all clocks are right.
         torn_writes: Whether a kill takes the machine along, as a power failure does: of what was written to files and
             not synced, only a part is left.
+        strict: Whether advice (JC7xx) fails a test, too.
+        most_effects: Effects of a job, or statements of a transaction, beyond which there is advice to split it.
+        most_rounds: Objects that one line of a job may change, beyond which there is advice to split it.
+        most_seconds: Virtual seconds of a clean run, beyond which there is advice to split it.
+        transaction_seconds: Virtual seconds that a transaction may be open without advice.
         audit: Which share of the schedules that need not be run is run all the same, to see whether that is so; 0 to 1.
     """
 
@@ -76,6 +81,11 @@ class Settings:
     budget: int | str = 0
     attempts: int = 4
     within: float | None = None
+    strict: bool = False
+    most_effects: int = 100
+    most_rounds: int = 20
+    most_seconds: float = 300.0
+    transaction_seconds: float = 5.0
     guard: float = 30.0
     allow: tuple[str, ...] = ()
     now: datetime | None = None
@@ -111,7 +121,12 @@ class Settings:
         Budget.parse(self.budget, _BUDGETS[self.profile])
         _whole("replays", self.replays, 0, 1000)
         _whole("seed", self.seed, -(2**63), 2**63)
-        _seconds("guard", self.guard)
+        for name in ("guard", "most_seconds", "transaction_seconds"):
+            _seconds(name, getattr(self, name))
+        for name in ("most_effects", "most_rounds"):
+            _whole(name, getattr(self, name), 1, 10**9)
+        if not isinstance(self.strict, bool):
+            raise UsageError(f"strict must be True or False, got {self.strict!r}")
         _seconds("horizon", self.horizon)
         for name in ("visibility_timeout", "skew"):
             _seconds_or_none(name, getattr(self, name))

@@ -43,6 +43,7 @@ class Verdict:
         notes: What a reader must know to judge the claim: ignored columns, renamed keys, unseen things.
         schedules_run: Schedules executed, baselines not counted.
         seconds: Wall time of the check.
+        effects: Calls to the outside in one clean run.
     """
 
     job: str
@@ -53,6 +54,7 @@ class Verdict:
     notes: tuple[str, ...]
     schedules_run: int
     seconds: float
+    effects: int = 0
 
     def __bool__(self) -> bool:
         return self.status == "holds"

@@ -27,6 +27,6 @@ class KeptLocks:
         """The effect that is made now, with these locks."""
         if not (self._met or self._kept):
             return effect
-        effect = effect.under(dict.fromkeys((*self._met, *self._kept)))
+        effect = effect.under(dict.fromkeys((*self._met, *self._kept)), dict.fromkeys(self._kept))
         self._met = dict.fromkeys(self._kept)
         return effect

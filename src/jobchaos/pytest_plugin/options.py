@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from jobchaos.core.settings import Settings
 
 _NUMBERS = {
+    "most_effects": "effects of a job beyond which there is advice to split it",
+    "most_rounds": "objects that one line of a job may change beyond which there is advice to split it",
     "copies": "most copies of a job that may overlap",
     "preemptions": "most times a running copy is paused for another",
     "kills": "most kills while copies overlap",
@@ -18,6 +20,8 @@ _NUMBERS = {
     "replays": "how often a failing schedule is run again before it is reported",
 }
 _REALS = {
+    "most_seconds": "virtual seconds of a clean run beyond which there is advice to split the job",
+    "transaction_seconds": "virtual seconds that a transaction may be open without advice",
     "within": "virtual seconds that an attempt may take, however its calls hang",
     "guard": "real seconds that an attempt may take to its next step",
     "horizon": "virtual seconds that a redelivery, or a paused worker, may be late",
@@ -50,6 +54,9 @@ def add(parser: pytest.Parser) -> None:
         help="write all verdicts to FILE (.json, .html, .xml)",
     )
     group.addoption(
+        "--jobchaos-strict", action="store_true", dest="jobchaos_strict", help="let advice (JC7xx) fail a test, too"
+    )
+    group.addoption(
         "--jobchaos-init", action="store_true", dest="jobchaos_init", help="write a commented conftest.py and stop"
     )
     for name, text in _NUMBERS.items():
@@ -63,6 +70,7 @@ def add(parser: pytest.Parser) -> None:
     parser.addini("jobchaos_granularity", "where jobs are paused and killed: auto, effect, line or await")
     parser.addini("jobchaos_isolation", "what attempts run in: auto, process or thread")
     parser.addini("jobchaos_delivery", "what a kill does to the message: auto, at-least-once or at-most-once")
+    parser.addini("jobchaos_strict", "true to let advice (JC7xx) fail a test, too", type="bool", default=False)
     parser.addini("jobchaos_profile", "quick or full; --jobchaos means full")
 
 
@@ -99,6 +107,11 @@ def wants_summary(config: pytest.Config) -> bool:
     return any(map(config.getoption, ("jobchaos", "jobchaos_only", "jobchaos_replay")))
 
 
+def is_strict(config: pytest.Config) -> bool:
+    """True if advice on the session as a whole gates, too."""
+    return bool(config.getoption("jobchaos_strict") or config.getini("jobchaos_strict"))
+
+
 def settings_for(item: pytest.Item) -> Settings:
     """The settings for a test: profile, then ini, then markers from the outermost to the closest.
 
@@ -115,14 +128,14 @@ def settings_for(item: pytest.Item) -> Settings:
         if marker.args:
             raise UsageError(f"@pytest.mark.jobchaos takes keyword arguments only, got {marker.args!r}")
         settings = settings.override(marker.kwargs, "@pytest.mark.jobchaos")
-    return settings
+    return settings.override({"strict": True}, "--jobchaos-strict") if config.getoption("jobchaos_strict") else settings
 
 
 def _ini(config: pytest.Config) -> dict[str, Any]:
     from jobchaos.errors import UsageError
 
     found: dict[str, Any] = {name: config.getini(f"jobchaos_{name}") for name in _LISTS}
-    for name in ("budget", "granularity", "isolation", "delivery"):
+    for name in ("budget", "granularity", "isolation", "delivery", "strict"):
         found[name] = config.getini(f"jobchaos_{name}")
     found["torn_writes"] = config.getini("jobchaos_torn_writes") or ""
     for name in (*_NUMBERS, *_REALS):

@@ -108,7 +108,12 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter, config: pytest.C
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Write the report file."""
+    """Write the report file; and let advice on the session as a whole gate, if it is wanted to."""
+    if options.is_strict(session.config) and session.exitstatus == pytest.ExitCode.OK:
+        from jobchaos.report.outliers import outliers
+
+        if outliers(rows.collected(session.config)):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
     path = session.config.getoption("jobchaos_report")
     if path and not hasattr(session.config, "workerinput"):
         from jobchaos.report.files import write_report

@@ -54,9 +54,10 @@ def print_summary(terminal: TerminalReporter, rows: Sequence[dict[str, Any]], su
     """Print the table of all checks, and what the suite's own tasks have shown."""
     terminal.section("jobchaos")
     if rows:
+        from jobchaos.report.outliers import outliers
         from jobchaos.report.summary import summary_lines
 
-        for line in summary_lines(rows):
+        for line in (*summary_lines(rows), *outliers(rows)):
             terminal.write_line(line)
     if suite is not None:
         from jobchaos.suite.review import review_lines

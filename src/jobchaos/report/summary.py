@@ -37,6 +37,7 @@ def row(verdict: Verdict, nodeid: str) -> dict[str, Any]:
         "findings": [{"code": finding.code} for finding in verdict.findings],
         "schedules_run": verdict.schedules_run,
         "seconds": verdict.seconds,
+        "effects": verdict.effects,
     }
 
 
