@@ -158,7 +158,7 @@ def printed(example: str) -> str:
 
 
 def without_times(text: str) -> str:
-    return re.sub(r" +\d+\.\d s$", " ... s", text, flags=re.MULTILINE)
+    return re.sub(r" +(?:time|\d+\.\d s)$", " ... s", text, flags=re.MULTILINE)
 
 
 @each(lambda block: block.kind == "report")

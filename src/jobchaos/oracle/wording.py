@@ -19,6 +19,8 @@ from jobchaos.oracle.shortening import short, short_request, shortened
 _AWAITED = re.compile(r"^(waits for ever for )[a-z]+:(\S+)$")
 _SECOND = 10**9
 
+_SILENT = (Fault.HANG, Fault.LATE, Fault.SLOW)
+
 FIXES = {
     1: "give the effect an identity the far end knows (a Message-ID or idempotency key derived from the job's "
     "arguments), or write it to an outbox table in the same transaction as the state it belongs to",
@@ -168,7 +170,7 @@ def _meantime(run: RunResult) -> str:
 
 def _circumstance(run: RunResult, *, several: bool) -> str:
     for position, segment in enumerate(run.schedule.runs):
-        if segment.fault is Fault.LIMIT or (run.schedule.fails and segment.fault is not None):
+        if segment.fault in (*_SILENT, Fault.LIMIT) or (segment.fault is not None and run.schedule.fails):
             return f"when {_failed(run, position)}"
     events = run.trace.events
     for position, event in enumerate(events):
@@ -194,7 +196,7 @@ def _failed(run: RunResult, position: int) -> str:
     """Which call fails where a segment of the schedule ends."""
     fault = run.schedule.runs[position]
     hung = run.copies[fault.copy].hung
-    if fault.fault in (Fault.HANG, Fault.LATE, Fault.SLOW):
+    if fault.fault in _SILENT:
         return nobody_answers(fault.fault, hung)
     steps = sum(other.steps or 0 for other in run.schedule.runs[: position + 1] if other.copy == fault.copy)
     effects = run.trace.effects(fault.copy)
