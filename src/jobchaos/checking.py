@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import string
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from jobchaos.adapted import job_of, known
@@ -27,7 +27,7 @@ from jobchaos.engine.runner import Runner
 from jobchaos.errors import LossError, UsageError
 from jobchaos.expiry import clean_run_later, stated_moments
 from jobchaos.families import chosen_families, refuse_unsuitable
-from jobchaos.findings import Family, Findings
+from jobchaos.findings import Family, Findings, advice_once, gravity
 from jobchaos.oracle.judge import Judge
 from jobchaos.oracle.retry_judge import RetryJudge
 from jobchaos.oracle.serial import SerialJudge
@@ -150,7 +150,7 @@ class Check:
         covered = [campaign.replay(only)] if only is not None else campaign.cover_all()
         if confirmer is not None:
             covered = [confirmer.confirmed(family) for family in covered]
-        findings = _advice_once(finding for family in covered for finding in family.findings)
+        findings = advice_once(finding for family in covered for finding in family.findings)
         findings += self._odd(tuple(trials.oddities), baseline.run.oddities)
         if only is None and not orders:
             findings += smallness(self._label, baseline.run.trace, self._settings)
@@ -259,7 +259,7 @@ class Check:
             job=self._label,
             status=status,
             claim=claim(status, results, granularity=self._bench.granularity, effects=steps),
-            findings=tuple(sorted(findings, key=_gravity)),
+            findings=tuple(sorted(findings, key=gravity)),
             families=results,
             notes=self._notes(baseline, overlapped=any(result.name == "concurrent" for result in results)),
             schedules_run=runs,
@@ -288,16 +288,6 @@ class Check:
 _DRAWN = 100  # indices of one plan that Hypothesis draws; the rest is run in order
 
 _NO_STORE = "Its state can be neither compared nor restored. Give one: FunctionStore(snapshot=..., reset=...)."
-
-
-def _advice_once(findings: Iterable[Finding]) -> list[Finding]:
-    """Leave out advice that an earlier family has given already."""
-    by_code: dict[str, Finding] = {}
-    return [finding for finding in findings if finding.gates or by_code.setdefault(finding.code, finding) is finding]
-
-
-def _gravity(finding: Finding) -> tuple[bool, bool, str]:
-    return not finding.gates, finding.inconclusive, finding.code
 
 
 def _nobody(_event: Event) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from jobchaos.core.finding import CODES, Finding
@@ -157,3 +157,14 @@ def _status(findings: list[Finding], *, complete: bool) -> str:
     if any(not finding.inconclusive for finding in gating):
         return "fails"
     return "inconclusive" if gating or not complete else "holds"
+
+
+def advice_once(findings: Iterable[Finding]) -> list[Finding]:
+    """Leave out advice that an earlier family has given already."""
+    by_code: dict[str, Finding] = {}
+    return [finding for finding in findings if finding.gates or by_code.setdefault(finding.code, finding) is finding]
+
+
+def gravity(finding: Finding) -> tuple[bool, bool, str]:
+    """Sort key: the most serious first."""
+    return not finding.gates, finding.inconclusive, finding.code

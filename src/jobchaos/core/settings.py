@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from jobchaos.core.budget import Budget
 from jobchaos.core.hang import SECOND
+from jobchaos.core.validation import (
+    require_aware,
+    require_one_of,
+    require_seconds,
+    require_seconds_or_zero,
+    require_share,
+    require_whole,
+    strings,
+)
 from jobchaos.errors import UsageError
 
 _BUDGETS = {"quick": 300, "full": 3000}
@@ -97,10 +105,10 @@ class Settings:
     torn_writes: bool = False
 
     def __post_init__(self) -> None:
-        _one_of("profile", self.profile, _PROFILES)
-        _one_of("granularity", self.granularity, GRANULARITIES)
-        _one_of("isolation", self.isolation, ISOLATIONS)
-        _one_of("delivery", self.delivery, DELIVERIES)
+        require_one_of("profile", self.profile, _PROFILES)
+        require_one_of("granularity", self.granularity, GRANULARITIES)
+        require_one_of("isolation", self.isolation, ISOLATIONS)
+        require_one_of("delivery", self.delivery, DELIVERIES)
         if self.granularity == "await" and self.isolation == "process":
             raise UsageError(
                 'granularity="await" runs all copies in the event loop of one process, and isolation="process" runs '
@@ -113,31 +121,34 @@ class Settings:
                 'torn_writes=True needs a machine that loses its power, which is simulated, and isolation="process" '
                 "kills in earnest, by which no written data is lost: choose one of them"
             )
-        _whole("copies", self.copies, 1, 4)
-        _whole("preemptions", self.preemptions, -1, 20)
-        _whole("kills", self.kills, -1, 20)
-        _share("audit", self.audit)
-        _whole("attempts", self.attempts, 1, 1000)
+        require_whole("copies", self.copies, 1, 4)
+        require_whole("preemptions", self.preemptions, -1, 20)
+        require_whole("kills", self.kills, -1, 20)
+        require_share("audit", self.audit)
+        require_whole("attempts", self.attempts, 1, 1000)
         Budget.parse(self.budget, _BUDGETS[self.profile])
-        _whole("replays", self.replays, 0, 1000)
-        _whole("seed", self.seed, -(2**63), 2**63)
-        for name in ("guard", "most_seconds", "transaction_seconds"):
-            _seconds(name, getattr(self, name))
-        for name in ("most_effects", "most_rounds"):
-            _whole(name, getattr(self, name), 1, 10**9)
-        if not isinstance(self.strict, bool):
-            raise UsageError(f"strict must be True or False, got {self.strict!r}")
-        _seconds("horizon", self.horizon)
-        for name in ("visibility_timeout", "skew"):
-            _seconds_or_none(name, getattr(self, name))
-        if self.within is not None:
-            _seconds("within", self.within)
-        _aware("now", self.now)
+        require_whole("replays", self.replays, 0, 1000)
+        require_whole("seed", self.seed, -(2**63), 2**63)
+        self._check_limits()
+        require_aware("now", self.now)
         for name in ("ignore", "allow"):
-            object.__setattr__(self, name, _strings(name, getattr(self, name)))
+            object.__setattr__(self, name, strings(name, getattr(self, name)))
         for name, unset in _UNSET.items():
             if getattr(self, name) == unset:
                 object.__setattr__(self, name, _DEFAULTS[name][self.profile])
+
+    def _check_limits(self) -> None:
+        for name in ("guard", "most_seconds", "transaction_seconds"):
+            require_seconds(name, getattr(self, name))
+        for name in ("most_effects", "most_rounds"):
+            require_whole(name, getattr(self, name), 1, 10**9)
+        if not isinstance(self.strict, bool):
+            raise UsageError(f"strict must be True or False, got {self.strict!r}")
+        require_seconds("horizon", self.horizon)
+        for name in ("visibility_timeout", "skew"):
+            require_seconds_or_zero(name, getattr(self, name))
+        if self.within is not None:
+            require_seconds("within", self.within)
 
     @property
     def limits(self) -> Budget:
@@ -178,44 +189,3 @@ class Settings:
             return Settings(**{**current, **options})
         except UsageError as error:
             raise UsageError(f"{where}: {error}") from None
-
-
-def _one_of(name: str, value: object, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise UsageError(f"{name} must be one of {', '.join(known)}; got {value!r}")
-
-
-def _whole(name: str, value: object, low: int, high: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise UsageError(f"{name} must be a whole number from {low} to {high}; got {value!r}")
-
-
-def _seconds(name: str, value: object) -> None:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < math.inf:
-        raise UsageError(f"{name} must be a number of seconds above 0, got {value!r}")
-
-
-def _seconds_or_none(name: str, value: object) -> None:
-    if value != 0 or isinstance(value, bool):
-        try:
-            _seconds(name, value)
-        except UsageError:
-            raise UsageError(f"{name} must be a number of seconds, 0 for none; got {value!r}") from None
-
-
-def _share(name: str, value: object) -> None:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= 1:
-        raise UsageError(f"{name} must be a share from 0 to 1, got {value!r}")
-
-
-def _aware(name: str, value: object) -> None:
-    if value is not None and (not isinstance(value, datetime) or value.utcoffset() is None):
-        raise UsageError(f"{name} must be a timezone-aware datetime, got {value!r}; add tzinfo=timezone.utc")
-
-
-def _strings(name: str, value: object) -> tuple[str, ...]:
-    items = tuple(value) if isinstance(value, Iterable) and not isinstance(value, str | bytes) else (None,)
-    strings = tuple(item for item in items if isinstance(item, str))
-    if len(strings) != len(items):
-        raise UsageError(f"{name} must be a list of strings, got {value!r}")
-    return strings
