@@ -136,6 +136,8 @@ def test_a_lease_that_ran_out_is_found_and_replayed(runs: Runs) -> None:
     again.assert_outcomes(failed=1)
     assert "JC612" in again.stdout.str()
     runs(TIMED, "--jobchaos-replay", "A2 +58s B A").assert_outcomes(passed=1)
+
+
 LOOP = """
 import sqlite3
 from contextlib import closing
