@@ -69,11 +69,11 @@ def test_a_sound_job_is_not_reported(case: Case) -> None:
     "name",
     [
         "lost update",
-        "lost update, locked",
-        "write skew, serializable",
+        pytest.param("lost update, locked", marks=pytest.mark.thorough),
+        pytest.param("write skew, serializable", marks=pytest.mark.thorough),
         "queue, skip locked",
-        "advisory lock freed too early",
-        "two databases",
+        pytest.param("advisory lock freed too early", marks=pytest.mark.thorough),
+        pytest.param("two databases", marks=pytest.mark.thorough),
         "deadlock",
     ],
 )
