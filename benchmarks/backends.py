@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import reference, timing
-from jobchaos import check
+from benchmarks import redis_reference, reference, timing
+from jobchaos import check, servers
+from jobchaos.core.address import Address
 from jobchaos.core.events import Event, ScheduleRun
 from jobchaos.core.ports import Store
 from jobchaos.core.settings import Settings
+from jobchaos.stores.redis import RedisStore
 from jobchaos.stores.sqlite import SQLiteStore
 
 SIZES = (10, 1_000, 10_000, 100_000)
@@ -47,7 +49,7 @@ class Backend:
 def rows() -> Iterator[Row]:
     """Backend, what grows, ms per schedule, ms to restore and digest, goal."""
     with TemporaryDirectory(dir=timing.in_memory()) as folder, contextlib.ExitStack() as stack:
-        for backend in (_sqlite(Path(folder)), *_postgres(stack)):
+        for backend in (_sqlite(Path(folder)), *_postgres(stack), _redis(stack)):
             for size in SIZES:
                 for grown, sizes in (("touched tables", (size, 10)), ("another table", (10, size))):
                     if grown == "another table" and size == SIZES[0]:
@@ -173,3 +175,22 @@ def _postgres(stack: contextlib.ExitStack) -> Iterator[Backend]:
         return made
 
     yield Backend("PostgreSQL", 8.0, job, fill, store)
+
+
+# --- Redis -----------------------------------------------------------------------------------------------------------
+
+
+def _redis(stack: contextlib.ExitStack) -> Backend:
+    url = stack.enter_context(servers.redis())
+    database = f"redis:{url.split('/')[2]}/0"
+
+    def store() -> Store:
+        made = RedisStore(Address(database, url.rpartition("/")[0]))
+        made.capture()
+        for key in redis_reference.USED:
+            made.announce(f"{database}/{key}")
+        return made
+
+    return Backend(
+        "Redis", 3.0, redis_reference.job, lambda used, others: redis_reference.prepare(url, used, others), store
+    )

@@ -7,19 +7,26 @@ import redis
 client = redis.Redis()
 
 
-def prepare(url: str, keys: int = 60) -> None:
+USED = ("idem:order-1", "order:1", "http:order-1", "ledger", "stock:1", "mails")
+"""The keys of the job."""
+
+
+def prepare(url: str, used: int, others: int) -> None:
     """Fill a database.
 
     Args:
         url: The database.
-        keys: How many keys there are beside those that the job uses.
+        used: How many fields there are in each hash that the job uses.
+        others: How many keys there are beside those.
     """
     global client
     client = redis.Redis.from_url(url)
     client.flushdb()
     client.mset({"order:1": "new", "stock:1": 5})
     with client.pipeline(transaction=False) as pipeline:
-        for number in range(keys):
+        for name in ("ledger", "mails"):
+            pipeline.hset(name, mapping={f"old-{number}": number for number in range(used)})
+        for number in range(others):
             pipeline.hset(f"other:{number}", mapping={"status": "new", "cents": number})
         pipeline.execute()
 
