@@ -23,6 +23,7 @@ from jobchaos.engine.runner import Runner
 from jobchaos.errors import UsageError
 from jobchaos.explore.bursts import bursts, letters, spread
 from jobchaos.explore.minimise import minimise
+from jobchaos.oracle import wording
 from jobchaos.workbench import Workbench
 
 _MOST_JOBS = 26
@@ -175,7 +176,7 @@ class _Throttling:
                     failing=failing,
                     total=len(trials),
                     detail=trial.detail,
-                    fix=_FIXES[code],
+                    fix=wording.fix(code),
                 )
             )
         return findings
@@ -206,13 +207,6 @@ class _Throttling:
         counted = f"{len(trials)} of {planned} bursts of {copies} copies"
         said = f"complete: {claim} ({counted})" if status == "holds" else f"{counted} run"
         return Verdict(self._label, status, said, tuple(findings), (result,), (), len(trials), seconds)
-
-
-_FIXES = {
-    "JC530": "count calls where all workers see it, and over a sliding window: a row or key for each call, taken in "
-    "the transaction that counts; a token bucket must hold no more than calls minus what it refills in a window",
-    "JC531": "wait, or let the job be delivered later (raise the queue's Retry); do not drop what comes too fast",
-}
 
 
 def _axis(moments: Sequence[int]) -> str:

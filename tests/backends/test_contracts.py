@@ -13,8 +13,12 @@ import redis
 from jobchaos.conformance import StoreContract
 from jobchaos.core.address import Address
 from jobchaos.core.ports import Store
+from jobchaos.stores.mysql import MySQLStore
 from jobchaos.stores.postgres import PostgresStore
 from jobchaos.stores.redis import RedisStore
+from tests.backends.mysql import ACCESS, Database, mysql_databases
+
+__all__ = ["mysql_databases"]
 
 
 class TestPostgresStore(StoreContract):
@@ -39,6 +43,25 @@ class TestPostgresStore(StoreContract):
     def change(self, store: Store, number: int) -> None:
         store.announce(f"{self.resource}/t")
         self.execute("TRUNCATE t", f"INSERT INTO t (id, n) VALUES ({number}, 'new {number}')")
+
+
+class TestMySQLStore(StoreContract):
+    foreign = "sql:mysql://127.0.0.1:3306/jobchaos_test_other"
+
+    @pytest.fixture(autouse=True)
+    def prepare(self, mysql_databases: tuple[Database, Database]) -> None:
+        self.database, _ = mysql_databases
+        self.database.reset(
+            "CREATE TABLE t (id INT PRIMARY KEY AUTO_INCREMENT, n TEXT)", "INSERT INTO t (n) VALUES ('old')"
+        )
+        self.resource = f"sql:mysql://{ACCESS['host']}:{ACCESS['port']}/{self.database.name}"
+
+    def make(self) -> Store:
+        return MySQLStore({**ACCESS, "database": self.database.name})
+
+    def change(self, store: Store, number: int) -> None:
+        store.announce(f"{self.resource}/t")
+        self.database.run("DELETE FROM t", f"INSERT INTO t (id, n) VALUES ({number}, 'new {number}')")
 
 
 class TestRedisStore(StoreContract):

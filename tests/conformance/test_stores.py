@@ -27,13 +27,14 @@ ELSEWHERE = {
     "DjangoCacheStore": "django_project/check_contracts.py",
     "DjangoOutbox": "django_project/check_contracts.py",
     "DjangoTransactionStore": "django_project/check_contracts.py",
+    "MySQLStore": "backends/test_contracts.py",
     "PostgresStore": "backends/test_contracts.py",
     "RedisStore": "backends/test_contracts.py",
 }
 """Stores whose contracts need something that is not here."""
 
 
-NEVER_RESTORED = {"DjangoTables"}
+NEVER_RESTORED = {"DjangoTables", "SQLAlchemyTables"}
 """Where a suite's own fixtures do that."""
 
 

@@ -18,11 +18,14 @@ _FAMILIES = {
 }
 
 
+_FAMILIES_WITHIN = {"JC53": "throttle", "JC94": "suite"}
+
+
 @pytest.mark.parametrize("code", CODES)
 def test_a_code_is_well_formed_and_its_meaning_begins_with_its_family(code: str) -> None:
     assert re.fullmatch(r"JC[1-9]\d\d", code)
     family, _, meaning = CODES[code].partition(": ")
-    assert family == ("suite" if code.startswith("JC94") else _FAMILIES[code[2]])
+    assert family == _FAMILIES_WITHIN.get(code[:4], _FAMILIES[code[2]])
     assert meaning
     assert not meaning.endswith(".")
 

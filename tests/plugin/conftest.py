@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 import jobchaos.checking
 import jobchaos.explore.strategies
 import jobchaos.fake_clock  # noqa: F401
+from jobchaos import adapters
 
 CONFTEST = """
 import sqlite3
@@ -75,6 +77,8 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytes
     """An empty project but for `jobs.py`, a conftest and an empty ini file, run as at somebody's desk."""
     for name in ("CI", "BUILD_NUMBER"):  # where pytest finds them, it does not shorten its summary
         monkeypatch.delenv(name, raising=False)
+    for system in adapters.SYSTEMS:  # that other tests have imported; this project has none
+        monkeypatch.delitem(sys.modules, system, raising=False)
     pytester.makeconftest(CONFTEST)
     pytester.makepyfile(jobs=JOBS)
     pytester.makeini("[pytest]\n")

@@ -26,6 +26,9 @@ _HOMES = {
 }
 """Import name of a system to where its adapter is: module of this package, and class."""
 
+SYSTEMS = tuple(_HOMES)
+"""Import names of all systems that have an adapter."""
+
 
 def present() -> Iterator[Adapter]:
     """The adapters of all systems that this program has imported."""

@@ -50,7 +50,7 @@ class Holder(Protocol):
         """End the check with an error: the job declares what cannot be."""
 
 
-_holder: ContextVar[Holder] = ContextVar("jobchaos_holder")
+_holder: ContextVar[Holder | None] = ContextVar("jobchaos_holder")
 
 
 class Lease:
@@ -111,8 +111,8 @@ def lease(name: str, ttl: float | timedelta) -> Lease:
     return Lease(name, ttl)
 
 
-def held_by(holder: Holder) -> None:
-    """From now on, in the present context, leases are `holder`'s."""
+def held_by(holder: Holder | None) -> None:
+    """From now on, in the present context, leases are `holder`'s; nobody's if it is None."""
     _holder.set(holder)
 
 

@@ -62,6 +62,9 @@ FIXES_BY_CODE = {
     "JC512": "write a dead letter, or alert somebody, where the job is given up: in on_failure, or after the last try",
     "JC513": "raise it where the job is given up, not wherever a try fails",
     "JC514": "undo what was begun, do it all in one transaction, or declare what may be left: RedFlag...(leaves=[...])",
+    "JC530": "count calls where all workers see it, and over a sliding window: a row or key for each call, taken in "
+    "the transaction that counts; a token bucket must hold no more than calls minus what it refills in a window",
+    "JC531": "wait, or let the job be delivered later (raise the queue's Retry); do not drop what comes too fast",
     "JC505": "let the error go on to the queue, which redelivers the job, or undo what belongs to the failed call",
     "JC603": "let each write that a lease guards say whose it is (UPDATE ... WHERE token = ?), so that one that comes "
     "too late changes nothing",

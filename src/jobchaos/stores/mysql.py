@@ -116,8 +116,9 @@ class MySQLStore(BaseStore):
 
     def close(self) -> None:
         """See `Store.close`."""
+        captured, self._initial = self._initial is not None, None
         try:
-            if self._initial is not None:
+            if captured:
                 self._shadow.drop()
         finally:
             self._session.close()
