@@ -18,6 +18,6 @@ def attempt() -> int:
     return 1 if tell is None else tell()
 
 
-def answer(tell: Callable[[], int]) -> None:
-    """From now on, in the present context, `attempt` asks `tell`."""
+def answer(tell: Callable[[], int] | None) -> None:
+    """From now on, in the present context, `attempt` asks `tell`; nobody if it is None."""
     _tell.set(tell)

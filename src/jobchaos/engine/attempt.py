@@ -78,7 +78,8 @@ class Attempt(Blocking):
         except BaseException as error:  # noqa: BLE001 - a job may raise anything, and so do we
             self.outcome = self.ended_by(error)
         finally:
-            held_by(None)  # the thread may go on with something else
+            answer(None)  # the thread may go on with something else
+            held_by(None)
             self._stage.leave(self)
 
     def ended_by(self, error: BaseException) -> Outcome:
