@@ -75,7 +75,7 @@ class Payments(http.server.BaseHTTPRequestHandler):
 def services(new_postgres: Create) -> Iterator[Application]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = int(free.getsockname()[1])
-    mail = Controller(Sink(), hostname="127.0.0.1", port=port)
+    mail = Controller(Sink(), hostname="127.0.0.1", port=port, server_hostname="localhost")
     mail.start()
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Payments) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})

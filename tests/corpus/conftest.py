@@ -45,7 +45,7 @@ class Answering(http.server.BaseHTTPRequestHandler):
 def servers() -> Iterator[None]:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         site.mail_port = probe.getsockname()[1]
-    mail = Controller(Sink(), hostname="127.0.0.1", port=site.mail_port)
+    mail = Controller(Sink(), hostname="127.0.0.1", port=site.mail_port, server_hostname="localhost")
     mail.start()
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answering) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})

@@ -33,7 +33,7 @@ def mail_server() -> Iterator[Mailbox]:
         port = free.getsockname()[1]
     mailbox = Mailbox()
     mailbox.port = port
-    controller = Controller(mailbox, hostname="127.0.0.1", port=port)
+    controller = Controller(mailbox, hostname="127.0.0.1", port=port, server_hostname="localhost")
     controller.start()
     try:
         yield mailbox

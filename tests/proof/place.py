@@ -32,7 +32,7 @@ def prepared(where: Path) -> Iterator[None]:
         db.executescript(SCHEMA)
     with socket.create_server(("127.0.0.1", 0)) as probe:
         mail_port = probe.getsockname()[1]
-    server = Controller(Sink(), hostname="127.0.0.1", port=mail_port)
+    server = Controller(Sink(), hostname="127.0.0.1", port=mail_port, server_hostname="localhost")
     server.start()
     try:
         yield
