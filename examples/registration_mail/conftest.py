@@ -21,7 +21,7 @@ def application(tmp_path, monkeypatch):
     with contextlib.closing(sqlite3.connect(database)) as db:
         db.executescript(app.SCHEMA)
     port = free_port()
-    # Without a name, each connection asks the resolver for one, whose lock a worker may inherit that is forked meanwhile.
+    # Without a name, each connection asks the resolver for one: a worker that is forked meanwhile inherits its lock.
     server = Controller(Sink(), hostname="127.0.0.1", port=port, server_hostname="localhost")
     server.start()
     monkeypatch.setenv("APP_DATABASE", str(database))

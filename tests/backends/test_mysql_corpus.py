@@ -15,6 +15,7 @@ from tests.backends.mysql import Database, mysql_databases
 from tests.backends.site import Site, here
 
 __all__ = ["mysql_databases"]
+pytestmark = pytest.mark.thorough
 REALLY = ("upsert, duplicate key", "unique key last")
 """Workers of these are processes that really die."""
 CASES = [case for case in jobs.ALL if "mysql" in case.dialects]

@@ -70,6 +70,7 @@ def test_a_broken_job_is_found(case: Broken, isolation: str) -> None:
     assert all(bool(finding.confirmed) is (case.job.__name__ not in IN_MEMORY) for finding in crashes)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("case", BROKEN, ids=lambda case: case.job.__name__)
 def test_what_is_reported_is_minimal(case: Broken, monkeypatch: pytest.MonkeyPatch) -> None:
     simpler_that_fail: dict[str, list[str]] = {}

@@ -20,7 +20,10 @@ from jobchaos.core.trace import Happening
 from jobchaos.engine.runner import Runner
 from tests.real_kill import jobs
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
+pytestmark = [
+    pytest.mark.thorough,
+    pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL"),
+]
 
 HERE = Path(__file__).parent
 FILE = str(HERE / "jobs.py")
