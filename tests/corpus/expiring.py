@@ -51,27 +51,6 @@ def trusts_its_lease() -> None:
         give_back(db, owner)
 
 
-def mails_under_its_lease() -> None:
-    with site.connect() as db:
-        owner = acquire(db)
-        if db.execute("UPDATE users SET sent = 1 WHERE id = 1 AND sent = 0").rowcount:
-            db.execute("UPDATE users SET points = points + 10 WHERE id = 1")
-        give_back(db, owner)
-
-
-def frees_whosever_lease_it_is() -> None:
-    with site.connect() as db:
-        owner = acquire(db)
-        try:
-            if not is_paid(db):
-                (holder,) = db.execute("SELECT owner FROM leases WHERE name = 'order 7'").fetchone()
-                if holder != owner:
-                    raise BusyError
-                db.execute("INSERT INTO payments (order_id) VALUES (7)")
-        finally:
-            db.execute("UPDATE leases SET expires = 0 WHERE name = 'order 7'")
-
-
 def remembers_for_a_minute() -> None:
     now = time.time()
     with site.connect() as db:

@@ -33,10 +33,6 @@ def test_two_copies_are_preempted_once_at_every_step() -> None:
     assert tokens("concurrent", "w") == ["A B", "A0 B A"]  # it may have looked at the time before its only effect
 
 
-def kill_tokens(durable: str) -> list[str]:
-    return [token for token in tokens("crash", durable) if "!kill" in token]
-
-
 def test_there_is_one_kill_for_each_gap_between_durable_writes() -> None:
     kills = [token for token in tokens("crash", "-w--w-") if "kill" in token]
     assert kills == ["A1!kill A", "A4!kill A", "A6!kill A"]

@@ -58,8 +58,3 @@ class Standing:
     hung: HangPoint | None = None
     points: list[HangPoint] = field(default_factory=list)
     outcome: Outcome | None = None
-
-    @property
-    def is_parked(self) -> bool:
-        """True if it waits at a step or for a lock."""
-        return self.waiting_at is not None or bool(self.blocked_on)

@@ -139,14 +139,6 @@ def _unquoted(text: str) -> str:
     return _QUOTED.sub(bare, text)
 
 
-def rows_changed(result: object, statement: Statement) -> str:
-    """How many rows a statement has changed, for people; empty if it is none that does."""
-    count = getattr(result, "rowcount", -1)
-    if not statement.writes or not isinstance(count, int) or count < 0:
-        return ""
-    return f"{count} row" if count == 1 else f"{count} rows"
-
-
 def literal(value: object) -> str:
     """A bound value as SQL would write it."""
     if value is None:
