@@ -215,3 +215,16 @@ def test_a_job_that_ends_its_own_process_is_inconclusive(path: Path) -> None:
     assert verdict.status == "inconclusive"
     assert [finding.code for finding in verdict.findings] == ["JC903", "JC911"]
     assert "exit status 7" in verdict.findings[1].message
+
+
+def test_a_process_that_hangs_is_told_as_such(path: Path) -> None:
+    home = os.getpid()
+
+    def job() -> None:
+        while os.getpid() != home:  # as where another thread's lock is inherited
+            pass
+        sets(path, 5)
+
+    verdict = check(job, faults=["crash"], settings=Settings(profile="quick", granularity="effect", guard=0.5))
+    assert verdict.status == "holds"
+    assert any("did not reach its next step in time, at" in note and "in job()" in note for note in verdict.notes)

@@ -86,6 +86,9 @@ class Confirmer:
             return dataclasses.replace(family, findings=tuple(_real(finding) for finding in family.findings))
         try:
             clean = self._real.run(CLEAN)
+            if clean.stuck:
+                self._remark(f"{_UNCONFIRMED}: {_hung(clean.stuck)}")
+                return family
             if not clean.completed or self._judge.compare(clean.state, clean.fresh).diff:
                 self._remark(f"{_UNCONFIRMED}: {_ELSEWHERE}")
                 return family
@@ -125,6 +128,7 @@ class Confirmer:
         if expected.code == judgement.code and same_state and not real.stuck and not odd:
             return [], judgement
         told = [f"{code}: {self._job} {text}" for code, text in sorted(odd)]
+        told += [_hung(real.stuck)] if real.stuck else []
         told += [f"a simulated kill comes to {expected.code or 'no finding'}; against one clean run it leaves"]
         told += [f"  {line}" for line in _lines(expected.comparison.diff)]
         finding = Finding(
@@ -157,3 +161,7 @@ def how(schedule: Schedule) -> str:
 
 def _lines(diff: Diff) -> list[str]:
     return state_lines(diff, _WIDTH)
+
+
+def _hung(where: str) -> str:
+    return f"a worker that is a process of its own did not reach its next step in time, {where}"
