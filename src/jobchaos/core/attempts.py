@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextvars import ContextVar
 
-_tell: ContextVar[Callable[[], int]] = ContextVar("jobchaos_attempt")
+_tell: ContextVar[Callable[[], int] | None] = ContextVar("jobchaos_attempt")
 
 
 def attempt() -> int:
