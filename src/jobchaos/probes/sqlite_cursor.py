@@ -136,6 +136,8 @@ class ProbedCursor(sqlite3.Cursor):
         self, connection: ProbedConnection, worker: Worker, sql: str, calls: Sequence[Any], changed: int
     ) -> None:
         statement = connection.statement
+        if changed <= 0 and not any(calls):  # no values, and nothing is given back: most queries
+            return
         if statement is not None and connection.database is not None and statement.verb not in _NO_VALUES:
             clock = connection.database.control.clock
             note_times(worker, clock, sql, calls, statement.touches_of(calls), changed)

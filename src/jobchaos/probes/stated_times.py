@@ -44,17 +44,22 @@ def note_times(
     """
     distances = [distance for parameters in calls for distance in _distances(parameters, clock.wall(worker.copy))]
     written = [touch.resource for touch in touches if touch.mode is not Mode.READ]
-    longest = max((0, *distances)) - min((0, *distances))  # with a margin for clocks that are wrong
-    for distance in dict.fromkeys((*map(abs, distances), longest) if longest else distances):
-        if distance or written:
-            worker.deadline(distance)
+    if distances:  # hardly ever, and this is a hot path
+        _note_deadlines(worker, distances, writes=bool(written))
     if written and changed > 0:
-        ttl = _ttl(sql, distances)
+        ttl = _ttl(sql, distances) if distances else 0
         for resource in written:
             if ttl:
                 worker.lease(f"lease:{resource}", ttl)
             else:
                 worker.release(f"lease:{resource}", and_parts=True)
+
+
+def _note_deadlines(worker: Worker, distances: Sequence[int], *, writes: bool) -> None:
+    longest = max((0, *distances)) - min((0, *distances))  # with a margin for clocks that are wrong
+    for distance in dict.fromkeys((*map(abs, distances), longest) if longest else distances):
+        if distance or writes:
+            worker.deadline(distance)
 
 
 def _ttl(sql: str, distances: Sequence[int]) -> int:
