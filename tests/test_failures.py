@@ -117,3 +117,28 @@ def test_without_crashes_every_round_is_tried(sql: Sql) -> None:
 
     (result,) = failed(job).families
     assert (result.planned, result.run, result.pruned) == (6, 6, 0)
+
+
+def test_what_is_tried_does_not_depend_on_the_order_of_the_draws(sql: Sql) -> None:
+    """Hypothesis may draw the third round of a loop before the second, whose consequence is known then, or not."""
+
+    def job() -> None:
+        for number in range(6):
+            try:
+                sql("UPDATE users SET points = 1")
+            except sqlite3.Error:
+                if number % 2:
+                    raise
+                sql("UPDATE users SET points = 1")
+
+    def tried() -> set[str]:
+        run: set[str] = set()
+
+        def listen(event: Event) -> None:
+            if isinstance(event, ScheduleRun) and event.family == "retry" and str(event.schedule).endswith("!fail"):
+                run.add(str(event.schedule))
+
+        check(job, faults=["crash", "retry"], settings=QUICK, listener=listen)
+        return run
+
+    assert all(tried() == {"A0!fail", "A1!fail"} for _ in range(8))

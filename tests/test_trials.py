@@ -31,8 +31,9 @@ def test_a_plan_is_run_whole_and_each_schedule_judged() -> None:
 
 
 def test_a_driver_chooses_the_order_and_nothing_is_run_twice() -> None:
-    def backwards(name: str, size: int, fails: Callable[[int], bool]) -> None:
+    def backwards(name: str, size: int, fails: Callable[[int], bool], most: int) -> None:
         assert (name, size) == ("duplicate", 4)
+        assert most >= size
         assert not any(fails(index) for index in (3, 2, 3))
 
     runner = ScriptedRunner(right)

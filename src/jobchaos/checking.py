@@ -233,10 +233,9 @@ class Check:
         if strategies.inside_hypothesis():
             return None
 
-        def drive(name: str, size: int, fails: Callable[[int], bool]) -> None:
-            strategies.drive(
-                size, fails, key=self._memory_key + name.encode(), seed=self._settings.seed, limit=min(size, _DRAWN)
-            )
+        def drive(name: str, size: int, fails: Callable[[int], bool], most: int) -> None:
+            key, seed = self._memory_key + name.encode(), self._settings.seed
+            strategies.drive(size, fails, key=key, seed=seed, limit=min(size, most, _DRAWN))
 
         return drive
 

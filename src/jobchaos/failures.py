@@ -44,13 +44,17 @@ class Failures:
         plan = failures(effects)
         self._trials.begin()
         self._trials.announce(_FAMILY, len(plan))
+        consequences = [(effects[run.steps or 0].site, run.fault) for schedule in plan for run in schedule.runs[:1]]
         done: dict[int, Trial | None] = {}
 
         def fails(index: int) -> bool:
-            if index not in done and not self._trials.exhausted:
-                segment = plan[index].runs[0]
-                consequence = effects[segment.steps or 0].site, segment.fault
-                done[index] = None if consequence in self._known else self._try(plan[index], consequence)
+            # What is known must not depend on the order of the calls, which is a matter of chance.
+            for earlier in range(index + 1):
+                if consequences[earlier] == consequences[index] and earlier not in done:
+                    if self._trials.exhausted:
+                        break
+                    known = consequences[earlier] in self._known
+                    done[earlier] = None if known else self._try(plan[earlier], consequences[earlier])
             trial = done.get(index)
             return trial is not None and bool(trial.code)
 

@@ -32,8 +32,9 @@ class Memory(Protocol):
         """Remember what fails, and forget what does not any more."""
 
 
-Driver = Callable[[str, int, Callable[[int], bool]], None]
-"""Given the name of a plan and its size, tries indices below it until one fails, and shrinks that."""
+Driver = Callable[[str, int, Callable[[int], bool], int], None]
+"""Given the name of a plan and its size, tries indices below it until one fails, and shrinks that; and at most so many
+new ones. If these are all, their order may be a matter of chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +175,7 @@ class Trials:
             fails: Tries one; a second call with the same index must be cheap.
         """
         if self._driver is not None and size > 1:
-            self._driver(name, size, fails)
+            self._driver(name, size, fails, self.left)
         for index in range(size):
             fails(index)
 
