@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import mmap
 import os
 import shutil
 import sqlite3
+import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -99,3 +102,47 @@ def test_last_words_change_nothing(tmp_path: Path, words: str, caught: type[Base
             (tmp_path / path).write_text(text)
         for path in ("one", "two"):
             (tmp_path / path).unlink()
+
+
+def _appends_to_an_archive(folder: Path) -> None:
+    with zipfile.ZipFile(folder / "file.zip", "a") as archive:  # closing it writes, and cuts off what is behind
+        for name in {"a.txt", "b.txt"}.difference(archive.namelist()):
+            archive.writestr(zipfile.ZipInfo(name), "abc")
+
+
+def _truncates_what_it_has_opened(folder: Path) -> None:
+    with (folder / "file.txt").open("a") as file:
+        try:
+            file.write("abc")
+            file.flush()
+        finally:
+            file.truncate(30)
+
+
+class _Saved:
+    """Saves itself again whenever it is collected, as `dbm.dumb` does."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.write_text("open")
+
+    def __del__(self) -> None:
+        self.path.write_text("closed")
+
+
+def _is_collected(folder: Path) -> None:
+    saved = _Saved(folder / "file.txt")
+    (folder / "other.txt").write_text("abc")
+    del saved
+
+
+@pytest.mark.parametrize("job", [_appends_to_an_archive, _truncates_what_it_has_opened, _is_collected])
+def test_what_was_open_is_left_as_a_real_death_leaves_it(
+    tmp_path: Path, job: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    complaints: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", complaints.append)
+    verdict = check(functools.partial(job, tmp_path), stores=[DirectoryStore(tmp_path)], faults=["crash"])
+    # A real SIGKILL comes to another state wherever the simulated dead could act; both runs are compared.
+    assert [finding.code for finding in verdict.findings if finding.code == "JC910"] == []
+    assert not complaints

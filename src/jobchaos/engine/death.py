@@ -8,7 +8,7 @@ import sys
 import threading
 import traceback
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from types import FrameType
 from typing import Any
 
@@ -55,6 +55,26 @@ def strike_later(lines: int, suspended: Iterable[FrameType] = ()) -> None:
     for frame in (*suspended, *(frame for frame, _ in traceback.walk_stack(sys._getframe(1)))):  # noqa: SLF001 - the documented way to walk frames
         if is_project_file(frame.f_code.co_filename):
             frame.f_trace = strike
+
+
+@contextlib.contextmanager
+def unreported(in_worker: Callable[[], bool]) -> Iterator[None]:
+    """While this lasts, nobody is told of what finalizers raise in workers: it is faults, and death, that strike there.
+
+    Args:
+        in_worker: Whether the calling thread is a worker's.
+    """
+    before = sys.unraisablehook
+
+    def report(unraisable: sys.UnraisableHookArgs) -> None:
+        if not in_worker() and not isinstance(unraisable.exc_value, WorkerKilled | CheckStopped):
+            before(unraisable)
+
+    sys.unraisablehook = report
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 def bury(error: BaseException) -> None:

@@ -14,6 +14,7 @@ from jobchaos.core.effect import Effect, Foreign
 from jobchaos.core.ports import Probe, Worker
 from jobchaos.core.tenures import moments_to_come
 from jobchaos.core.trace import Happening, Trace, TraceEvent
+from jobchaos.engine.death import unreported
 from jobchaos.engine.world import World
 from jobchaos.errors import ForeignHostError
 
@@ -86,7 +87,7 @@ class Stage:
     @contextlib.contextmanager
     def watching(self, probes: Sequence[Probe]) -> Iterator[None]:
         """Install probes, and remove all whatever happens."""
-        with self._installed:
+        with unreported(lambda: self.current() is not None), self._installed:
             for probe in probes:
                 self.add(probe)
             yield

@@ -40,8 +40,10 @@ class WrittenFile(io.FileIO):
     def truncate(self, size: int | None = None, /) -> int:
         """A step."""
         worker = self.worker
-        if worker is None or worker.dead:
+        if worker is None:
             return super().truncate(size)
+        if worker.dead:
+            return self.tell() if size is None else size
         worker.touch(f"file:{self.path}")
         effect = Effect("file", f"truncate {self.path}", (Touch(f"file:{self.path}", Mode.WRITE),), durable=True)
         return worker.perform(effect, lambda: super(WrittenFile, self).truncate(size), failure=failure)
