@@ -109,6 +109,10 @@ class _Control(Control):
     def let_go(self) -> None:
         """See `Control.let_go`."""
 
+    def hidden(self) -> contextlib.AbstractContextManager[None]:
+        """See `Control.hidden`."""
+        return contextlib.nullcontext()
+
     @property
     def clock(self) -> VirtualClock:
         return self._clock

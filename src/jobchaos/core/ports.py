@@ -7,6 +7,7 @@ calls them. Neither side knows the other's classes.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from jobchaos.core.conditions import Clock
@@ -174,6 +175,9 @@ class Control(Protocol):
 
     def let_go(self) -> None:
         """The calling thread is a copy of a worker, in a process that the job has forked: nobody controls it."""
+
+    def hidden(self) -> AbstractContextManager[None]:
+        """What the calling thread does meanwhile is our own doing, and none of the job's: `current` gives None."""
 
     def check_host(self, host: str) -> None:
         """Refuse hosts other than this machine.

@@ -115,6 +115,15 @@ class Stage:
         """See `Control.let_go`."""
         self._here.worker = None
 
+    @contextlib.contextmanager
+    def hidden(self) -> Iterator[None]:
+        """See `Control.hidden`."""
+        worker, self._here.worker = self._here.worker, None
+        try:
+            yield
+        finally:
+            self._here.worker = worker
+
     def check_host(self, host: str) -> None:
         """See `Control.check_host`."""
         if _LOOPBACK.fullmatch(host) or host in self._hosts:
@@ -129,12 +138,8 @@ class Stage:
 
     def announce(self, resource: str) -> None:
         """A worker is about to touch a resource."""
-        # What a store does now, in the worker's thread, is not the job's doing.
-        worker, self._here.worker = self._here.worker, None
-        try:
+        with self.hidden():  # what a store does now, in the worker's thread
             self.registry.announce(resource)
-        finally:
-            self._here.worker = worker
 
     def begin(self, *, fails: bool, late: bool, shares_time: bool = False) -> None:
         """A schedule begins: see the attributes of these names."""

@@ -11,6 +11,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 from jobchaos.errors import UsageError
@@ -36,10 +37,12 @@ class MySQLMonitor:
 
     Args:
         connect: Opens a connection in autocommit mode, with which the job's driver has nothing to do.
+        hidden: While it lasts, what goes over sockets is none of the job's doing.
     """
 
-    def __init__(self, connect: Callable[[], Any]) -> None:
+    def __init__(self, connect: Callable[[], Any], hidden: Callable[[], AbstractContextManager[None]]) -> None:
         self._connect = connect
+        self._hidden = hidden
         self._connection: Any = None
         self._defaults: ServerDefaults | None = None
 
@@ -102,11 +105,12 @@ class MySQLMonitor:
 
     def query(self, sql: str) -> Sequence[tuple[Any, ...]]:
         """Run a query; return its rows."""
-        if self._connection is None:
-            self._connection = self._connect()
-        with self._connection.cursor() as cursor:
-            cursor.execute(sql)
-            rows: Sequence[tuple[Any, ...]] = cursor.fetchall()
+        with self._hidden():
+            if self._connection is None:
+                self._connection = self._connect()
+            with self._connection.cursor() as cursor:
+                cursor.execute(sql)
+                rows: Sequence[tuple[Any, ...]] = cursor.fetchall()
         return rows
 
     def _states(self, condition: str) -> dict[int, SessionState]:

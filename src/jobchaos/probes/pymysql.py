@@ -34,7 +34,7 @@ _GET_LOCK = re.compile(
     r"(\s*SELECT\s+GET_LOCK\s*\(.*,\s*)(-?\d+(?:\.\d+)?)(\s*\)\s*(?:AS\s+\w+\s*)?;?\s*)", re.IGNORECASE
 )
 _IDLE = 10  # looks at a session that has nothing to do: it has been asked nothing, and a read will say why
-_AGES = 100_000  # seconds: the server's own limit must not come first
+_NO_LIMIT = "SET SESSION innodb_lock_wait_timeout = 100000"  # the server's own limit must not come first
 _SECOND = 10**9
 
 
@@ -98,7 +98,8 @@ class PyMySQLProbe(ServerProbe):
 
     def monitor(self, address: Address) -> MySQLMonitor:
         """See `ServerProbe.monitor`."""
-        return MySQLMonitor(lambda: self._ours(address, autocommit=True))
+        assert self.control is not None  # noqa: S101 - installed
+        return MySQLMonitor(lambda: self._ours(address, autocommit=True), self.control.hidden)
 
     def _ours(self, address: Address, **options: Any) -> Any:
         connection = self.marked_ours(self._kind(**address.access, **options, defer_connect=True))
@@ -207,15 +208,18 @@ class PyMySQLProbe(ServerProbe):
 
     def _settle_in(self, connection: Any, session: ServerSession) -> None:
         """The session's own limit becomes ours, in virtual time."""
-        self._genuine_query(connection, "SELECT @@innodb_lock_wait_timeout")
+        self._ask(connection, session, "SELECT @@innodb_lock_wait_timeout")
         session.lock_timeout = int(connection._result.rows[0][0]) * 1000  # noqa: SLF001 - where a cursor takes it from
-        self._genuine_query(connection, f"SET SESSION innodb_lock_wait_timeout = {_AGES}")
+        self._ask(connection, session, _NO_LIMIT)
 
     def _note_limit(self, connection: Any, session: ServerSession, text: str) -> None:
-        limit = _LIMIT.search(text) if first_word(text) == "SET" else None
-        if limit is not None:
+        if first_word(text) == "SET" and (limit := _LIMIT.search(text)):
             session.lock_timeout = int(limit[1]) * 1000
-            self._genuine_query(connection, f"SET SESSION innodb_lock_wait_timeout = {_AGES}")
+            self._ask(connection, session, _NO_LIMIT)
+
+    def _ask(self, connection: Any, session: ServerSession, sql: str) -> None:
+        with session.database.control.hidden():
+            self._genuine_query(connection, sql)
 
     def _require_transactions(self, worker: Worker, session: ServerSession) -> None:
         database = session.database
@@ -232,14 +236,14 @@ class PyMySQLProbe(ServerProbe):
 
     def _get_lock(self, genuine: Callable[..., Any], connection: Any, sql: str, seconds: float) -> Any:
         """Try, and wait in the schedule, until the lock is got or virtual time is over."""
-        worker, control = self.sessions[connection].last_worker, self.control
+        session = self.sessions[connection]
+        worker, control = session.last_worker, session.database.control
         assert worker is not None  # noqa: S101 - it has just arrived
-        assert control is not None  # noqa: S101 - installed
         deadline = control.clock.now() + round(seconds * _SECOND) if seconds >= 0 else None
         while True:
             result = genuine(connection, sql)
             got = connection._result.rows != ((0,),)  # noqa: SLF001 - where a cursor takes it from
-            if got or not seconds or not worker.wait(f"{self.sessions[connection].database.base}/@advisory", deadline):
+            if got or not seconds or not worker.wait(f"{session.database.base}/@advisory", deadline):
                 return result
 
     def _wait(self, connection: Any, session: ServerSession, worker: Worker) -> None:

@@ -96,18 +96,13 @@ class Watch(Stage):
 
     @contextlib.contextmanager
     def hidden(self) -> Iterator[None]:
-        """What happens meanwhile in this thread is our own doing."""
+        """See `Stage.hidden`."""
         worker = _current.get()
         _current.set(None)
         try:
             yield
         finally:
             _current.set(worker)
-
-    def announce(self, resource: str) -> None:
-        """See `Stage.announce`."""
-        with self.hidden():
-            self.registry.announce(resource)
 
     def check_host(self, host: str) -> None:
         """See `Control.check_host`: the suite reaches it without us, too; but it must not be reached again."""
