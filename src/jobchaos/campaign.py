@@ -11,6 +11,7 @@ from jobchaos.core.retrying import NOTHING_KNOWN, Retrying
 from jobchaos.core.schedule import Fault, Run, Schedule
 from jobchaos.core.settings import Settings
 from jobchaos.core.terms import AfterKill
+from jobchaos.core.trace import Trace
 from jobchaos.crashes import Crashes
 from jobchaos.engine.world import World
 from jobchaos.errors import UsageError
@@ -100,6 +101,8 @@ class Campaign:
         covered = Crashes(self.trials, self.world, foreseeable=not self.settings.torn_writes).cover()
         if self.after_kill is not AfterKill.REDELIVERED:
             self._add(covered, [_LOSS])
+        if self.settings.follow and self.settings.delivery == "auto":
+            self._add(covered, [Schedule((Run("A", at, Fault.KILL),)) for at in _beginnings(self.baseline.run.trace)])
         if self.has_limit:
             self._add(covered, limits(self.baseline.run.trace.effects("A")))
         return covered
@@ -166,3 +169,8 @@ class Campaign:
             if run.stuck or self.trials.judge.judge(run, "crash").code:
                 return False
         return True
+
+
+def _beginnings(trace: Trace) -> list[int]:
+    """How many effects come before each job that another one has enqueued, where such are run, too."""
+    return [at for at, effect in enumerate(trace.effects("A"), 1) if effect.kind == "ack"]

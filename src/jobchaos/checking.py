@@ -267,7 +267,8 @@ class Check:
         )
 
     def _notes(self, baseline: Baseline | None, *, overlapped: bool) -> tuple[str, ...]:
-        notes = [*(baseline.notes if baseline else ()), *self._remarks, *(self._bench.notes() if overlapped else ())]
+        notes = [*(baseline.notes if baseline else ()), *self._remarks, *self._bench.followed()]
+        notes += self._bench.notes() if overlapped else ()
         if self._settings.ignore:
             notes.append(f"left out on request: {', '.join(self._settings.ignore)}")
             unused = Ignore.parse(self._settings.ignore).unused(baseline.run.state) if baseline else ()

@@ -11,6 +11,7 @@ from jobchaos.clock.virtual import VirtualClock
 from jobchaos.core.job import Job
 from jobchaos.core.ports import Probe, Worker
 from jobchaos.core.red_flag import RedFlag
+from jobchaos.core.settings import Settings
 from jobchaos.probes.aiohttp import AiohttpProbe
 from jobchaos.probes.aiosmtplib import AiosmtplibProbe
 from jobchaos.probes.aiosqlite import AiosqliteProbe
@@ -57,8 +58,7 @@ def probes_for(
     current: Callable[[], Worker | None],
     bindings: Bindings,
     entropy: EntropyProbe,
-    *,
-    torn_writes: bool = False,
+    settings: Settings,
 ) -> list[Probe]:
     """All probes but those for lines, in the order in which they are to be installed.
 
@@ -68,18 +68,19 @@ def probes_for(
         current: Gives the worker of the calling thread.
         bindings: Finds other names of what the probes replace.
         entropy: Hands out random values.
-        torn_writes: Whether kills lose what was not synced.
+        settings: Of the check.
     """
     named = [place for job in jobs for place in places(job.body)]
     return [
         *_clients(),
+        *_job_systems(follow=settings.follow),
         SQLiteProbe(bindings),
         PsycopgProbe(),
         Psycopg2Probe(bindings),
         *_above_drivers(),
         SocketProbe(),
         TransportProbe(),
-        FileProbe(bindings, torn_writes=torn_writes),
+        FileProbe(bindings, torn_writes=settings.torn_writes),
         SleepProbe(bindings),
         LockProbe(named),
         WaitProbe(named),
@@ -105,15 +106,14 @@ def _clients() -> list[Probe]:
         RequestsMockProbe(),
         HTTPXProbe(),
         AiohttpProbe(),
-        *_job_systems(),
     ]
 
 
-def _job_systems() -> list[Probe]:
+def _job_systems(*, follow: bool) -> list[Probe]:
     return [
-        KombuProbe(),
-        RQProbe(),
-        DramatiqProbe(),
+        KombuProbe(follow=follow),
+        RQProbe(follow=follow),
+        DramatiqProbe(follow=follow),
         HueyProbe(),
         ArqProbe(),
         TaskiqProbe(),

@@ -17,7 +17,7 @@ from jobchaos.core.job import Job
 from jobchaos.core.ports import Probe, Store
 from jobchaos.core.project import is_project_file
 from jobchaos.core.settings import Settings
-from jobchaos.core.terms import after_kill
+from jobchaos.core.terms import AfterKill, after_kill
 from jobchaos.engine.crowd import CrowdRunner
 from jobchaos.engine.delivery import Delivery
 from jobchaos.engine.fork import Forks
@@ -28,6 +28,7 @@ from jobchaos.engine.tasks import Tasks
 from jobchaos.engine.worker import Hire, ThreadWorker
 from jobchaos.engine.world import World
 from jobchaos.errors import UsageError
+from jobchaos.followed import Followed
 from jobchaos.probes.bindings import Bindings
 from jobchaos.probes.entropy import EntropyProbe
 from jobchaos.probes.jitter import JitterProbe
@@ -61,7 +62,8 @@ class Workbench:
         self.world = World(functools.partial(store_for, allow=settings.allow))
         self.lines = settings.granularity == "line"
         self._jobs = jobs
-        self._explicit = stores
+        self._followed = Followed(jobs, settings.delivery) if settings.follow else None
+        self._explicit = [*([self._followed.backlog] if self._followed else ()), *stores]
         self._settings = settings
         self._clock = VirtualClock(start_time(settings))
         self._stage = Stage(self._clock, self.world, settings.allow, round(settings.horizon * 10**9))
@@ -120,6 +122,10 @@ class Workbench:
         """What the probes have to say of overlaps."""
         return [note for probe in self._stage.probes for note in probe.notes()]
 
+    def followed(self) -> list[str]:
+        """What is to be said of the jobs that the jobs have enqueued."""
+        return self._followed.notes() if self._followed else []
+
     def look_closer(self, at_memory: bool) -> bool:
         """Make lines steps from now on, unless awaits are.
 
@@ -139,19 +145,32 @@ class Workbench:
     def _runner(self, hire: Hire, run: RunsCoroutine | None = None, kind: type[Runner] = Runner) -> Runner:
         shared = [target for store in self._explicit if isinstance(store, MemoryStore) for target in store.targets]
         in_a_loop_of_its_own = functools.partial(run_coroutine, clock=self._clock, current=self._stage.current)
-        bodies = [self._queued(job, Delivery(job, shared, run or in_a_loop_of_its_own).run) for job in self._jobs]
-        by_letter = dict(zip(string.ascii_uppercase, bodies, strict=False)) if len(bodies) > 1 else {}
-        fates = [after_kill(job.terms, self._settings.delivery) for job in self._jobs]
-        fate_of = dict(zip(string.ascii_uppercase, fates, strict=False)) if len(bodies) > 1 else {}
+
+        def deliver(job: Job) -> Callable[[], object]:
+            return Delivery(job, shared, run or in_a_loop_of_its_own).run
+
+        runs = [self._run(job, deliver) for job in self._jobs]
+        by_letter = dict(zip(string.ascii_uppercase, runs, strict=False)) if len(runs) > 1 else {}
         return kind(
             self._stage,
-            lambda letter: by_letter.get(letter, bodies[0]),
+            lambda letter: by_letter.get(letter, runs[0])[0],
             self._conditions,
             self._settings.attempts,
             self._settings.guard,
             hire,
-            lambda letter: fate_of.get(letter, fates[0]),
+            lambda letter: by_letter.get(letter, runs[0])[1](letter),
         )
+
+    def _run(
+        self, job: Job, deliver: Callable[[Job], Callable[[], object]]
+    ) -> tuple[Callable[[], object], Callable[[str], AfterKill]]:
+        """What runs a job, and tells what becomes of the message that a copy is at if its worker is killed."""
+        body = self._queued(job, deliver(job))
+        if self._followed is None:
+            fate = after_kill(job.terms, self._settings.delivery)
+            return body, lambda _: fate
+        following = self._followed.following(job, body, deliver, self._stage)
+        return following.deliver, following.fate
 
     def _queued(self, job: Job, body: Callable[[], object]) -> Callable[[], object]:
         """A body of a job, with what its queue does if it fails; a job system's own does so by itself."""
@@ -173,7 +192,7 @@ class Workbench:
             self._stage.current,
             self._bindings,
             self._entropy,
-            torn_writes=self._settings.torn_writes,
+            self._settings,
         )
         probes = [*self._own_probes, *probes]  # ours last: they look for names of what they replace
         probes.append(JitterProbe(self._share))

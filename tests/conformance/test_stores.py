@@ -15,6 +15,8 @@ import jobchaos.stores
 from jobchaos.conformance import LedgerContract, StoreContract
 from jobchaos.core.effect import Foreign
 from jobchaos.core.ports import Store
+from jobchaos.core.sent import Again, Done, Sent
+from jobchaos.stores.backlog import Backlog
 from jobchaos.stores.base import BaseStore
 from jobchaos.stores.directory import DirectoryStore
 from jobchaos.stores.function import FunctionStore
@@ -180,6 +182,34 @@ class TestEffectLedger(LedgerContract):
 
     def foreign_effect(self, number: int, identity: tuple[str, ...] | None = None) -> Foreign:
         return Foreign("http", ("method", "url", "body"), ("POST", "http://127.0.0.1", str(number)), identity)
+
+
+class TestBacklog(LedgerContract):
+    resource = "queue:mail"
+    foreign = "mail:ann@example.com"
+
+    def make(self) -> Store:
+        return Backlog(lambda _: True)
+
+    def foreign_effect(self, number: int, identity: tuple[str, ...] | None = None) -> Foreign:
+        sent = Sent("A", "Celery", "send_mail", (number,))
+        return Foreign("queue", ("queue", "task", "arguments"), ("mail", "send_mail", str(number)), identity, sent)
+
+    def test_what_is_done_is_gone_and_comes_back_again(self) -> None:
+        with self._captured() as store:
+            assert isinstance(store, Backlog)
+            for number in (1, 2):
+                store.record(self.foreign_effect(number))
+            for done in range(3):
+                assert not store.line("A").is_done
+                assert store.line("A").done == done
+                store.record(Foreign("queue", (), (), message=Done("A")))
+            assert store.line("A").is_done
+            assert not any(table.rows for table in store.snapshot().tables.values())
+            assert store.line("A").current == self.foreign_effect(2).message  # its worker may have died just then
+            store.record(Foreign("queue", (), (), message=Again("A")))
+            assert store.line("A").current is None
+            assert store.line("A").following == self.foreign_effect(1).message
 
 
 def test_no_store_of_ours_is_left_out() -> None:

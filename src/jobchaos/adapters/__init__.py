@@ -10,7 +10,9 @@ import importlib
 import sys
 from collections.abc import Iterator
 
-from jobchaos.core.adapter import Adapter
+from jobchaos.core.adapter import Adapter, Follower
+from jobchaos.core.job import Job
+from jobchaos.core.sent import Sent
 
 _HOMES = {
     "apscheduler": "apscheduler:APSchedulerAdapter",
@@ -40,3 +42,11 @@ def present() -> Iterator[Adapter]:
 def adapter_of(thing: object) -> Adapter | None:
     """The adapter of the system that an object belongs to; None if it belongs to none."""
     return next((adapter for adapter in present() if adapter.recognises(thing)), None)
+
+
+def child_of(parent: Job, sent: Sent) -> Job | None:
+    """What a message stands for that `parent` has sent; None if it is of another system, or nobody can tell."""
+    if parent.terms is None or parent.terms.system != sent.system:
+        return None
+    adapter: object = next((adapter for adapter in present() if adapter.name == sent.system), None)
+    return adapter.child(sent, parent.home) if isinstance(adapter, Follower) else None

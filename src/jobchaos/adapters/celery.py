@@ -25,6 +25,7 @@ from jobchaos.adapters.execution import Executing, defined_at, replacing
 from jobchaos.core.adapter import Around
 from jobchaos.core.job import Job
 from jobchaos.core.redelivery import GivenUp, Redelivery, message
+from jobchaos.core.sent import Sent
 from jobchaos.errors import UsageError
 
 _IDS = uuid.UUID("6a6f6263-6861-6f73-8000-000000000000")  # "jobchaos": a namespace of our own
@@ -44,13 +45,18 @@ class CeleryAdapter:
         if isinstance(thing, AsyncResult):
             raise UsageError(f"{thing!r} does not know the arguments of its task. Give the task and them: task.s(42)")
         if not isinstance(thing, Signature):
-            return _job(_registered(thing), args, dict(kwargs), {})
+            return _job(_registered(thing), args, dict(kwargs), {}, _Asked(thing.app))
         if args or kwargs:
             raise UsageError(f"{thing!r} carries its own arguments; give further ones to .s(...) instead")
         first, rest = _first(thing)
         task = _registered(first.type)
         options = {**first.options, **({"chain": rest} if rest else {})}
-        return _job(task, tuple(first.args), dict(first.kwargs), options)
+        return _job(task, tuple(first.args), dict(first.kwargs), options, _Asked(task.app))
+
+    def child(self, sent: Sent, home: Any) -> Job | None:
+        """See `Follower.child`."""
+        task = home.app.tasks.get(sent.task)
+        return None if task is None else _job(task, sent.args, dict(sent.kwargs), dict(sent.options), home)
 
     @contextlib.contextmanager
     def executions(self, around: Around) -> Iterator[None]:
@@ -86,9 +92,10 @@ class CeleryAdapter:
             yield
 
 
-def _job(task: celery.Task, args: tuple[Any, ...], kwargs: dict[str, Any], options: dict[str, Any]) -> Job:
+def _job(
+    task: celery.Task, args: tuple[Any, ...], kwargs: dict[str, Any], options: dict[str, Any], asked: _Asked
+) -> Job:
     message_id = str(options.get("task_id") or uuid.uuid5(_IDS, f"{task.name}{args!r}{sorted(kwargs.items())!r}"))
-    asked = _Asked(task.app)
 
     @functools.wraps(function_of(task))
     def deliver(*args: Any, **kwargs: Any) -> object:
@@ -115,6 +122,7 @@ def _job(task: celery.Task, args: tuple[Any, ...], kwargs: dict[str, Any], optio
         name=task.name.rpartition(".")[2],
         terms=terms_of(task, options),
         during=functools.partial(_detached, task.app, asked),
+        home=asked,
     ).with_policy(policy_of(task))
 
 
@@ -127,7 +135,7 @@ class _Asked(threading.local):
 
     def __init__(self, app: celery.Celery) -> None:
         self.redelivery: Redelivery | None = None
-        self._app = app
+        self.app = app
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
@@ -140,12 +148,12 @@ class _Asked(threading.local):
 
     def hears(self, name: str, args: Any, kwargs: Any, options: Mapping[str, Any]) -> bool:
         """True if what is sent is the running task's own message, for a retry."""
-        running = self._app.current_worker_task
+        running = self.app.current_worker_task
         retries = options.get("retries") or 0
         if running is None or (name, options.get("task_id")) != (running.name, running.request.id) or not retries:
             return False
         eta = options.get("eta")
-        seconds = options.get("countdown") or 0 if eta is None else (eta - self._app.now()).total_seconds()
+        seconds = options.get("countdown") or 0 if eta is None else (eta - self.app.now()).total_seconds()
         why = f"Retry {retries} in {seconds:g} s"
         self.redelivery = Redelivery(why, max(0, round(seconds * 10**9)), (retries, tuple(args), dict(kwargs)))
         return True
@@ -162,7 +170,7 @@ def _request(task: celery.Task, message_id: str, options: Mapping[str, Any], ret
         "hostname": "jobchaos",
         "callbacks": maybe_list(options.get("link")),
         "errbacks": maybe_list(options.get("link_error")),
-        "chain": options.get("chain"),
+        "chain": list(options.get("chain") or ()),  # what is delivered takes from it
         "timelimit": [options.get("time_limit"), options.get("soft_time_limit")],
         "ignore_result": options.get("ignore_result", task.ignore_result),
         "delivery_info": {"exchange": "", "routing_key": task.app.conf.task_default_queue, "redelivered": False},

@@ -19,6 +19,7 @@ from jobchaos.core.adapter import Around
 from jobchaos.core.job import Job
 from jobchaos.core.redelivery import GivenUp, Redelivery, message
 from jobchaos.core.retry_policy import RetryPolicy
+from jobchaos.core.sent import Sent
 from jobchaos.core.terms import AfterKill, Terms
 from jobchaos.errors import UsageError
 
@@ -44,6 +45,21 @@ class DramatiqAdapter:
         if args or kwargs:
             raise UsageError(f"{thing} carries its own arguments; give further ones to .message(...) instead")
         return _job(dramatiq.get_broker().get_actor(thing.actor_name), thing)
+
+    def child(self, sent: Sent, home: Any) -> Job | None:
+        """See `Follower.child`."""
+        if sent.task not in home.get_declared_actors():
+            return None
+        actor = home.get_actor(sent.task)
+        message = dramatiq.Message(
+            queue_name=actor.queue_name,
+            actor_name=sent.task,
+            args=sent.args,
+            kwargs=dict(sent.kwargs),
+            options=dict(sent.options["options"]),
+            message_id=sent.options["id"],
+        )
+        return _job(actor, message)
 
     @contextlib.contextmanager
     def executions(self, around: Around) -> Iterator[None]:
@@ -79,6 +95,7 @@ def _job(actor: Any, sent: Any) -> Job:
         name=actor.actor_name,
         terms=_terms(actor, sent.options),
         during=functools.partial(_without_sending_again, broker),
+        home=broker,
     ).with_policy(_policy(actor, sent.options))
 
 

@@ -18,6 +18,7 @@ from jobchaos.core.adapter import Around
 from jobchaos.core.job import Job
 from jobchaos.core.redelivery import GivenUp
 from jobchaos.core.retry_policy import RetryPolicy
+from jobchaos.core.sent import Sent
 from jobchaos.core.terms import AfterKill, Terms
 from jobchaos.errors import UsageError
 
@@ -40,6 +41,18 @@ class RQAdapter:
         if args or kwargs:
             raise UsageError(f"{thing!r} carries its own arguments; give further ones to enqueue(...) instead")
         return _job(thing, thing.func)
+
+    def child(self, sent: Sent, home: Any) -> Job | None:
+        """See `Follower.child`."""
+        job = rq.job.Job(sent.options["id"], connection=home)
+        job.data = job.serializer.dumps((sent.task, None, sent.args, dict(sent.kwargs)))
+        for name, value in sent.options.items():
+            if name != "id":
+                setattr(job, name, value)
+        try:
+            return _job(job, job.func)
+        except (ImportError, AttributeError, ValueError):
+            return None  # only a worker of its own can import it
 
     @contextlib.contextmanager
     def executions(self, around: Around) -> Iterator[None]:
@@ -91,7 +104,12 @@ def _job(job: rq.job.Job, function: Callable[..., Any]) -> Job:
         return deliver(functools.partial(function, *args, **kwargs), given_up, _concluded)
 
     return Job.delivered(
-        perform, tuple(job.args), dict(job.kwargs), name=job.func_name.rpartition(".")[2], terms=_terms(job)
+        perform,
+        tuple(job.args),
+        dict(job.kwargs),
+        name=job.func_name.rpartition(".")[2],
+        terms=_terms(job),
+        home=job.connection,
     ).with_policy(policy)
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from jobchaos.core.effect import Site
 from jobchaos.core.job import Job
+from jobchaos.core.sent import Sent
 from jobchaos.core.terms import Terms
 
 
@@ -69,4 +70,17 @@ class Adapter(Protocol):
 
         That is what runs eagerly, by a direct call, in an in-process worker or in immediate mode. Nested executions
         are handed over, too. Outside, nothing of the system is changed.
+        """
+
+
+@runtime_checkable
+class Follower(Protocol):
+    """An adapter that can also deliver what a job has sent, of which only the message is known."""
+
+    def child(self, sent: Sent, home: Any) -> Job | None:
+        """What the system would run for a message; None if that cannot be told.
+
+        Args:
+            sent: The message; of this system.
+            home: `Job.home` of the job that has sent it.
         """

@@ -9,8 +9,8 @@ from jobchaos.core.effect import Effect, Site
 
 _VALUE = re.compile(r"\b[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}\b|\d+")
 
-NO_CALLS = ("line", "sleep", "await")
-"""Kinds of effects in which nobody else takes part."""
+NO_CALLS = ("line", "sleep", "await", "ack")
+"""Kinds of effects in which nobody else takes part, or that are none of the job's own."""
 
 
 class Call(NamedTuple):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from jobchaos.core.sent import Again, Done, Sent
 
 HELD = "/@held"
 """Ends the resource path of a lock that a worker keeps from one effect to the next."""
@@ -56,12 +58,14 @@ class Foreign:
         values: The fields.
         identity: Equal identities are one and the same effect at the far end (an idempotency key, a Message-ID that
             the job set); None means that every occurrence counts.
+        message: Of a message to a queue that is followed: what its receiver is to be handed. No part of its value.
     """
 
     ledger: str
     columns: tuple[str, ...]
     values: tuple[str | int | bytes | None, ...]
     identity: tuple[str, ...] | None = None
+    message: Sent | Done | Again | None = field(default=None, compare=False, repr=False)
 
 
 class Effect(NamedTuple):

@@ -31,12 +31,13 @@ class Job:
 
     Attributes:
         retrying: How it is retried, as far as anybody has said so.
+        home: Of a job system's: what its adapter needs to deliver a job that this one enqueues.
 
     Raises:
         UsageError: If `function` cannot be called, or not with these arguments.
     """
 
-    __slots__ = ("_name", "args", "during", "function", "kwargs", "retrying", "terms")
+    __slots__ = ("_name", "args", "during", "function", "home", "kwargs", "retrying", "terms")
 
     def __init__(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
         if isinstance(function, Job):
@@ -56,6 +57,7 @@ class Job:
         self.kwargs: Mapping[str, Any] = kwargs
         self.terms: Terms | None = None
         self.during: Callable[[], AbstractContextManager[None]] = nullcontext
+        self.home: object = None
         self._name = ""
         self.retrying = Retrying()
         self._bind()
@@ -81,6 +83,7 @@ class Job:
         name: str,
         terms: Terms,
         during: Callable[[], AbstractContextManager[None]] = nullcontext,
+        home: object = None,
     ) -> Job:
         """A job of a job system.
 
@@ -91,9 +94,10 @@ class Job:
             name: What to call it in reports.
             terms: What its system does with it.
             during: Opened while it is checked.
+            home: See the attribute.
         """
         job = cls(deliver, *args, **kwargs)
-        job._name, job.terms, job.during = name, terms, during
+        job._name, job.terms, job.during, job.home = name, terms, during, home
         return job
 
     def with_policy(self, *policies: RetryPolicy) -> Job:

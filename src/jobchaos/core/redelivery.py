@@ -9,6 +9,7 @@ from __future__ import annotations
 from contextvars import ContextVar
 
 _message: ContextVar[object] = ContextVar("jobchaos_message", default=None)
+_was_done: ContextVar[bool] = ContextVar("jobchaos_was_done", default=False)
 
 
 class Redelivery(Exception):  # noqa: N818 - no error: what the job or its policy has asked for
@@ -43,6 +44,12 @@ def message() -> object:
     return _message.get()
 
 
-def carry(message: object) -> None:
-    """From now on, in the present context, `message` gives this."""
+def was_done() -> bool:
+    """True if the running copy has been done before, and is delivered once more."""
+    return _was_done.get()
+
+
+def carry(message: object, *, was_done: bool = False) -> None:
+    """From now on, in the present context, `message` and `was_done` give these."""
     _message.set(message)
+    _was_done.set(was_done)

@@ -50,6 +50,7 @@ class Settings:
         delivery: What becomes of the message of a killed worker. `auto` does what the job's system is configured for
             (a job without one is delivered again), `at-least-once` always delivers again, as after a planned change,
             `at-most-once` accepts that a kill loses the job.
+        follow: Whether jobs that a job enqueues are run, too: after it, by the same worker, each in its turn.
         ignore: `table.column`, `table` or `store.table.column` names to leave out of comparisons.
         seed: Seed of everything random, Hypothesis included.
         budget: What a family may spend, as `Budget.parse` reads it: `2000` schedules, `"30s"` of real time, or
@@ -84,6 +85,7 @@ class Settings:
     granularity: str = "auto"
     isolation: str = "auto"
     delivery: str = "auto"
+    follow: bool = False
     ignore: tuple[str, ...] = ()
     seed: int = 0
     budget: int | str = 0
@@ -114,8 +116,14 @@ class Settings:
                 'granularity="await" runs all copies in the event loop of one process, and isolation="process" runs '
                 "each in a process of its own: choose one of them"
             )
-        if not isinstance(self.torn_writes, bool):
-            raise UsageError(f"torn_writes must be True or False, got {self.torn_writes!r}")
+        for name in ("follow", "torn_writes"):
+            if not isinstance(getattr(self, name), bool):
+                raise UsageError(f"{name} must be True or False, got {getattr(self, name)!r}")
+        if self.follow and self.granularity == "await":
+            raise UsageError(
+                'granularity="await" runs all copies in one event loop, and follow=True needs workers that go on with '
+                "another job when one is done: choose one of them"
+            )
         if self.torn_writes and self.isolation == "process":
             raise UsageError(
                 'torn_writes=True needs a machine that loses its power, which is simulated, and isolation="process" '

@@ -91,6 +91,8 @@ class Child:
     def record(self, foreign: Foreign) -> None:
         """See `Registry.record`."""
         self._records.append(foreign)
+        if foreign.message is not None:
+            self._stage.world.record(foreign)  # it decides what this very worker does next
 
     # --- inside ------------------------------------------------------------------------------------------------------
 

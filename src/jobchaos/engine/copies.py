@@ -32,7 +32,8 @@ class CopyState:
         error: Why the latest attempt did not.
         hung: The wait of an attempt that the schedule has struck.
         points: The waits of the latest attempt, if they were to be noted.
-        after_kill: What becomes of its message if its worker is killed.
+        fate: Takes its letter, and tells what becomes of its message if its worker is killed now.
+        after_kill: What has become of it with the worker that was killed last.
         outage: Which call fails whenever it is tried, in whichever of its attempts.
         is_over: True if its message is never delivered again, unless the schedule says so.
         is_killed: True if its latest worker was killed.
@@ -50,6 +51,7 @@ class CopyState:
     error: str = ""
     hung: HangPoint | None = None
     points: tuple[HangPoint, ...] = ()
+    fate: Callable[[str], AfterKill] = lambda _: AfterKill.REDELIVERED
     after_kill: AfterKill = AfterKill.REDELIVERED
     outage: Outage | None = None
     is_over: bool = False
@@ -74,19 +76,19 @@ class CopyState:
         self.is_over = self.is_killed = False
         if self.outage is not None:
             self.outage.of_attempt = 0
-        message = self.message
-        if message is None:
+        message, was_done = self.message, self.completed
+        if message is None and not was_done:
             return body
 
         def run() -> object:
-            carry(message)
+            carry(message, was_done=was_done)
             return body()
 
         return run
 
     def killed(self) -> None:
         """Its worker was killed."""
-        self.is_killed = True
+        self.is_killed, self.after_kill = True, self.fate(self.letter)
         endless = self.outage is not None and self.outage.is_endless  # it would be so each time
         self.is_over = endless or self.after_kill is not AfterKill.REDELIVERED
 

@@ -32,7 +32,7 @@ class Runner:
         attempts: Executions of a copy, the first included, until it is given up.
         guard: Real seconds that a worker may take to its next step.
         hire: Makes the workers: in threads, or in processes that really die.
-        after_kill: Takes a copy's letter: what becomes of its message if its worker is killed.
+        after_kill: Takes a copy's letter: what becomes of its message if its worker is killed now.
     """
 
     redelivery = 10**9  # ns: a broker takes a moment, and time-derived names of two deliveries must not coincide
@@ -143,7 +143,7 @@ class Runner:
         self._stage.begin(fails=schedule.fails, late=any(run.late for run in schedule.runs))
         self._stage.take_trace()
         self._conditions.begin(perturbed=perturbed)
-        self._copies = {letter: CopyState(letter, after_kill=self._after_kill(letter)) for letter in schedule.copies}
+        self._copies = {letter: CopyState(letter, fate=self._after_kill) for letter in schedule.copies}
         self._stuck, self._missed, self._read_attempt, self.last_failure = "", False, False, None
         self._survey = False
 

@@ -10,6 +10,7 @@ import posixpath
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from jobchaos.core.call import NO_CALLS
 from jobchaos.core.effect import Effect
 from jobchaos.core.finding import Finding
 from jobchaos.core.hang import name_of, seconds
@@ -17,7 +18,6 @@ from jobchaos.core.settings import Settings
 from jobchaos.core.trace import Happening, Trace, TraceEvent
 from jobchaos.oracle.shortening import short
 
-_NO_CALLS = ("line", "await", "sleep")
 _FOREIGN = ("mail", "http")
 
 
@@ -47,7 +47,7 @@ class _Advice:
 
 
 def _is_call(event: TraceEvent) -> bool:
-    return event.happening is Happening.EFFECT and event.effect is not None and event.effect.kind not in _NO_CALLS
+    return event.happening is Happening.EFFECT and event.effect is not None and event.effect.kind not in NO_CALLS
 
 
 def _effects(events: Sequence[TraceEvent]) -> Iterator[tuple[TraceEvent, Effect]]:

@@ -11,6 +11,7 @@ class DramatiqProbe(QueueProbe):
     """Makes a step of `enqueue`, of every class of brokers."""
 
     library = "dramatiq.broker"
+    system = "Dramatiq"
 
     def watch(self) -> None:
         """See `LibraryProbe.watch`."""
@@ -29,7 +30,10 @@ class DramatiqProbe(QueueProbe):
         def watched(broker: Any, message: Any, *, delay: int | None = None) -> Any:
             if not self.is_ours():
                 return genuine(broker, message, delay=delay)
-            self.enqueue(message.queue_name, message.actor_name, message.args, message.kwargs, failure=_refused)
+            known = {"id": message.message_id, "options": message.options}
+            self.enqueue(
+                message.queue_name, message.actor_name, message.args, message.kwargs, options=known, failure=_refused
+            )
             return message
 
         self.patches.set(kind, "enqueue", watched)

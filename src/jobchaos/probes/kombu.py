@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from jobchaos.probes.queue import QueueProbe
@@ -11,6 +12,7 @@ class KombuProbe(QueueProbe):
     """Makes a step of `kombu.Producer.publish`. Nothing is connected to: a producer connects when it sends."""
 
     library = "kombu.messaging"
+    system = "Celery"
 
     def watch(self) -> None:
         """See `LibraryProbe.watch`."""
@@ -30,7 +32,8 @@ class KombuProbe(QueueProbe):
             exchange = options.get("exchange") or producer.exchange
             queue = str(routing_key or producer.routing_key or getattr(exchange, "name", exchange))
             if "task" in headers:
-                self.enqueue(queue, str(headers["task"]), *_arguments(body), failure=refused)
+                task, (args, kwargs) = str(headers["task"]), _arguments(body)
+                self.enqueue(queue, task, args, kwargs, options=_options(headers, body), failure=refused)
             else:
                 self.enqueue(queue, "", (body,), failure=refused)
             return None
@@ -41,3 +44,19 @@ class KombuProbe(QueueProbe):
 def _arguments(body: Any) -> tuple[Any, Any]:
     args, kwargs, *_ = body
     return args, kwargs
+
+
+def _options(headers: Mapping[str, Any], body: Any) -> dict[str, Any]:
+    """The options of the signature that has become this message, but for what no worker looks at."""
+    embedded = body[2] if len(body) > 2 else {}
+    limit, soft_limit = headers.get("timelimit") or (None, None)
+    options = {
+        "task_id": headers["id"],
+        "time_limit": limit,
+        "soft_time_limit": soft_limit,
+        "ignore_result": headers.get("ignore_result"),
+        "link": embedded.get("callbacks"),
+        "link_error": embedded.get("errbacks"),
+        "chain": embedded.get("chain"),
+    }
+    return {name: value for name, value in options.items() if value is not None}

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from jobchaos.core.effect import Effect, Foreign, Mode, Touch
+from jobchaos.core.sent import Sent
 from jobchaos.probes.library import LibraryProbe
 
 COLUMNS = ("queue", "task", "arguments")
@@ -14,7 +15,18 @@ _ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+")
 
 
 class QueueProbe(LibraryProbe):
-    """What the probes of all job systems share: each replaces the one call by which its system sends a message."""
+    """What the probes of all job systems share: each replaces the one call by which its system sends a message.
+
+    Args:
+        follow: Whether messages are to be delivered, in their turn.
+    """
+
+    system = ""
+    """The system's name, as its adapter has it, if that can deliver what a job has sent."""
+
+    def __init__(self, *, follow: bool = False) -> None:
+        super().__init__()
+        self._follow = follow
 
     def is_ours(self) -> bool:
         """True if the calling thread is a controlled worker, whose messages are not to be sent."""
@@ -28,6 +40,7 @@ class QueueProbe(LibraryProbe):
         kwargs: Mapping[str, Any] | None = None,
         *,
         key: str = "",
+        options: Mapping[str, Any] | None = None,
         failure: Callable[[], Exception] = ConnectionError,
     ) -> None:
         """The worker enqueues a message.
@@ -38,6 +51,7 @@ class QueueProbe(LibraryProbe):
             args: Its positional arguments.
             kwargs: Its keyword arguments.
             key: What the system recognises a second one by, and drops it; empty if it does not.
+            options: What else its adapter needs to deliver it. All that it is given must be picklable then.
             failure: Makes what the system raises if its broker cannot be reached.
         """
         worker = self.worker()
@@ -47,7 +61,10 @@ class QueueProbe(LibraryProbe):
         named += [f"{name}={_told(value)}" for name, value in (kwargs or {}).items()]
         arguments = ", ".join(named)
         resource = f"queue:{queue}"
-        foreign = Foreign("queue", COLUMNS, (queue, task, arguments), (queue, key) if key else None)
+        sent = None
+        if self._follow:
+            sent = Sent(worker.copy, self.system, task, tuple(args), dict(kwargs or {}), dict(options or {}))
+        foreign = Foreign("queue", COLUMNS, (queue, task, arguments), (queue, key) if key else None, sent)
         label = f"ENQUEUE {task}({arguments}) in {queue}" if task else f"PUBLISH {arguments} to {queue}"
         effect = Effect("queue", label, (Touch(resource, Mode.APPEND),), durable=True, foreign=foreign)
         worker.touch(resource)

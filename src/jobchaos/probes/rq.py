@@ -11,6 +11,7 @@ class RQProbe(QueueProbe):
     """Makes a step of `Queue.enqueue_job` and `Queue.schedule_job`, where all ways of enqueuing one job end."""
 
     library = "rq.queue"
+    system = "RQ"
 
     def watch(self) -> None:
         """See `LibraryProbe.watch`."""
@@ -26,10 +27,14 @@ class RQProbe(QueueProbe):
             if not self.is_ours():
                 return genuine(queue, job, *args, **options)
             key = job.id if options.get("unique") else ""
-            self.enqueue(queue.name, job.func_name, job.args, job.kwargs, key=key, failure=_refused)
+            known = {name: getattr(job, name) for name in _KNOWN}
+            self.enqueue(queue.name, job.func_name, job.args, job.kwargs, key=key, options=known, failure=_refused)
             return job
 
         self.patches.set(queue_class, name, watched)
+
+
+_KNOWN = ("id", "timeout", "retries_left", "retry_intervals", "meta")
 
 
 def _refused() -> Exception:

@@ -65,6 +65,7 @@ def add(parser: pytest.Parser) -> None:
         parser.addini(f"jobchaos_{name}", text)
     for name, text in _LISTS.items():
         parser.addini(f"jobchaos_{name}", text, type="linelist")
+    parser.addini("jobchaos_follow", "whether jobs that a job enqueues are run, too", type="bool")
     parser.addini("jobchaos_torn_writes", "whether a kill leaves only a part of what was not synced", type="bool")
     parser.addini("jobchaos_budget", "what a family may spend: 2000 (schedules), 30s (of real time) or both: 2000, 30s")
     parser.addini("jobchaos_granularity", "where jobs are paused and killed: auto, effect, line or await")
@@ -137,7 +138,8 @@ def _ini(config: pytest.Config) -> dict[str, Any]:
     found: dict[str, Any] = {name: config.getini(f"jobchaos_{name}") for name in _LISTS}
     for name in ("budget", "granularity", "isolation", "delivery", "strict"):
         found[name] = config.getini(f"jobchaos_{name}")
-    found["torn_writes"] = config.getini("jobchaos_torn_writes") or ""
+    for name in ("follow", "torn_writes"):
+        found[name] = config.getini(f"jobchaos_{name}") or ""
     for name in (*_NUMBERS, *_REALS):
         text = config.getini(f"jobchaos_{name}")
         if text:

@@ -33,11 +33,15 @@ class EffectLedger(BaseStore):
 
     def record(self, foreign: Foreign) -> None:
         """See `Ledger.record`."""
+        if self.is_news(foreign):
+            self._rows.append(foreign.values)
+
+    def is_news(self, foreign: Foreign) -> bool:
+        """True if it has no identity, or one that comes for the first time."""
+        is_known = foreign.identity in self._seen
         if foreign.identity is not None:
-            if foreign.identity in self._seen:
-                return
             self._seen.add(foreign.identity)
-        self._rows.append(foreign.values)
+        return not is_known
 
     def capture(self) -> None:
         """See `Store.capture`: nothing has happened yet."""
