@@ -20,12 +20,12 @@ from jobchaos.probes.bindings import Bindings
 from jobchaos.probes.isolation_gaps import Scratch
 from jobchaos.probes.postgres_monitor import PostgresMonitor, postgres_scratch
 from jobchaos.probes.psycopg2_connection import BEGINNINGS, probed_connection, raw
+from jobchaos.probes.server_database import SOON
 from jobchaos.probes.server_probe import ServerProbe
 from jobchaos.probes.server_session import ServerSession
 from jobchaos.probes.statement import label
 
 T = TypeVar("T")
-_LOOK = 2  # milliseconds without an answer until the server is asked why
 _poll = select.poll
 _OK, _READ, _WRITE = 0, 1, 2  # psycopg2.extensions.POLL_*
 _IDLE, _IN_ERROR, _UNKNOWN = 0, 3, 4  # psycopg2.extensions.TRANSACTION_STATUS_*
@@ -203,10 +203,12 @@ class Psycopg2Probe(ServerProbe):
         if worker is not None and unseen and _is_open(connection):
             worker.oddity("JC915", _UNSEEN)
         poll = _poll()
+        patience = SOON if session is None else session.patience
         try:
             while (state := connection.poll()) != _OK:
                 poll.register(connection.fileno(), select.POLLIN if state == _READ else select.POLLOUT)
-                if not poll.poll(_LOOK) and session is not None and worker is not None:
+                if not poll.poll(patience) and session is not None and worker is not None:
+                    patience = SOON
                     session.look_around(worker)
         finally:
             if session is not None:

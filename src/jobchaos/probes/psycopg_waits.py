@@ -8,9 +8,9 @@ from collections.abc import Callable, Coroutine, Generator
 from typing import Any
 
 from jobchaos.core.ports import Worker
+from jobchaos.probes.server_database import SOON
 from jobchaos.probes.server_session import ServerSession
 
-_LOOK = 2  # milliseconds without an answer until the server is asked why
 _PAUSE = 0.01  # virtual seconds between two looks at a lock of another task
 _poll = select.poll
 _WANTED = {1: select.POLLIN, 2: select.POLLOUT, 3: select.POLLIN | select.POLLOUT}  # psycopg.waiting.Wait
@@ -67,7 +67,7 @@ def _rounds(
     What comes back is whether another task of the same worker has to go on first.
     """
     poll = _poll()
-    registered = 0
+    registered, patience = 0, session.patience
     try:
         wanted = next(gen)
         number = connection.pgconn.socket
@@ -76,12 +76,13 @@ def _rounds(
             if events != registered:
                 poll.register(number, events)
                 registered = events
-            ready = poll.poll(_LOOK)
+            ready = poll.poll(patience)
             if ready:
                 happened = ready[0][1]
                 readable = _READABLE if happened & ~select.POLLOUT else 0
                 wanted = gen.send(readable | (_WRITABLE if happened & select.POLLOUT else 0))
             else:
+                patience = SOON
                 yield session.look_around(worker, alone=alone)
     except StopIteration as end:
         return end.value

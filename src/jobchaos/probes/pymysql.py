@@ -19,13 +19,13 @@ from jobchaos.core.ports import Control, Worker
 from jobchaos.probes.isolation_gaps import Scratch
 from jobchaos.probes.mysql_catalog import UNPROTECTED
 from jobchaos.probes.mysql_monitor import MySQLMonitor, mysql_scratch
+from jobchaos.probes.server_database import SOON
 from jobchaos.probes.server_probe import ServerProbe
 from jobchaos.probes.server_session import ServerSession
 from jobchaos.probes.statement import first_word, label
 
 T = TypeVar("T")
 _IN_TRANSACTION, _AUTOCOMMIT = 1, 2  # pymysql.constants.SERVER_STATUS
-_LOOK = 2  # milliseconds without an answer until we look why
 _COMMITS_FIRST = frozenset({"ALTER", "CREATE", "DROP", "GRANT", "LOCK", "RENAME", "REVOKE", "TRUNCATE", "UNLOCK"})
 """They end an open transaction: https://mariadb.com/kb/en/sql-statements-that-cause-an-implicit-commit/"""
 _DEADLOCK, _LOCK_TIMEOUT, _INTERRUPTED = 1213, 1205, 1317
@@ -249,12 +249,12 @@ class PyMySQLProbe(ServerProbe):
     def _wait(self, connection: Any, session: ServerSession, worker: Worker) -> None:
         poll = select.poll()
         poll.register(connection._sock.fileno(), select.POLLIN)  # noqa: SLF001 - nothing else tells it
-        idle = 0
+        idle, patience = 0, session.patience
         try:
-            while not poll.poll(_LOOK) and idle < _IDLE:
+            while not poll.poll(patience) and idle < _IDLE:
+                patience = SOON
                 session.look_around(worker)
-                state = session.database.monitor.look((session.number,)).get(session.number)
-                idle = 0 if state is not None and state.busy else idle + 1
+                idle = idle + 1 if session.is_idle else 0
         finally:
             session.answered()
 

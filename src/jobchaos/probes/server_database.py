@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from jobchaos.probes.server_analyst import Analyst
 
 _sleep = [time.sleep]  # the genuine one
+SOON, _LATER = 2, 20
+"""Milliseconds without an answer until the server is asked why."""
 _PAUSE = 0.0002  # seconds
 _PATIENCE = 20_000  # pauses; then a session is just slow
 
@@ -37,6 +39,7 @@ class ServerDatabase:
         """Levels of isolation at which it was used."""
         self.users: dict[int, Worker] = {}
         """Who has used which session last."""
+        self._holders: set[int] = set()
         self._dialect = dialect
         self._analyst: Analyst | None = None
         self._known: dict[str, ServerStatement] = {}
@@ -69,6 +72,17 @@ class ServerDatabase:
         if self._is_forked:
             return frozenset(self.monitor.waiting()) - {session}
         return frozenset(self.waiting) - {session}
+
+    def note_locks(self, session: int, *, held: bool) -> None:
+        """Whether a session holds locks that another one may wait for."""
+        (self._holders.add if held else self._holders.discard)(session)
+
+    def patience(self, session: int) -> int:
+        """Milliseconds without an answer until a session may be waiting for a lock.
+
+        If none is held by the job's other sessions, who is asked why only keeps the server from its work.
+        """
+        return SOON if self._is_forked or self._holders - {session} else _LATER
 
     def settle(self, worker: Worker, waiting: frozenset[int]) -> None:
         """Something may have been freed. See that whoever gets it has it, and is heard, before anything else happens.

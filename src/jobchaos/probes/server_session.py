@@ -38,6 +38,8 @@ class ServerSession:
         self.is_inherited = False
         self.gave_up = ""
         """Why its statement was cancelled by us: `deadlock`, `lock timeout`, `statement timeout`."""
+        self.is_idle = False
+        """Whether it was seen to do nothing at the last look around."""
         self.lock_timeout = database.monitor.defaults.lock_timeout
         self.statement_timeout = database.monitor.defaults.statement_timeout
         self._usual_level = database.monitor.defaults.isolation
@@ -156,14 +158,15 @@ class ServerSession:
         for worker, resource in self._kept:
             worker.let_go(resource)
         self._kept.clear()
+        self._note_locks()
         self._pending.clear()
         self._has_view = False
         self._level = self._usual_level
 
     def over(self) -> None:
         """The session has ended."""
-        self.transaction_over()
         self._advisory = 0
+        self.transaction_over()
         self.database.waiting.pop(self.number, None)
 
     # --- waiting -----------------------------------------------------------------------------------------------------
@@ -180,6 +183,7 @@ class ServerSession:
         """
         database = self.database
         state = database.monitor.look((self.number,)).get(self.number)
+        self.is_idle = state is None or not state.busy
         if state is None or not state.waits_for or self.gave_up or worker.dead:
             return False
         if database.closes_circle(self.number, state.waits_for):
@@ -194,6 +198,11 @@ class ServerSession:
             lock = self.lock_timeout and (not self.statement_timeout or self.lock_timeout <= self.statement_timeout)
             self._give_up("lock timeout" if lock else "statement timeout")
         return False
+
+    @property
+    def patience(self) -> int:
+        """Milliseconds without an answer until it is worth looking around."""
+        return self.database.patience(self.number)
 
     def answered(self) -> None:
         """The statement that it may have waited with has ended."""
@@ -220,6 +229,10 @@ class ServerSession:
             if resource not in held:
                 self._kept.append((worker, resource))
                 worker.hold(resource, by_effect=True)
+        self._note_locks()
+
+    def _note_locks(self) -> None:
+        self.database.note_locks(self.number, held=self.holds_anything)
 
     def _count_advisory(self, worker: Worker, sql: str) -> None:
         resource = f"{self.database.base}/@advisory"
@@ -232,6 +245,7 @@ class ServerSession:
                 worker.hold(resource, by_effect=True)
             if before and not self._advisory:
                 worker.let_go(resource)
+        self._note_locks()
 
     def _note_level(self, sql: str, statement: ServerStatement) -> None:
         if statement.verb not in ("BEGIN", "START", "SET"):
