@@ -13,12 +13,16 @@ from django.conf import settings
 DATABASE = "JOBCHAOS_TEST_BROKER"
 BACKEND = "database"
 INSTALLED = importlib.util.find_spec("django_tasks_db") is not None
+PACKAGES = {"django_tasks": "default", "django.tasks": "own"}
+"""The backport and what Django has from version 6 on, and the names of their backends."""
 
 
 def ready() -> Any:
     """Set the site up, unless somebody else has; return the package of tasks."""
     if not settings.configured:
-        tasks = {"default": {"BACKEND": "django_tasks.backends.immediate.ImmediateBackend"}}
+        tasks = {
+            name: {"BACKEND": f"{package}.backends.immediate.ImmediateBackend"} for package, name in PACKAGES.items()
+        }
         if INSTALLED:
             tasks[BACKEND] = {"BACKEND": "django_tasks_db.DatabaseBackend"}
         settings.configure(

@@ -1,7 +1,8 @@
-"""Django tasks: those of the backport, which are the same as those of Django 6."""
+"""Django tasks: those of the backport, and those of Django 6."""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +18,7 @@ pytest.importorskip("django_tasks")
 
 from tests.adapters import django_site
 
-django_tasks = django_site.ready()
+django_site.ready()
 
 QUICK = Settings(profile="quick")
 run: Callable[[str], Any]
@@ -43,13 +44,18 @@ async def settle_later(user: int) -> None:
 TASKS: dict[str, Any] = {}
 
 
-@pytest.fixture(autouse=True)
-def tasks(sql: Sql) -> dict[str, Any]:
+@pytest.fixture(autouse=True, params=django_site.PACKAGES)
+def tasks(request: pytest.FixtureRequest, sql: Sql) -> dict[str, Any]:
     global run
     run = sql
+    try:
+        package = importlib.import_module(request.param)
+    except ModuleNotFoundError:
+        pytest.skip(f"no {request.param} here")
+    backend = django_site.PACKAGES[request.param]
     for function in (add, set_to, settle_later):
-        TASKS[function.__name__] = django_tasks.task()(function)
-    TASKS["settle"] = django_tasks.task(takes_context=True)(settle)
+        TASKS[function.__name__] = package.task(backend=backend)(function)
+    TASKS["settle"] = package.task(backend=backend, takes_context=True)(settle)
     return TASKS
 
 
