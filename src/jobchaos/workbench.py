@@ -92,7 +92,7 @@ class Workbench:
             with self._forks, frozen, self._stage.watching(self._probes()):
                 yield
         except BaseException:
-            self.world.restore()
+            self.world.give_back()
             raise
         finally:
             self.world.close()

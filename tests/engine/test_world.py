@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+
 from jobchaos.core.effect import Effect, Foreign, Mode, Touch
 from jobchaos.core.snapshot import Snapshot, Table
 from jobchaos.core.trace import Happening, Trace, TraceEvent
 from jobchaos.engine.world import World
+from jobchaos.errors import LossError
 
 
 @dataclass
@@ -145,3 +148,27 @@ def test_closing_closes_all() -> None:
         world.add(cell)
     world.close()
     assert [cell.log for cell in cells] == [["closed"], ["closed"]]
+
+
+class Gone(Cell):
+    """One whose server is no more."""
+
+    def restore(self) -> None:
+        raise LossError(f"{self.name} was lost.", "JC913")
+
+    def close(self) -> None:
+        self.restore()
+
+
+def test_a_store_that_is_lost_keeps_none_of_the_others_from_going_back() -> None:
+    world, cell = World(lambda _: None), Cell()
+    for store in (Gone("first", "first:"), cell, Gone("second", "second:")):
+        world.add(store)
+    cell.value = 7
+    with pytest.raises(LossError, match=r"^first was lost\. Moreover, second was lost\.$") as caught:
+        world.give_back()
+    assert caught.value.code == "JC913"
+    assert cell.value == 0
+    with pytest.raises(LossError, match="first was lost"):
+        world.close()
+    assert cell.log == ["closed"]

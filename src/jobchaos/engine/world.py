@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from jobchaos.core.effect import Foreign, Mode
 from jobchaos.core.ports import Ledger, Returnable, Store, Volatile
 from jobchaos.core.snapshot import Snapshot, State
 from jobchaos.core.trace import Trace
-from jobchaos.errors import UsageError
+from jobchaos.errors import LossError, UsageError
 
 StoreFactory = Callable[[str], Store | None]
 
@@ -189,10 +189,21 @@ class World:
         """Remember the process's own memory while a dying worker unwinds."""
         return [(store, store.hold()) for store in self._volatile]
 
+    def give_back(self) -> None:
+        """Everything that still can be goes back to its initial state, whatever has become of the rest.
+
+        Raises:
+            LossError: What all stores said that could not be restored; or else the first other error.
+        """
+        _all_of([store.restore for store in self._stores.values()] + [self.lose_memory])
+
     def close(self) -> None:
-        """Let go of every store."""
-        for store in self._stores.values():
-            store.close()
+        """Let go of every store, even if one of them cannot.
+
+        Raises:
+            LossError: What all stores said that could not let go; or else the first other error.
+        """
+        _all_of([store.close for store in self._stores.values()])
 
     def _bind(self, store: Store) -> None:
         try:
@@ -210,3 +221,18 @@ class World:
         if isinstance(store, Volatile):
             self._volatile.append(store)
         self._initial[name] = store.snapshot()
+
+
+def _all_of(steps: Sequence[Callable[[], None]]) -> None:
+    """Take every step; then raise all losses as one, or else the first error."""
+    errors: list[Exception] = []
+    for step in steps:
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001 - raised below
+            errors.append(error)
+    losses = {str(error): error.code for error in errors if isinstance(error, LossError)}
+    if losses:
+        raise LossError(" Moreover, ".join(losses), next(iter(losses.values()))) from errors[0]
+    if errors:
+        raise errors[0]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from jobchaos.core.snapshot import Snapshot, Table
-from jobchaos.errors import UsageError
+from jobchaos.errors import LossError, UsageError
 from jobchaos.stores.base import BaseStore
 from jobchaos.stores.mysql_driver import Session
 from jobchaos.stores.mysql_layout import MySQLTable, read_layout
@@ -71,6 +71,10 @@ class MySQLStore(BaseStore):
         self._since = str(self._session.run("SELECT NOW(6)")[0][0])
         self._tables = read_layout(self._session.run)
         self._shadow.open(self._database)
+        self._session.loss = (
+            "What the job has changed by then stays so, but for what a transaction of its own has undone; the rows "
+            f"before it are in the database {self._shadow.name}, until the next check on that server clears it away."
+        )
         self._initial = self.hold()
 
     def restore(self) -> None:
@@ -94,6 +98,7 @@ class MySQLStore(BaseStore):
         """See `Returnable.put_back`.
 
         Raises:
+            LossError: If the server has lost what it held.
             UsageError: If triggers change what is put back.
         """
         for _ in range(_ROUNDS):
@@ -101,6 +106,7 @@ class MySQLStore(BaseStore):
             differing = [name for name, mark in held.marks.items() if now.marks.get(name) != mark]
             if not differing:
                 return
+            self._require_kept(differing, held)
             self._shadow.put_back(
                 [(self._tables[name], self._versions.get((name, held.marks[name]))) for name in differing],
                 {name: held.marks[name].next_number for name in differing},
@@ -124,6 +130,15 @@ class MySQLStore(BaseStore):
             self._session.close()
 
     # --- inside ------------------------------------------------------------------------------------------------------
+
+    def _require_kept(self, names: Sequence[str], held: Held) -> None:
+        """A server that was lost and has come back may be another one, or may have lost what it had not yet written."""
+        if not self._session.came_back:
+            return
+        for name in names:
+            mark = held.marks[name]
+            if mark.rows != self._shadow.rows(self._tables[name], self._versions.get((name, mark))):
+                raise LossError(f"the server of {self.name} has crashed. {self._session.loss}", "JC913")
 
     def _look(self) -> Held:
         """What tells the present state from others."""

@@ -1,4 +1,4 @@
-"""Session: a connection of our own to MariaDB or MySQL."""
+"""Session: a connection of our own to MariaDB or MySQL, which comes back if the server has ended it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import importlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jobchaos.errors import MissingExtraError, UsageError
+from jobchaos.errors import LossError, MissingExtraError, UsageError
 
 _OLDEST = {"mariadb": (10, 3), "mysql": (8, 0)}
 _MODES = "SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO', time_zone = '+00:00', innodb_lock_wait_timeout = 5"
+_ENDED = (1053, 1927, 2006, 2013, 4031)  # by the server; https://mariadb.com/kb/en/mariadb-error-code-reference/
 
 
 class Session:
@@ -25,17 +26,44 @@ class Session:
 
     def __init__(self, access: Mapping[str, Any]) -> None:
         try:
-            driver: Any = importlib.import_module("pymysql")
+            self._driver: Any = importlib.import_module("pymysql")
         except ImportError as error:
             raise MissingExtraError("a MariaDB or MySQL database needs PyMySQL: pip install pymysql") from error
-        given = {name: value for name, value in access.items() if value is not None}
-        several = driver.constants.CLIENT.MULTI_STATEMENTS
-        self._connection: Any = driver.connect(**given, autocommit=True, client_flag=several, charset="utf8mb4")
+        self._given = {name: value for name, value in access.items() if value is not None}
+        self.loss = ""
+        """What to say if the server is lost for good."""
+        self.came_back = False
+        """True if it was lost, and found again."""
+        self._connection = self._connected()
         self._require_version(str(self.run("SELECT VERSION()")[0][0]))
-        self.run(_MODES)
 
     def run(self, sql: str) -> Sequence[tuple[Any, ...]]:
-        """Run statements, separated by `;`; return the rows of the first that has any."""
+        """Run statements, separated by `;`; return the rows of the first that has any.
+
+        Raises:
+            LossError: If the server is gone, and does not come back.
+        """
+        try:
+            return self._run(sql)
+        except self._driver.err.Error as error:
+            if self._connection.open and error.args[0] not in _ENDED:
+                raise
+            return self._again(sql, error)
+
+    def close(self) -> None:
+        """Disconnect."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _connected(self) -> Any:
+        several = self._driver.constants.CLIENT.MULTI_STATEMENTS
+        connection = self._driver.connect(**self._given, autocommit=True, client_flag=several, charset="utf8mb4")
+        with connection.cursor() as cursor:
+            cursor.execute(_MODES)
+        return connection
+
+    def _run(self, sql: str) -> Sequence[tuple[Any, ...]]:
         with self._connection.cursor() as cursor:
             cursor.execute(sql)
             rows: Sequence[tuple[Any, ...]] = cursor.fetchall()
@@ -43,11 +71,18 @@ class Session:
                 rows = rows or cursor.fetchall()
         return rows
 
-    def close(self) -> None:
-        """Disconnect."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
+    def _again(self, sql: str, error: Exception) -> Sequence[tuple[Any, ...]]:
+        """The server has ended this session only, or was started anew."""
+        try:
+            self._connection = self._connected()
+            self.came_back = True
+            return self._run(sql)
+        except self._driver.err.Error as another:
+            raise LossError(
+                f"the server of {self._given.get('database')} on {self._given.get('host') or 'this machine'} was lost "
+                f"in the middle of the check ({error.args[-1] or another.args[-1]}). {self.loss}",
+                "JC913",
+            ) from another
 
     def _require_version(self, told: str) -> None:
         kind = "mariadb" if "mariadb" in told.lower() else "mysql"

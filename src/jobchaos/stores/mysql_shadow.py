@@ -86,6 +86,12 @@ class MySQLShadow:
         ]
         self._run("; ".join([*statements, "SET foreign_key_checks = 1, unique_checks = 1"]))
 
+    def rows(self, table: MySQLTable, version: int | None) -> int:
+        """How many rows a version has."""
+        if version is None:
+            return 0
+        return int(self._run(f"SELECT COUNT(*) FROM {self._twin(table)} WHERE {_VERSION} = {version}")[0][0])
+
     def drop(self) -> None:
         """Remove it with all that is in it."""
         self._run(f"DROP DATABASE IF EXISTS {quoted(self.name)}")

@@ -92,7 +92,8 @@ class PostgresStore(BaseStore):
         session.prepare()
         session.loss = (
             "What the job has changed by then stays so, but for what a transaction of its own has undone; the rows "
-            f"before it are in the schema {self._shadow.name}, unless the server has crashed."
+            f"before it are in the schema {self._shadow.name}, unless the server has crashed, until the next check of "
+            "the database clears it away."
         )
         self._since = f"'{session.run('SELECT clock_timestamp()::text')[0][0]}'::timestamptz"
         self._layout = read_layout(session.run)

@@ -53,9 +53,11 @@ class RedisStore(BaseStore):
         self._resource = str(address)
         self._allow = tuple(allow)
         is_url = isinstance(address.access, str)
-        self._keys: Keys = ServerKeys(address.access, int(db)) if is_url else FakeKeys(address.access, int(db))
-        self._server = server.removeprefix("redis:")
         self._initial: dict[bytes, Any] = {}
+        self._keys: Keys = (
+            ServerKeys(address.access, int(db), self._initial) if is_url else FakeKeys(address.access, int(db))
+        )
+        self._server = server.removeprefix("redis:")
         self._before: dict[bytes, Rows] = {}
         self._all = False
         self._rows: dict[tuple[bytes, Any], Rows] = {}

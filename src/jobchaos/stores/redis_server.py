@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from jobchaos.core.expiry import ANCHOR
-from jobchaos.errors import MissingExtraError, UsageError
+from jobchaos.errors import LossError, MissingExtraError, UsageError
+from jobchaos.stores.redis_rescue import rescue
 from jobchaos.stores.redis_values import Rows, read
 
 Held = tuple[bytes, int]
@@ -38,12 +40,15 @@ class ServerKeys:
     Args:
         url: The server's, credentials included, without a database.
         db: The number of the database.
+        initial: What keys held before their first touch, which is written into a file if the server is lost.
     """
 
     in_memory = False
 
-    def __init__(self, url: str, db: int) -> None:
+    def __init__(self, url: str, db: int, initial: Mapping[bytes, Held | None]) -> None:
         self._client = client_of(url, db)
+        self._initial = initial
+        self._loss = ""
 
     def require_usable(self) -> None:
         """Find out whether keys can be kept and restored there. Changes nothing.
@@ -87,17 +92,18 @@ class ServerKeys:
 
     def every(self) -> list[bytes]:
         """All keys."""
-        return list(self._client.scan_iter(count=1000))
+        with self._reaching():
+            return list(self._client.scan_iter(count=1000))
 
     def anchor(self, keys: Sequence[bytes]) -> None:
         """Let keys that expire do so in virtual time."""
         if keys:
-            self._client.eval(_LATE, len(keys), *keys, ANCHOR)
+            self._run(_LATE, keys)
 
     def release(self, keys: Sequence[bytes]) -> None:
         """Let them expire in real time again, as if they had been set now."""
         if keys:
-            self._client.eval(_SOON, len(keys), *keys, ANCHOR)
+            self._run(_SOON, keys)
 
     def dump(self, keys: Sequence[bytes]) -> list[Held | None]:
         """What the keys hold; None for one that is not there."""
@@ -105,7 +111,8 @@ class ServerKeys:
         for key in keys:
             pipeline.dump(key)
             pipeline.execute_command("PEXPIRETIME", key)
-        found = pipeline.execute() if keys else []
+        with self._reaching():
+            found = pipeline.execute() if keys else []
         return [None if dump is None else (dump, at) for dump, at in zip(found[::2], found[1::2], strict=True)]
 
     def put(self, wanted: Iterable[tuple[bytes, Held | None]]) -> None:
@@ -116,16 +123,39 @@ class ServerKeys:
                 pipeline.delete(key)
             else:
                 pipeline.execute_command("RESTORE", key, max(held[1], 0), held[0], "REPLACE", "ABSTTL")
-        if len(pipeline):
+        with self._reaching():
             pipeline.execute()
 
     def read(self, key: bytes, held: Held) -> Rows:
         """What a key holds now, as rows."""
-        return read(self._client, key, held[0])
+        with self._reaching():
+            return read(self._client, key, held[0])
 
     def close(self) -> None:
         """Disconnect."""
         self._client.close()
+
+    def _run(self, script: bytes, keys: Sequence[bytes]) -> None:
+        with self._reaching():
+            self._client.eval(script, len(keys), *keys, ANCHOR)
+
+    @contextlib.contextmanager
+    def _reaching(self) -> Iterator[None]:
+        """Ask the server; if it is gone, nothing is.
+
+        Raises:
+            LossError: If it is.
+        """
+        exceptions = importlib.import_module("redis").exceptions
+        try:
+            yield
+        except (exceptions.ConnectionError, exceptions.TimeoutError) as error:
+            self._loss = self._loss or (
+                f"{self.where} was lost in the middle of the check ({error}). What the job has changed by then stays "
+                f"so, if the server still has it. What its keys held before is in a file: redis-cli -n "
+                f"{self._client.connection_pool.connection_kwargs['db']} < {rescue(self._initial)} puts it back."
+            )
+            raise LossError(self._loss, "JC913") from error
 
 
 def client_of(url: str, db: int) -> Any:
@@ -140,4 +170,5 @@ def client_of(url: str, db: int) -> Any:
         raise MissingExtraError(
             "to remember and restore keys jobchaos needs redis-py, whatever the job itself uses: pip install redis"
         ) from error
-    return redis.Redis.from_url(url, db=db, protocol=2)
+    once_more = importlib.import_module("redis.retry").Retry(importlib.import_module("redis.backoff").NoBackoff(), 1)
+    return redis.Redis.from_url(url, db=db, protocol=2, retry=once_more)
