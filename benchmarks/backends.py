@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import statistics
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
-from benchmarks import redis_reference, reference, timing
+from benchmarks import redis_reference, reference, sql_reference, timing
 from jobchaos import check, servers
 from jobchaos.core.address import Address
 from jobchaos.core.events import Event, ScheduleRun
@@ -24,7 +26,25 @@ SIZES = (10, 1_000, 10_000, 100_000)
 _ROUNDS = 9
 _MOST = 30  # schedules
 
-Row = tuple[str, str, float, float, str]
+
+class Row(NamedTuple):
+    """One line of the table; times in milliseconds.
+
+    Attributes:
+        backend: Its name.
+        database: What grows in it.
+        schedule: One schedule of two copies that overlap.
+        by_hand: The job twice, each in a fresh thread, between restore and digest.
+        apart: Restore and digest alone.
+        goal: What a schedule should take, in a small database on an idle machine.
+    """
+
+    backend: str
+    database: str
+    schedule: float
+    by_hand: float
+    apart: float
+    goal: str
 
 
 @dataclass(frozen=True)
@@ -47,16 +67,19 @@ class Backend:
 
 
 def rows() -> Iterator[Row]:
-    """Backend, what grows, ms per schedule, ms to restore and digest, goal."""
+    """All backends that are there, each with all sizes."""
     with TemporaryDirectory(dir=timing.in_memory()) as folder, contextlib.ExitStack() as stack:
-        for backend in (_sqlite(Path(folder)), *_postgres(stack), _redis(stack)):
+        sql = (sql_reference.on_postgres(stack), sql_reference.on_mariadb(stack))
+        found = [Backend(*parts) for parts in sql if parts is not None]
+        for backend in (_sqlite(Path(folder)), *found, _redis(stack)):
             for size in SIZES:
                 for grown, sizes in (("touched tables", (size, 10)), ("another table", (10, size))):
                     if grown == "another table" and size == SIZES[0]:
                         continue
                     backend.fill(*sizes)
                     goal = f"<= {backend.goal:g}" if size == SIZES[0] else ""
-                    yield backend.name, f"{size} rows, {grown}", _per_schedule(backend.job), _apart(backend), goal
+                    schedule = _per_schedule(backend.job)
+                    yield Row(backend.name, f"{size} rows, {grown}", schedule, *_by_hand(backend), goal)
 
 
 def _per_schedule(job: Callable[[], None]) -> float:
@@ -78,20 +101,25 @@ def _per_schedule(job: Callable[[], None]) -> float:
     return statistics.median(gaps)
 
 
-def _apart(backend: Backend) -> float:
-    """Median time to bring back what one run of the job has changed, and to read what there is then."""
+def _by_hand(backend: Backend) -> tuple[float, float]:
+    """Median time of two runs of the job by hand, restore and digest included; and of these two alone."""
     store = backend.store()
-    times = []
+
+    def twice() -> None:
+        for _ in range(2):
+            thread = threading.Thread(target=backend.job)
+            thread.start()
+            thread.join()
+
+    pairs = []
     try:
         for _ in range(_ROUNDS):
-            backend.job()
-            times.append(timing.milliseconds(lambda: (store.restore(), store.snapshot()), 1))
+            jobs = timing.milliseconds(twice, 1)
+            apart = timing.milliseconds(lambda: (store.restore(), store.snapshot()), 1)
+            pairs.append((jobs + apart, apart))
     finally:
         store.close()
-    return statistics.median(times)
-
-
-# --- SQLite ----------------------------------------------------------------------------------------------------------
+    return statistics.median(whole for whole, _ in pairs), statistics.median(apart for _, apart in pairs)
 
 
 def _sqlite(folder: Path) -> Backend:
@@ -110,74 +138,6 @@ def _sqlite(folder: Path) -> Backend:
         return made
 
     return Backend("SQLite", 1.0, reference.job, fill, store)
-
-
-# --- PostgreSQL ------------------------------------------------------------------------------------------------------
-
-_POSTGRES = """
-DROP SCHEMA public CASCADE; CREATE SCHEMA public;
-CREATE TABLE idem (key TEXT PRIMARY KEY, done INTEGER NOT NULL DEFAULT 0);
-CREATE TABLE orders (id INTEGER PRIMARY KEY, status TEXT NOT NULL);
-CREATE TABLE http (key TEXT PRIMARY KEY, cents INTEGER NOT NULL);
-CREATE TABLE ledger (order_id INTEGER PRIMARY KEY, cents INTEGER NOT NULL);
-CREATE TABLE stock (item TEXT PRIMARY KEY, count INTEGER NOT NULL);
-CREATE TABLE mails (order_id INTEGER PRIMARY KEY, text TEXT);
-CREATE TABLE other (id INTEGER PRIMARY KEY, text TEXT);
-INSERT INTO idem SELECT 'key-' || i, 1 FROM generate_series(0, 9) i;
-INSERT INTO orders SELECT i, 'new' FROM generate_series(0, {touched} - 1) i;
-INSERT INTO http SELECT 'key-' || i, 100 FROM generate_series(0, 9) i;
-INSERT INTO ledger SELECT -1 - i, 100 FROM generate_series(0, 9) i;
-INSERT INTO stock SELECT 'item-' || i, 5 FROM generate_series(0, 9) i;
-INSERT INTO mails SELECT -1 - i, 'old' FROM generate_series(0, 9) i;
-INSERT INTO other SELECT i, 'row' FROM generate_series(0, {other} - 1) i;
-ANALYZE
-"""
-_STATEMENTS = (
-    "SELECT done FROM idem WHERE key = 'order-1'",
-    "SELECT status FROM orders WHERE id = 1",
-    "UPDATE orders SET status = 'paid' WHERE id = 1",
-    "INSERT INTO idem (key) VALUES ('order-1') ON CONFLICT DO NOTHING",
-    "INSERT INTO http VALUES ('order-1', 4200) ON CONFLICT DO NOTHING",
-    "INSERT INTO ledger VALUES (1, 4200) ON CONFLICT DO NOTHING",
-    "SELECT count FROM stock WHERE item = 'item-1'",
-    "UPDATE stock SET count = 4 WHERE item = 'item-1'",
-    "INSERT INTO mails VALUES (1, 'thank you') ON CONFLICT DO NOTHING",
-    "UPDATE orders SET status = 'paid' WHERE id = 1",
-)
-
-
-def _postgres(stack: contextlib.ExitStack) -> Iterator[Backend]:
-    try:
-        import psycopg
-
-        from jobchaos.errors import MissingExtraError
-        from jobchaos.servers import postgres
-        from jobchaos.stores.postgres import PostgresStore
-
-        dsn = stack.enter_context(postgres())
-    except (ImportError, MissingExtraError):
-        return
-
-    def job() -> None:
-        with psycopg.connect(dsn, autocommit=True) as db:
-            for statement in _STATEMENTS:
-                db.execute(statement)
-
-    def fill(touched: int, other: int) -> None:
-        with psycopg.connect(dsn) as db:
-            db.execute(_POSTGRES.format(touched=touched, other=other))
-
-    def store() -> Store:
-        made = PostgresStore(dsn, resource="sql:reference")
-        made.capture()
-        for table in ("orders", "idem", "http", "ledger", "stock", "mails"):
-            made.announce(f"sql:reference/{table}")
-        return made
-
-    yield Backend("PostgreSQL", 8.0, job, fill, store)
-
-
-# --- Redis -----------------------------------------------------------------------------------------------------------
 
 
 def _redis(stack: contextlib.ExitStack) -> Backend:
