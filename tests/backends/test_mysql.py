@@ -65,6 +65,46 @@ def test_rows_numbers_and_references_come_back(store: MySQLStore, database: Data
     assert rows(store, "t") == ((2, 7, None, 14), (3, 8, None, 16))
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE words SET text = 'ANN' WHERE word = 'a'",
+        "UPDATE words SET text = NULL",
+        "UPDATE words SET word = 'A' WHERE word = 'a'",
+        "UPDATE words SET number = 3 - number WHERE number < 3",
+        "UPDATE words SET seen = '2020-01-01 00:00:00.000001'",
+        "DELETE FROM words",
+        "INSERT INTO words VALUES ('d', 1, 4, 'new', NULL)",
+        "UPDATE measures SET value = value + 1e-9",
+        "UPDATE loose SET n = 3",
+        "DELETE FROM loose LIMIT 1",
+    ],
+)
+def test_whatever_differs_comes_back(database: Database, change: str) -> None:
+    database.run(
+        "CREATE TABLE words (word VARCHAR(9), part INT, number INT, text TEXT,"
+        " seen DATETIME(6), PRIMARY KEY (word, part))",
+        "CREATE TABLE measures (id INT PRIMARY KEY, value DOUBLE)",
+        "CREATE TABLE loose (n INT)",
+        "INSERT INTO words VALUES ('a', 1, 1, 'ann', NULL), ('b', 1, 2, NULL, '2020-01-01'), ('b', 2, 3, 'bob', NULL)",
+        "INSERT INTO measures VALUES (1, 0.1), (2, 0.2)",
+        "INSERT INTO loose VALUES (1), (1), (2)",
+    )
+    store = MySQLStore({**ACCESS, "database": database.name})
+    store.capture()
+    before = store.snapshot()
+    database.run(change)
+    assert not store.snapshot().same_as(before)
+    held = store.hold()
+    store.restore()
+    assert store.snapshot().same_as(before)
+    store.put_back(held)
+    assert not store.snapshot().same_as(before)
+    store.restore()
+    assert store.snapshot().same_as(before)
+    store.close()
+
+
 def test_what_the_servers_clock_gave_is_no_difference(store: MySQLStore, database: Database) -> None:
     database.run("UPDATE t SET at = NOW(6)")
     assert rows(store, "t") == ((1, 10, "(server time)", 20),)

@@ -13,6 +13,7 @@ from jobchaos.stores.mysql_driver import Session
 from jobchaos.stores.mysql_layout import MySQLTable, read_layout
 from jobchaos.stores.mysql_shadow import MySQLShadow
 from jobchaos.stores.safety import require_test_database
+from jobchaos.stores.written_tables import WrittenTables
 
 _ROUNDS = 4  # until tables whose triggers write to each other are as they were
 
@@ -60,16 +61,25 @@ class MySQLStore(BaseStore):
         self._tables: dict[str, MySQLTable] = {}
         self._versions: dict[tuple[str, Mark], int] = {}
         self._contents: dict[tuple[str, Mark], Table] = {}
+        self._snapshots: dict[tuple[tuple[str, Mark], ...], Snapshot] = {}
+        self._written = WrittenTables()
+        self._has_triggers = False
 
     def covers(self, resource: str) -> bool:
         """See `Store.covers`."""
         return resource == self._resource or resource.startswith(f"{self._resource}/")
+
+    def announce(self, resource: str) -> None:
+        """See `Store.announce`: tables that are about to be written to."""
+        name = resource[len(self._resource) + 1 :].partition("/")[0]
+        self._written.add([name] if name in self._tables else self._tables if name else ())
 
     def capture(self) -> None:
         """See `Store.capture`."""
         require_test_database(self._database, self._host, self._allow)
         self._since = str(self._session.run("SELECT NOW(6)")[0][0])
         self._tables = read_layout(self._session.run)
+        self._has_triggers = bool(self._session.run(_TRIGGERS))
         self._shadow.open(self._database)
         self._session.loss = (
             "What the job has changed by then stays so, but for what a transaction of its own has undone; the rows "
@@ -111,6 +121,8 @@ class MySQLStore(BaseStore):
                 [(self._tables[name], self._versions.get((name, held.marks[name]))) for name in differing],
                 {name: held.marks[name].next_number for name in differing},
             )
+            if not self._has_triggers:
+                return
         raise UsageError(
             f"{self.name}: triggers change what is put back into {', '.join(differing)}, and cannot be turned off. "
             "Drop the triggers in the test, or name the state by hand: FunctionStore(snapshot=..., reset=...)"
@@ -118,7 +130,12 @@ class MySQLStore(BaseStore):
 
     def snapshot(self) -> Snapshot:
         """See `Store.snapshot`."""
-        return Snapshot({name: self._content(name, mark) for name, mark in self._look().marks.items()})
+        marks = self._look().marks
+        key = tuple(marks.items())
+        known = self._snapshots.get(key)
+        if known is None:
+            known = self._snapshots[key] = Snapshot({name: self._content(name, mark) for name, mark in key})
+        return known
 
     def close(self) -> None:
         """See `Store.close`."""
@@ -142,15 +159,20 @@ class MySQLStore(BaseStore):
 
     def _look(self) -> Held:
         """What tells the present state from others."""
-        if not self._tables:
-            return Held({})
-        names = ", ".join(table.path for table in self._tables.values())
-        counts = ", ".join(f"(SELECT COUNT(*) FROM {table.path})" for table in self._tables.values())
-        checksums = [checksum for _, checksum in self._session.run(f"CHECKSUM TABLE {names}")]
-        (rows,) = self._session.run(f"SELECT {counts}")
-        numbers = dict(self._session.run(_NUMBERS)) if any(table.numbers for table in self._tables.values()) else {}
-        marks = zip(self._tables, rows, checksums, strict=True)
-        return Held({name: Mark(count, checksum or 0, numbers.get(name)) for name, count, checksum in marks})
+        known: Mapping[str, Mark] = self._initial.marks if self._initial else {}
+        names = self._written.for_next_look(self._tables, known)
+        if not names:
+            return Held(known)
+        tables = [self._tables[name] for name in names]
+        paths = ", ".join(table.path for table in tables)
+        counts = ", ".join(f"(SELECT COUNT(*) FROM {table.path})" for table in tables)
+        asked = [f"CHECKSUM TABLE {paths}", f"SELECT {counts}", *[_NUMBERS] * any(table.numbers for table in tables)]
+        checksums, (rows,), *numbered = self._session.each("; ".join(asked))
+        numbers: dict[str, int] = dict(*numbered)
+        marks = zip(names, rows, (checksum for _, checksum in checksums), strict=True)
+        found = {name: Mark(count, checksum or 0, numbers.get(name)) for name, count, checksum in marks}
+        self._written.add(name for name, mark in found.items() if known and mark != known[name])
+        return Held({name: found.get(name) or known[name] for name in self._tables})
 
     def _content(self, name: str, mark: Mark) -> Table:
         known = self._contents.get((name, mark))
@@ -170,6 +192,7 @@ class MySQLStore(BaseStore):
         return known
 
 
+_TRIGGERS = "SELECT 1 FROM information_schema.triggers WHERE trigger_schema = DATABASE() LIMIT 1"
 _NUMBERS = (
     "SELECT table_name, auto_increment FROM information_schema.tables "
     "WHERE table_schema = DATABASE() AND auto_increment IS NOT NULL"

@@ -38,7 +38,11 @@ class Session:
         self._require_version(str(self.run("SELECT VERSION()")[0][0]))
 
     def run(self, sql: str) -> Sequence[tuple[Any, ...]]:
-        """Run statements, separated by `;`; return the rows of the first that has any.
+        """Run statements, separated by `;`; return the rows of the first that has any. See `each`."""
+        return next((rows for rows in self.each(sql) if rows), ())
+
+    def each(self, sql: str) -> list[Sequence[tuple[Any, ...]]]:
+        """Run statements, separated by `;`, at once; return the rows of each.
 
         Raises:
             LossError: If the server is gone, and does not come back.
@@ -63,15 +67,15 @@ class Session:
             cursor.execute(_MODES)
         return connection
 
-    def _run(self, sql: str) -> Sequence[tuple[Any, ...]]:
+    def _run(self, sql: str) -> list[Sequence[tuple[Any, ...]]]:
         with self._connection.cursor() as cursor:
             cursor.execute(sql)
-            rows: Sequence[tuple[Any, ...]] = cursor.fetchall()
+            found = [cursor.fetchall()]
             while cursor.nextset():
-                rows = rows or cursor.fetchall()
-        return rows
+                found.append(cursor.fetchall())
+        return found
 
-    def _again(self, sql: str, error: Exception) -> Sequence[tuple[Any, ...]]:
+    def _again(self, sql: str, error: Exception) -> list[Sequence[tuple[Any, ...]]]:
         """The server has ended this session only, or was started anew."""
         try:
             self._connection = self._connected()

@@ -15,7 +15,8 @@ SERVER_TIME = "(server time)"
 """Stands for what the server's own clock gave since the capture: it is another value in each run."""
 
 _COLUMNS = """
-SELECT c.table_name, c.column_name, c.data_type, c.extra FROM information_schema.columns c
+SELECT c.table_name, c.column_name, c.data_type, c.extra, coalesce(c.character_octet_length, 0)
+FROM information_schema.columns c
 JOIN information_schema.tables t ON t.table_schema = c.table_schema AND t.table_name = c.table_name
 WHERE c.table_schema = DATABASE() AND t.table_type = 'BASE TABLE' ORDER BY c.table_name, c.ordinal_position
 """
@@ -24,6 +25,15 @@ SELECT table_name, column_name, constraint_name = 'PRIMARY', referenced_table_na
 FROM information_schema.key_column_usage WHERE table_schema = DATABASE() ORDER BY table_name, ordinal_position
 """
 _TIMES = ("datetime", "timestamp")
+_TEXTS = frozenset(("char", "varchar", "enum", "set", "tinytext", "text", "mediumtext", "longtext"))
+_EXACT = frozenset(
+    (
+        *("tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "year", "date", "time", *_TIMES),
+        *("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"),
+    )
+)
+"""Types whose values are the same if the server says that they are equal; of texts, if their bytes are."""
+_WIDEST = 3000  # bytes of a key; with the number of a version it must not exceed InnoDB's 3072
 _PLAIN = frozenset(
     (
         *("tinyint", "smallint", "mediumint", "int", "bigint", "float", "double", "year", "bit", "geometry", "point"),
@@ -42,12 +52,14 @@ class MySQLColumn:
         type: The name of its type, without parameters.
         computed: Whether it is made from others.
         generated: Whether the server counts its values up.
+        width: Most bytes of a text.
     """
 
     name: str
     type: str
     computed: bool
     generated: bool
+    width: int = 0
 
     def compared(self, since: str) -> str:
         """What of it is compared, in SQL.
@@ -62,6 +74,16 @@ class MySQLColumn:
             lately = f"{name} BETWEEN '{since[:19]}' AND NOW(6)"
             return f"CASE WHEN {lately} THEN '{SERVER_TIME}' ELSE CAST({name} AS CHAR) END"
         return f"CAST({name} AS CHAR)"
+
+    def same(self, one: str, other: str) -> str:
+        """Whether two tables have the very same there, in SQL.
+
+        Args:
+            one: What SQL calls the first.
+            other: What it calls the second.
+        """
+        cells = f"{one}.{quoted(self.name)}", f"{other}.{quoted(self.name)}"
+        return " <=> ".join(f"BINARY {cell}" if self.type in _TEXTS else cell for cell in cells)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +111,14 @@ class MySQLTable:
         return any(column.generated for column in self.columns)
 
     @property
+    def tells_rows_apart(self) -> bool:
+        """Whether single rows can be found by their key, and told to be the same."""
+        key = [column for column in self.columns if column.name in self.empty.key]
+        is_exact = all(column.type in _EXACT or column.type in _TEXTS for column in self.columns)
+        is_kept = not any(column.computed for column in key) and sum(column.width for column in key) <= _WIDEST
+        return bool(key) and is_exact and is_kept
+
+    @property
     def stored(self) -> str:
         """The columns that are put back, in SQL."""
         return ", ".join(quoted(column.name) for column in self.columns if not column.computed)
@@ -101,11 +131,10 @@ def read_layout(query: Query) -> dict[str, MySQLTable]:
         query: Runs a query on it.
     """
     columns: dict[str, list[MySQLColumn]] = defaultdict(list)
-    for table, name, kind, extra in query(_COLUMNS):
+    for table, name, kind, extra, width in query(_COLUMNS):
         text = extra.lower()
-        columns[table].append(
-            MySQLColumn(name, kind.lower(), "generated" in text and "default" not in text, "auto_increment" in text)
-        )
+        computed = "generated" in text and "default" not in text
+        columns[table].append(MySQLColumn(name, kind.lower(), computed, "auto_increment" in text, int(width)))
     keys: dict[str, list[str]] = defaultdict(list)
     references: dict[str, dict[str, tuple[str, str]]] = defaultdict(dict)
     for table, name, primary, target, column in query(_KEYS):

@@ -14,10 +14,10 @@ from jobchaos.stores.postgres_layout import LaidTable, PostgresLayout, quoted, r
 from jobchaos.stores.postgres_session import ChangedError, PostgresSession, code_of
 from jobchaos.stores.postgres_shadow import PostgresShadow
 from jobchaos.stores.safety import require_test_database
+from jobchaos.stores.written_tables import UNKNOWN, WrittenTables
 
 _OLDEST = 120_000
 _FORBIDDEN = "42501"
-_ALWAYS = 4  # snapshots for which all tables are read, and not just those that the job is known to write to
 
 
 class Mark(NamedTuple):
@@ -64,9 +64,8 @@ class PostgresStore(BaseStore):
         self._versions: dict[tuple[str, Mark], int] = {}
         self._contents: dict[tuple[str, Mark, object], Table] = {}
         self._snapshots: dict[tuple[object, ...], Snapshot] = {}
-        self._written: set[str] = set()
+        self._written = WrittenTables()
         self._schema_moves = False
-        self._looks = 0
 
     def covers(self, resource: str) -> bool:
         """See `Store.covers`."""
@@ -76,9 +75,9 @@ class PostgresStore(BaseStore):
         """See `Store.announce`: tables that are about to be written to."""
         name = resource[len(self._resource) + 1 :].partition("/")[0]
         if name in self._layout.tables:
-            self._written.add(name)
-        elif name == "@unknown":
-            self._written |= set(self._layout.tables)
+            self._written.add([name])
+        elif name == UNKNOWN:
+            self._written.add(self._layout.tables)
             self._schema_moves = True
 
     def capture(self) -> None:
@@ -206,21 +205,15 @@ class PostgresStore(BaseStore):
             return self._marks()
 
     def _marks(self) -> Held:
-        self._looks += 1
         known, tables, sequences = self._initial, self._layout.tables, self._layout.sequences
-        everything = self._looks <= _ALWAYS or self._looks & (self._looks - 1) == 0
-        names = [
-            name
-            for name in tables
-            if known is None or everything or name in self._written | (tables.keys() - known.marks)
-        ]
+        names = self._written.for_next_look(tables, known.marks if known else ())
         parts = [self._marking(tables[name]) for name in names]
         parts += [f"SELECT '{_literal(name)}', last_value, is_called::text FROM {name}" for name in sequences]
         rows = self._session.run(" UNION ALL ".join(parts)) if parts else []
         found = {name: Mark(count, mark) for name, count, mark in rows[: len(names)]}
         marks = found
         if known is not None:
-            self._written |= {name for name, mark in found.items() if mark != known.marks.get(name)}
+            self._written.add(name for name, mark in found.items() if mark != known.marks.get(name))
             marks = {name: found[name] if name in found else known.marks[name] for name in self._layout.tables}
         values = {name: (value, called == "true") for name, value, called in rows[len(names) :]}
         return Held(marks, values, {name: table.shape for name, table in self._layout.tables.items()})
