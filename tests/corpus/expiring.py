@@ -110,6 +110,29 @@ def keeps_its_lease() -> None:
             db.execute(f"INSERT INTO payments (order_id) SELECT 7 WHERE {STILL_OURS}")
 
 
+def takes_its_lease_by_the_databases_clock() -> None:
+    with site.connect() as db:
+        sql = "UPDATE leases SET expires = unixepoch() + 60 WHERE name = 'order 7' AND expires < unixepoch()"
+        if not db.execute(sql).rowcount:
+            raise BusyError
+        if not is_paid(db):
+            db.execute("INSERT INTO payments (order_id) VALUES (7)")
+        db.execute("UPDATE leases SET expires = 0 WHERE name = 'order 7'")
+
+
+def claims_what_was_claimed_long_ago_in_the_database() -> None:
+    with site.connect() as db:
+        if db.execute("SELECT status FROM orders WHERE id = 7").fetchone()[0] == "done":
+            return
+        sql = "status = 'new' OR updated_at < datetime('now', '-5 minutes')"
+        if not db.execute(f"UPDATE orders SET status = 'doing', updated_at = CURRENT_TIMESTAMP WHERE {sql}").rowcount:
+            raise BusyError
+        db.execute("BEGIN IMMEDIATE")
+        db.execute("INSERT INTO payments (order_id) VALUES (7)")
+        db.execute("UPDATE orders SET status = 'done', updated_at = NULL WHERE id = 7")
+        db.execute("COMMIT")
+
+
 STILL_OURS = "NOT EXISTS (SELECT 1 FROM payments)"
 
 EXPIRING = [
@@ -119,6 +142,8 @@ EXPIRING = [
     Broken(declares_a_lease_that_no_probe_sees, {"JC612": "A2 +181s B A"}),
     Broken(looks_how_old_a_claim_is, {"JC603": "A5 +3601s B A"}),
     Broken(keeps_its_lease, {"JC614": "A A"}),
+    Broken(takes_its_lease_by_the_databases_clock, {"JC612": "A2 +61s B A"}),
+    Broken(claims_what_was_claimed_long_ago_in_the_database, {"JC612": "A2 +301s B A"}),
 ]
 
 
@@ -208,6 +233,22 @@ def does_something_else_when_it_is_late() -> None:
         db.execute("UPDATE orders SET status = ?, updated_at = ? WHERE id = 7 AND status = 'new'", (status, due))
 
 
+def checks_its_token_by_the_databases_clock() -> None:
+    with site.connect() as db:
+        row = db.execute(
+            "UPDATE leases SET expires = unixepoch() + 60, token = token + 1 "
+            "WHERE name = 'order 7' AND expires < unixepoch() RETURNING token"
+        ).fetchone()
+        if row is None:
+            raise BusyError
+        db.execute(
+            "INSERT INTO payments (order_id) SELECT 7 WHERE NOT EXISTS (SELECT 1 FROM payments) "
+            "AND EXISTS (SELECT 1 FROM leases WHERE name = 'order 7' AND token = ? AND expires > unixepoch())",
+            row,
+        )
+        db.execute("UPDATE leases SET expires = 0 WHERE name = 'order 7' AND token = ?", row)
+
+
 BEGINNING = 1_900_000_000
 
 UNHURRIED: list[Callable[[], Any]] = [
@@ -218,4 +259,5 @@ UNHURRIED: list[Callable[[], Any]] = [
     waits_until_the_lease_is_free,
     lets_its_lease_run_out_on_purpose,
     does_something_else_when_it_is_late,
+    checks_its_token_by_the_databases_clock,
 ]

@@ -65,6 +65,7 @@ class SQLiteProbe(BaseProbe):
             connection.release()
         for database in self._databases.values():
             database.catalog.close()
+            database.clock.close()
         self._databases.clear()
         self._control = None
 
@@ -137,7 +138,7 @@ class SQLiteProbe(BaseProbe):
         connection = cast("ProbedConnection", _connect(database, timeout=timeout if self._outside else 0, **options))
         keeps_journal = self._dies or self._outside
         known = self._database(base, name, uri=bool(options.get("uri")))
-        connection.attach(known, timeout, same_thread, keeps_journal=keeps_journal)
+        connection.attach(known, timeout, same_thread, keeps_journal=keeps_journal, keeps_time=self._outside)
         connection.is_quiet = is_setting_up()
         self._connections.add(connection)
         return connection

@@ -45,7 +45,9 @@ class ProbedConnection(CommitsInC):
     is_closed = False
     is_quiet = False  # while a library prepares it
 
-    def attach(self, database: Database, timeout: float, same_thread: bool, *, keeps_journal: bool) -> None:
+    def attach(
+        self, database: Database, timeout: float, same_thread: bool, *, keeps_journal: bool, keeps_time: bool
+    ) -> None:
         """Make it a controlled connection.
 
         Args:
@@ -53,16 +55,20 @@ class ProbedConnection(CommitsInC):
             timeout: Seconds for which the job wants to wait for locks.
             same_thread: Whether the job wants sqlite3's check that only one thread uses it.
             keeps_journal: Whether the worker may really die, so that somebody else has to roll back.
+            keeps_time: Whether all see real time.
         """
         self.database = database
         self.timeout = timeout
         self.owner = threading.get_ident() if same_thread else None
         self.pending: dict[Touch, None] = {}
+        self.told: list[Any] = []  # moments that the current statement has made from the present one
         self.cursors: list[weakref.ref[sqlite3.Cursor]] = []  # a WeakSet takes as long as half a statement
         self.kept = KeptLocks(database.locks)
         self.last_worker = database.control.current()
         self.hurry = Hurry(self._unseen, keeps_journal=keeps_journal)
         database.catalog.reconsider()
+        if not keeps_time:
+            database.clock.show_on(self, self.told)
 
     def __del__(self) -> None:
         # From 3.13 on, sqlite3's own finalizer warns of a connection that nobody has closed. The dead cannot, and who
@@ -118,6 +124,7 @@ class ProbedConnection(CommitsInC):
         """
         assert self.database is not None  # noqa: S101 - there is no worker without one
         parameters = calls[0] if calls else ()
+        self.told.clear()
         statement = self.statement = self.database.catalog.statement(sql, parameters)
         if statement.verb == "ROLLBACK":
             return self._undo(call)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from jobchaos.core.ports import Pending, Worker
+from jobchaos.probes.sqlite_clock import moments_of
 from jobchaos.probes.stated_times import note_times
 from jobchaos.probes.statement import first_word, label, split_script
 
@@ -136,11 +137,13 @@ class ProbedCursor(sqlite3.Cursor):
         self, connection: ProbedConnection, worker: Worker, sql: str, calls: Sequence[Any], changed: int
     ) -> None:
         statement = connection.statement
-        if changed <= 0 and not any(calls):  # no values, and nothing is given back: most queries
+        told = connection.told
+        if changed <= 0 and not told and not any(calls):  # no values, and nothing is given back: most queries
             return
         if statement is not None and connection.database is not None and statement.verb not in _NO_VALUES:
             clock = connection.database.control.clock
-            note_times(worker, clock, sql, calls, statement.touches_of(calls), changed)
+            stated = (*calls, moments_of(sql, told)) if told else calls
+            note_times(worker, clock, sql, stated, statement.touches_of(calls), changed)
 
     def _exhausted(self) -> None:
         if self._open:

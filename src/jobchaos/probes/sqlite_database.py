@@ -10,6 +10,7 @@ from typing import TypeVar
 from jobchaos.core.hang import SECOND, Hang
 from jobchaos.core.ports import Control, Worker
 from jobchaos.probes.sqlite_catalog import Catalog
+from jobchaos.probes.sqlite_clock import SQLiteClock
 from jobchaos.probes.sqlite_locks import SQLiteLocks
 
 T = TypeVar("T")
@@ -25,6 +26,7 @@ class Database:
         catalog: Knows the statements.
         locks: Its locks, as resources.
         levels: Levels of isolation at which transactions have used it.
+        clock: Shows its connections virtual time.
     """
 
     control: Control
@@ -32,6 +34,7 @@ class Database:
     catalog: Catalog
     locks: SQLiteLocks
     levels: set[str] = field(default_factory=set)
+    clock: SQLiteClock = field(default_factory=SQLiteClock)
 
     def worker(self, last: Worker | None) -> Worker | None:
         """The worker of the calling thread. One that a connection has not met yet announces what it is going to touch.
