@@ -50,8 +50,9 @@ def new_postgres(postgres_server: str) -> Iterator[Create]:
         with psycopg.connect(postgres_server, autocommit=True) as connection:
             connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
             connection.execute(f'CREATE DATABASE "{name}"')
+            connection.execute(f'ALTER DATABASE "{name}" SET statement_timeout = 30000')  # or all jobs might hang
         made.append(name)
-        return psycopg.conninfo.make_conninfo(postgres_server, dbname=name)
+        return psycopg.conninfo.make_conninfo(postgres_server, dbname=name, connect_timeout=10)
 
     yield create
     with psycopg.connect(postgres_server, autocommit=True) as connection:

@@ -85,7 +85,7 @@ def test_tasks_of_one_coroutine_may_wait_for_each_other(dsn: str) -> None:
 
 @pytest.mark.parametrize("driver", ["psycopg", "psycopg2"])
 def test_an_engines_pool_is_watched(dsn: str, driver: str) -> None:
-    engine = sa.create_engine(sa.make_url(dsn_url(dsn, driver)))
+    engine = sa.create_engine(sa.make_url(dsn_url(dsn, driver)), connect_args={"connect_timeout": 10})
     users = sa.table("users", sa.column("id"), sa.column("points"))
 
     def adds() -> None:
@@ -150,15 +150,16 @@ def test_cursors_in_the_server_copy_and_many_are_steps(dsn: str) -> None:
 
 def test_a_lock_timeout_passes_in_virtual_time(dsn: str) -> None:
     waited: list[str] = []
+    options = "-c statement_timeout=0 -c lock_timeout=3600000"
 
     def job() -> None:
-        with psycopg.connect(dsn, options="-c lock_timeout=3600000") as db:
+        with psycopg.connect(dsn, options=options) as db:
             try:
                 db.execute("UPDATE users SET points = 1 WHERE id = 1")
             except psycopg.errors.LockNotAvailable as error:
                 waited.append(str(error))
                 raise
-            with psycopg.connect(dsn, options="-c lock_timeout=3600000", autocommit=True) as other:
+            with psycopg.connect(dsn, options=options, autocommit=True) as other:
                 try:
                     other.execute("UPDATE users SET points = 1 WHERE id = 1")
                 except psycopg.errors.LockNotAvailable as error:
@@ -171,7 +172,8 @@ def test_a_lock_timeout_passes_in_virtual_time(dsn: str) -> None:
 
 def test_who_waits_for_himself_waits_for_ever(dsn: str) -> None:
     def job() -> None:
-        with psycopg.connect(dsn) as db, psycopg.connect(dsn) as other:
+        unlimited = "-c statement_timeout=0"
+        with psycopg.connect(dsn, options=unlimited) as db, psycopg.connect(dsn, options=unlimited) as other:
             db.execute("UPDATE users SET points = 1 WHERE id = 1")
             other.execute("UPDATE users SET points = 2 WHERE id = 1")
 

@@ -26,14 +26,15 @@ class Hang:
         failure: Makes the error that the driver raises then; None if the call just returns without success.
         advice: What to write to set the timeout: `requests.post(..., timeout=...)`.
         waits_for: `connection`: nothing can have been applied. `answer`: the far side may have done it, and its answer
-            is late. `lock`: the wait is for one's turn; its holder is somebody who does the same.
+            is late. `work`: the far side is at it, and takes it back when it is given up, so no answer is late. `lock`:
+            the wait is for one's turn; its holder is somebody who does the same.
     """
 
     far: str
     timeout: float | None
     failure: Callable[[], Exception] | None
     advice: str
-    waits_for: Literal["connection", "answer", "lock"] = "answer"
+    waits_for: Literal["connection", "answer", "work", "lock"] = "answer"
 
     @property
     def nanoseconds(self) -> int | None:

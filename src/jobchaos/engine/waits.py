@@ -151,8 +151,8 @@ class Waits:
             self.is_silent = self._open is not None
             return Fault.HANG
         self.is_late = self.is_late or fault is Fault.LATE
-        slow = self._is_slow and bool(expected.timeout) and expected.waits_for != "lock"
-        return fault or (Fault.SLOW if slow else None)
+        is_slow = self._is_slow and expected.waits_for != "lock"
+        return fault or (Fault.SLOW if is_slow else None)  # whose timeout may be set only when it is read
 
     def _is_silent(self, expected: Hang) -> bool:
         """Whether somebody who has not answered is waited for again. Who has not may still accept connections."""

@@ -18,7 +18,9 @@ from jobchaos.core.address import Address
 from jobchaos.core.ports import Control, Worker
 from jobchaos.errors import UsageError
 from jobchaos.probes.isolation_gaps import Scratch
+from jobchaos.probes.postgres_connecting import Connecting, awaiting_to_connect, waiting_to_connect
 from jobchaos.probes.postgres_monitor import PostgresMonitor, postgres_scratch
+from jobchaos.probes.psycopg_silence import endured
 from jobchaos.probes.psycopg_texts import answer_of, parameters_of, shown
 from jobchaos.probes.psycopg_waits import awaiting, waiting
 from jobchaos.probes.server_probe import ServerProbe
@@ -64,6 +66,7 @@ class PsycopgProbe(ServerProbe):
         for kind, wait in ((psycopg.Connection, waiting), (psycopg.AsyncConnection, awaiting)):
             self.patches.set(kind, "wait", wait(vars(kind)["wait"], self.session))
         self._watch_close(psycopg.Connection, psycopg.AsyncConnection)
+        self._watch_connect(BaseConnection)
 
     # --- see ServerProbe ---------------------------------------------------------------------------------------------
 
@@ -83,9 +86,11 @@ class PsycopgProbe(ServerProbe):
         """See `ServerProbe.monitor`."""
         import psycopg
 
-        return PostgresMonitor(
-            lambda: self.marked_ours(psycopg.connect(address.access, autocommit=True, application_name="jobchaos"))
-        )
+        def connect() -> Any:
+            with self.hidden():
+                return psycopg.connect(address.access, autocommit=True, application_name="jobchaos")
+
+        return PostgresMonitor(lambda: self.marked_ours(connect()))
 
     def scratch(self, address: Address) -> Scratch:
         """See `ServerProbe.scratch`."""
@@ -155,6 +160,21 @@ class PsycopgProbe(ServerProbe):
 
         original = self.patches.set(owner, name, watched)
 
+    def _watch_connect(self, owner: type[Any]) -> None:
+        from psycopg import waiting as waits
+
+        original: Any = vars(owner)["_connect_gen"].__func__
+
+        def connect_gen(kind: type[Any], /, conninfo: str = "", **kwargs: Any) -> Connecting:
+            return Connecting(original(kind, conninfo, **kwargs), conninfo)
+
+        self.patches.set(owner, "_connect_gen", classmethod(connect_gen))
+        for name, wait in (("wait_conn", waiting_to_connect), ("wait_conn_async", awaiting_to_connect)):
+            self.patches.set(waits, name, wait(getattr(waits, name), self._worker))
+
+    def _worker(self) -> Worker | None:
+        return None if self.control is None else self.control.current()
+
     def _watch_close(self, blocking: type[Any], awaited: type[Any]) -> None:
         def closed(connection: Any) -> None:
             plain(connection)
@@ -191,6 +211,8 @@ def _step(
         broken=status == _IN_ERROR,
         failure=lambda: _lost(pgconn),
     )
+    if pending is not None:
+        run = yield from endured(worker, session, pending, connection, run)
     try:
         result = yield from run()
     except Error as error:

@@ -7,6 +7,7 @@ wait callback, which all of its waiting passes, looks from time to time at why t
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import select
 import socket
@@ -15,20 +16,23 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from jobchaos.core.address import Address
-from jobchaos.core.ports import Control
+from jobchaos.core.ports import Control, Pending, Worker
 from jobchaos.probes.bindings import Bindings
 from jobchaos.probes.isolation_gaps import Scratch
+from jobchaos.probes.postgres_connecting import connect_by_psycopg2
 from jobchaos.probes.postgres_monitor import PostgresMonitor, postgres_scratch
 from jobchaos.probes.psycopg2_connection import BEGINNINGS, probed_connection, raw
 from jobchaos.probes.server_database import SOON
 from jobchaos.probes.server_probe import ServerProbe
 from jobchaos.probes.server_session import ServerSession
+from jobchaos.probes.server_silence import GIVE_UP
 from jobchaos.probes.statement import label
 
 T = TypeVar("T")
 _poll = select.poll
 _OK, _READ, _WRITE = 0, 1, 2  # psycopg2.extensions.POLL_*
 _IDLE, _IN_ERROR, _UNKNOWN = 0, 3, 4  # psycopg2.extensions.TRANSACTION_STATUS_*
+_ADVICE = 'statement_timeout, as in psycopg2.connect(..., options="-c statement_timeout=...") in milliseconds'
 _UNSEEN = (
     "uses a psycopg2 connection that was opened before the check, or through a reference to psycopg2.connect that "
     "could not be replaced; let the job call psycopg2.connect"
@@ -158,6 +162,8 @@ class Psycopg2Probe(ServerProbe):
             broken=status == _IN_ERROR,
             failure=lambda: _lost(connection),
         )
+        if pending is not None:
+            call = _endured(worker, session, pending, connection, call)
         try:
             result = call()
         except Error as error:
@@ -192,6 +198,7 @@ class Psycopg2Probe(ServerProbe):
         worker = None if self.control is None else self.control.current()
         if worker is None or kwargs.get("async") or kwargs.get("async_"):
             return self._genuine(dsn, connection_factory, cursor_factory, **kwargs)
+        connect_by_psycopg2(worker, dsn, kwargs)
         connection = self._genuine(dsn, probed_connection(connection_factory), cursor_factory, **kwargs)
         connection.probe = self
         return connection
@@ -221,6 +228,24 @@ _GIVEN_UP = {"deadlock": ("DeadlockDetected", "40P01"), "lock timeout": ("LockNo
 def _is_open(connection: Any) -> bool:
     """False while it connects."""
     return int(connection.status) != 0
+
+
+def _endured(
+    worker: Worker, session: ServerSession, pending: Pending, connection: Any, call: Callable[[], T]
+) -> Callable[[], T]:
+    """Wait for as long as the schedule lets a statement hang; return what is to be run then."""
+    silence = session.silence(worker, _ADVICE)
+    if silence is None:
+        return call
+    try:
+        silence.endure(worker)
+    except BaseException as error:  # death
+        pending.failed(error)
+        raise
+    if silence.is_slow:
+        return call
+    session.give_up_for(silence)
+    return functools.partial(raw("cursor")(connection).execute, GIVE_UP)
 
 
 def _lost(connection: Any) -> Exception:

@@ -8,8 +8,10 @@ from collections.abc import Callable, Coroutine, Generator
 from typing import Any
 
 from jobchaos.core.ports import Worker
+from jobchaos.probes.enduring import endure
 from jobchaos.probes.server_database import SOON
 from jobchaos.probes.server_session import ServerSession
+from jobchaos.probes.server_silence import Silence
 
 _PAUSE = 0.01  # virtual seconds between two looks at a lock of another task
 _poll = select.poll
@@ -31,12 +33,20 @@ def waiting(original: Callable[..., Any], find: Find) -> Callable[..., Any]:
         found = find(connection)
         if found is None:
             return original(connection, gen, *args, **kwargs)
+        worker, _ = found
         rounds = _rounds(gen, connection, *found)
+        error: BaseException | None = None
         while True:
             try:
-                next(rounds)
+                waits = next(rounds) if error is None else rounds.throw(error)
             except StopIteration as end:
                 return end.value
+            error = None
+            if isinstance(waits, Silence):
+                try:
+                    waits.endure(worker)
+                except BaseException as caught:  # noqa: BLE001 - death: whoever waits for the answer meets it
+                    error = caught
 
     return wait
 
@@ -49,22 +59,27 @@ def awaiting(original: Callable[..., Any], find: Find) -> Callable[..., Coroutin
         if found is None:
             return await original(connection, gen, *args, **kwargs)
         rounds = _rounds(gen, connection, *found, alone=False)
+        error: BaseException | None = None
         while True:
             try:
-                waits = next(rounds)
+                waits = next(rounds) if error is None else rounds.throw(error)
             except StopIteration as end:
                 return end.value
-            await asyncio.sleep(_PAUSE if waits else 0)
+            error = None
+            try:
+                await (endure(waits.hang) if isinstance(waits, Silence) else asyncio.sleep(_PAUSE if waits else 0))
+            except BaseException as caught:  # noqa: BLE001 - the job's own timers: likewise
+                error = caught
 
     return wait
 
 
 def _rounds(
     gen: Any, connection: Any, worker: Worker, session: ServerSession, *, alone: bool = True
-) -> Generator[bool, None, Any]:
+) -> Generator[bool | Silence, None, Any]:
     """Run one of psycopg's generators to its end; come back from time to time while there is no answer.
 
-    What comes back is whether another task of the same worker has to go on first.
+    What comes back is whether another task of the same worker has to go on first; or that there will be none.
     """
     poll = _poll()
     registered, patience = 0, session.patience
@@ -72,6 +87,14 @@ def _rounds(
         wanted = next(gen)
         number = connection.pgconn.socket
         while True:
+            if isinstance(wanted, Silence):
+                try:
+                    yield wanted
+                except BaseException as error:  # noqa: BLE001 - whatever has ended the wait
+                    wanted = gen.throw(error)
+                else:
+                    wanted = gen.send(None)
+                continue
             events = _WANTED[int(wanted)]
             if events != registered:
                 poll.register(number, events)

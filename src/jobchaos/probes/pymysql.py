@@ -98,8 +98,7 @@ class PyMySQLProbe(ServerProbe):
 
     def monitor(self, address: Address) -> MySQLMonitor:
         """See `ServerProbe.monitor`."""
-        assert self.control is not None  # noqa: S101 - installed
-        return MySQLMonitor(lambda: self._ours(address, autocommit=True), self.control.hidden)
+        return MySQLMonitor(lambda: self._ours(address, autocommit=True), self.hidden)
 
     def _ours(self, address: Address, **options: Any) -> Any:
         connection = self.marked_ours(self._kind(**address.access, **options, defer_connect=True))
@@ -209,12 +208,12 @@ class PyMySQLProbe(ServerProbe):
     def _settle_in(self, connection: Any, session: ServerSession) -> None:
         """The session's own limit becomes ours, in virtual time."""
         self._ask(connection, session, "SELECT @@innodb_lock_wait_timeout")
-        session.lock_timeout = int(connection._result.rows[0][0]) * 1000  # noqa: SLF001 - where a cursor takes it from
+        session.limits.lock = int(connection._result.rows[0][0]) * 1000  # noqa: SLF001 - where a cursor takes it from
         self._ask(connection, session, _NO_LIMIT)
 
     def _note_limit(self, connection: Any, session: ServerSession, text: str) -> None:
         if first_word(text) == "SET" and (limit := _LIMIT.search(text)):
-            session.lock_timeout = int(limit[1]) * 1000
+            session.limits.lock = int(limit[1]) * 1000
             self._ask(connection, session, _NO_LIMIT)
 
     def _ask(self, connection: Any, session: ServerSession, sql: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import weakref
 from collections import defaultdict
+from contextlib import AbstractContextManager
 from typing import Any
 
 from jobchaos.core.address import Address
@@ -70,6 +71,11 @@ class ServerProbe(BaseProbe, abc.ABC):
         """Where to try what a level of isolation lets happen. Its connections are `marked_ours`."""
 
     # --- for drivers -------------------------------------------------------------------------------------------------
+
+    def hidden(self) -> AbstractContextManager[None]:
+        """See `Control.hidden`."""
+        assert self.control is not None  # noqa: S101 - installed
+        return self.control.hidden()
 
     def marked_ours(self, connection: Any) -> Any:
         """Mark a connection as none of the job's."""

@@ -9,6 +9,8 @@ from typing import Any
 from jobchaos.core.effect import Effect, Mode, Touch
 from jobchaos.core.ports import Pending, Worker
 from jobchaos.probes.server_database import ServerDatabase
+from jobchaos.probes.server_limits import Limits
+from jobchaos.probes.server_silence import Silence, server, silence
 from jobchaos.probes.server_statement import COMMITTING, CONTROLLING, SILENT, UNDOING, ServerStatement
 
 UNKNOWN = "@unknown"
@@ -40,9 +42,9 @@ class ServerSession:
         """Why its statement was cancelled by us: `deadlock`, `lock timeout`, `statement timeout`."""
         self.is_idle = False
         """Whether it was seen to do nothing at the last look around."""
-        self.lock_timeout = database.monitor.defaults.lock_timeout
-        self.statement_timeout = database.monitor.defaults.statement_timeout
-        self._usual_level = database.monitor.defaults.isolation
+        defaults = database.monitor.defaults
+        self.limits = Limits(defaults.lock_timeout, defaults.statement_timeout)
+        self._usual_level = defaults.isolation
         self._level = self._usual_level
         self._pending: dict[Touch, None] = {}
         self._kept: list[tuple[Worker, str]] = []
@@ -51,6 +53,7 @@ class ServerSession:
         self._others: frozenset[int] = frozenset()
         self._since = 0
         self._statement: ServerStatement | None = None
+        self._is_broken = False
         self._touches: tuple[Touch, ...] = ()
         self._locks: tuple[Touch, ...] = ()
 
@@ -91,8 +94,8 @@ class ServerSession:
         """
         self.last_worker = self.database.users[self.number] = worker
         statement = self._statement = self.database.statement(sql)
-        self._note_level(sql, statement)
-        self._touches, self._locks = (), ()
+        self._note_settings(sql, statement)
+        self._touches, self._locks, self._is_broken = (), (), broken
         if statement.verb in UNDOING or statement.verb in SILENT:
             self._others = self.database.waiting_besides(self.number)
             return None
@@ -104,6 +107,25 @@ class ServerSession:
         self._others = self.database.waiting_besides(self.number)
         self._since = self.database.control.clock.now()
         return pending
+
+    def silence(self, worker: Worker, advice: str) -> Silence | None:
+        """Ask whether the statement at whose step the worker stands is answered; None if so.
+
+        Args:
+            worker: Who runs it.
+            advice: What to write to set a limit.
+        """
+        statement = self._statement
+        if statement is None or self._is_broken or statement.verb in CONTROLLING | COMMITTING:
+            return None
+        base = self.database.base
+        host, _, port = base.partition("//")[2].rpartition("/")[0].rpartition(":")
+        lock = self.limits.lock if self._locks and self.limits.lock_is_first else 0
+        return silence(worker, server(host, port), advice, statement=self.limits.statement, lock=(base, lock))
+
+    def give_up_for(self, silence: Silence) -> None:
+        """The server is about to be made to give up its statement: for a lock it would say so, which it cannot here."""
+        self.gave_up = silence.why if silence.why == "lock timeout" else ""
 
     def _effect(
         self, statement: ServerStatement, calls: Sequence[Any], shown: str, *, is_open: bool, is_broken: bool
@@ -162,6 +184,7 @@ class ServerSession:
         self._pending.clear()
         self._has_view = False
         self._level = self._usual_level
+        self.limits.transaction_over()
 
     def over(self) -> None:
         """The session has ended."""
@@ -195,8 +218,7 @@ class ServerSession:
         database.waiting[self.number] = worker
         deadline = self._deadline
         if not worker.wait(f"a lock in {database.base}", deadline, served=True):
-            lock = self.lock_timeout and (not self.statement_timeout or self.lock_timeout <= self.statement_timeout)
-            self._give_up("lock timeout" if lock else "statement timeout")
+            self._give_up("lock timeout" if self.limits.lock_is_first else "statement timeout")
         return False
 
     @property
@@ -214,8 +236,7 @@ class ServerSession:
 
     @property
     def _deadline(self) -> int | None:
-        limits = [limit for limit in (self.lock_timeout, self.statement_timeout) if limit]
-        return self._since + min(limits) * _MILLISECOND if limits else None
+        return self._since + self.limits.first * _MILLISECOND if self.limits.first else None
 
     # --- inside ------------------------------------------------------------------------------------------------------
 
@@ -247,7 +268,9 @@ class ServerSession:
                 worker.let_go(resource)
         self._note_locks()
 
-    def _note_level(self, sql: str, statement: ServerStatement) -> None:
+    def _note_settings(self, sql: str, statement: ServerStatement) -> None:
+        if "timeout" in sql or statement.verb in ("RESET", "DISCARD"):
+            self.limits.read(sql)
         if statement.verb not in ("BEGIN", "START", "SET"):
             return
         level = _LEVEL.search(sql)

@@ -20,6 +20,7 @@ from jobchaos.core.hang import Hang
 from jobchaos.core.ports import Control, Worker
 from jobchaos.core.schedule import Fault
 from jobchaos.probes.base import BaseProbe, Patches
+from jobchaos.probes.exchange import is_faked
 from jobchaos.probes.remedies import remedy
 
 _MOST = 2**16  # bytes to read of an answer that comes too late
@@ -62,7 +63,7 @@ class TransportProbe(BaseProbe):
 
     def _worker(self) -> Worker | None:
         worker = None if self._control is None else self._control.current()
-        return None if worker is None or worker.dead else worker
+        return None if worker is None or worker.dead or is_faked() else worker
 
     def _connecting(self, genuine: Callable[..., Any]) -> Callable[..., Any]:
         async def sock_connect(loop: Any, sock: Any, address: Any) -> Any:
@@ -107,7 +108,7 @@ class TransportProbe(BaseProbe):
                 exchange.fault = Fault.HANG
                 _listen_no_more(transport)
                 return None
-            if exchange is not None and exchange.fault is None:
+            if exchange is not None and exchange.fault in (None, Fault.SLOW):  # its timers are the job's
                 exchange.is_open = False
             return genuine(transport)
 
