@@ -111,6 +111,8 @@ class Exchange:
         self._pending: Pending | None = None
         self.taken = False
         """True once a layer below has seen this very request."""
+        self.is_faked = False
+        """True if it was asked here whether it is answered: no socket need ask, should the fake use one."""
 
     @property
     def begun(self) -> bool:
@@ -168,6 +170,12 @@ class Exchange:
 
 
 _current: ContextVar[Exchange | None] = ContextVar("jobchaos_exchange", default=None)
+
+
+def is_faked() -> bool:
+    """True while a fake is asked, see `Exchange.is_faked`."""
+    exchange = _current.get()
+    return exchange is not None and exchange.is_faked
 
 
 def is_on_its_way(request: Request) -> bool:

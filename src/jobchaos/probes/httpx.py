@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from jobchaos.core.hang import Hang
 from jobchaos.errors import UsageError
+from jobchaos.probes.enduring import endure
 from jobchaos.probes.exchange import Exchange, Request
+from jobchaos.probes.faked import Faked
 from jobchaos.probes.library import LibraryProbe
+from jobchaos.probes.remedies import remedy
 
 if TYPE_CHECKING:
     import httpx
@@ -43,8 +49,13 @@ class HTTPXProbe(LibraryProbe):
                 return genuine(client, request)
             request.read()
             exchange = self._exchange(request)
+            exchange.is_faked = _is_faked(client, request)
             with exchange.travelling():
+                late = _waiting(request, awaited=False).sent(exchange.worker) if exchange.is_faked else None
                 response = genuine(client, request)
+                if late is not None:
+                    response.close()
+                    exchange.worker.time_out(late)
             try:
                 exchange.answered(response.status_code, response.reason_phrase)
             except Exception:
@@ -60,8 +71,14 @@ class HTTPXProbe(LibraryProbe):
                 return await genuine(client, request)  # type: ignore[no-any-return]
             await request.aread()
             exchange = self._exchange(request)
+            exchange.is_faked = _is_faked(client, request)
             with exchange.travelling():
+                waiting = _waiting(request, awaited=True) if exchange.is_faked else None
+                late = None if waiting is None else await waiting.sent_later(exchange.worker)
                 response: httpx.Response = await genuine(client, request)
+                if late is not None:
+                    await response.aclose()
+                    await endure(late)
             try:
                 exchange.answered(response.status_code, response.reason_phrase)
             except Exception:
@@ -90,6 +107,38 @@ class HTTPXProbe(LibraryProbe):
 
 _SEAM = "_send_single_request"
 """The one place that every request passes, and that no fake replaces."""
+
+
+def _is_faked(client: Any, request: httpx.Request) -> bool:
+    """True unless httpx's own transport carries it, at least in the end, and that hands it to httpcore's own pool."""
+    import httpx
+
+    transport = client._transport_for_url(request.url)  # noqa: SLF001 - nothing else tells which it is
+    for kind, method in ((httpx.HTTPTransport, "handle_request"), (httpx.AsyncHTTPTransport, "handle_async_request")):
+        if isinstance(transport, kind):
+            pool = type(transport._pool)  # noqa: SLF001 - which is what fakes replace, or its methods
+            return not (_is_of(getattr(kind, method), "httpx") and _is_of(getattr(pool, method), "httpcore"))
+    return True
+
+
+def _is_of(method: Any, module: str) -> bool:
+    """True if a method is defined in a library."""
+    code = getattr(method, "__code__", None)
+    return code is not None and str(code.co_filename).startswith(os.path.dirname(sys.modules[module].__file__ or ""))
+
+
+def _waiting(request: httpx.Request, *, awaited: bool) -> Faked:
+    """How the genuine transport would wait, and what it would raise: asyncio's timeouts have no text."""
+    import httpx
+
+    seconds = request.extensions.get("timeout", {})
+    text = "" if awaited else "timed out"
+    far = f"host:{request.url.host}:{request.url.port or (443 if request.url.scheme == 'https' else 80)}"
+    advice = remedy("timeout= in the request, or of the client")
+    return Faked(
+        Hang(far, seconds.get("connect"), lambda: httpx.ConnectTimeout(text, request=request), advice, "connection"),
+        Hang(far, seconds.get("read"), lambda: httpx.ReadTimeout(text, request=request), advice, "answer"),
+    )
 
 
 def _failure(request: httpx.Request, *, sent: bool) -> Exception:

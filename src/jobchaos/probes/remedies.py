@@ -22,7 +22,7 @@ _BY_MODULE = {
     "requests": "requests.{function}(..., timeout=...)",
     "socket": "socket.create_connection(..., timeout=...)",
     "aiohttp": "aiohttp.ClientTimeout(total=...)",
-    "httpx": "httpx.AsyncClient(timeout=...)",
+    "httpx": "timeout= in the request, or httpx.Client(timeout=...)",
     "asyncio": "asyncio.timeout(...) or asyncio.wait_for(..., timeout=...) around it",
     "threading": "{function}(timeout=...)",
     "queue": "{function}(timeout=...)",

@@ -21,6 +21,7 @@ from jobchaos.core.hang import Hang
 from jobchaos.core.ports import Control, Worker
 from jobchaos.core.schedule import Fault
 from jobchaos.probes.base import BaseProbe, Patches
+from jobchaos.probes.exchange import is_faked
 from jobchaos.probes.remedies import remedy
 
 _RECEIVING = ("recv", "recv_into", "recvfrom", "recvfrom_into")
@@ -77,7 +78,7 @@ class SocketProbe(BaseProbe):
 
         def method(sock: socket.socket, *args: Any, **kwargs: Any) -> Any:
             worker = None if self._control is None else self._control.current()
-            if worker is None or worker.dead or sock.gettimeout() == 0:  # one that never waits
+            if worker is None or worker.dead or sock.gettimeout() == 0 or is_faked():  # one that never waits
                 return genuine(sock, *args, **kwargs)
             return watched(worker, functools.partial(genuine, sock, *args, **kwargs), sock, *args)
 
