@@ -228,3 +228,17 @@ def test_a_process_that_hangs_is_told_as_such(path: Path) -> None:
     verdict = check(job, faults=["crash"], settings=Settings(profile="quick", granularity="effect", guard=0.5))
     assert verdict.status == "holds"
     assert any("did not reach its next step in time, at" in note and "in job()" in note for note in verdict.notes)
+
+
+def test_a_process_that_hangs_once_is_tried_again(path: Path, mapped: Mapped) -> None:
+    home, (memory, _) = os.getpid(), mapped
+
+    def job() -> None:
+        while os.getpid() != home and not memory[0]:  # by chance a thread of the test held a lock at the fork
+            memory[0] = 1
+            while True:
+                pass
+        sets(path, 5)
+
+    verdict = check(job, faults=["crash"], settings=Settings(profile="quick", granularity="effect", guard=0.5))
+    assert (verdict.status, verdict.notes, memory[0]) == ("holds", (), 1)

@@ -19,9 +19,7 @@ from tests.corpus import broken, sound
 from tests.corpus.broken import BROKEN, Broken
 from tests.corpus.sound import SOUND
 
-# A forked worker that mails may hang, where other threads of the test's process run while it is forked. Not explained
-# yet: seen about once in a run of everything, and never in one of this module alone.
-pytestmark = [pytest.mark.usefixtures("fresh_site"), pytest.mark.flaky(reruns=2)]
+pytestmark = pytest.mark.usefixtures("fresh_site")
 
 
 ISOLATIONS = ["auto", pytest.param("process", marks=pytest.mark.thorough)]

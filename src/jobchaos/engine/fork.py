@@ -22,6 +22,7 @@ from jobchaos.engine.messages import Announce, Announced, Go, Position, Report
 from jobchaos.engine.outcome import Outcome
 from jobchaos.engine.stage import Stage
 from jobchaos.engine.standing import Standing
+from jobchaos.engine.strand import see_off
 from jobchaos.errors import UsageError
 
 if TYPE_CHECKING:
@@ -137,6 +138,7 @@ class ForkWorker:
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(Exception):  # closed, or replaced by something odd
                 stream.flush()  # or the child would write it once more
+        see_off()
         gc.freeze()  # the child must not look through all that it inherits, nor finalize any of it
         with _uninterrupted():
             try:

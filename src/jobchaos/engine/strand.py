@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable
 
 from jobchaos.core.effect import Site
@@ -13,6 +15,23 @@ from jobchaos.engine.sites import call_site
 
 _start = threading.Thread.start  # the genuine one: while a check runs, it is replaced
 _BLOWS = 10  # how often a thread that does not come back is struck
+_GLANCES = 100_000  # at a thread that is leaving; far more than it takes
+_ended: deque[int] = deque(maxlen=64)  # the system's numbers of threads that have ended for Python
+
+
+def see_off() -> None:
+    """Wait until the threads of all strands that have ended are gone for the system, too.
+
+    While it tidies up a thread that has looked up a host name, glibc holds a lock (`__resolv_conf_detach`). A process
+    forked in that moment inherits it held for ever, and hangs at its first look-up. Before 3.13, Python's `join` does
+    not wait for that. On systems without `/proc` nothing is waited for.
+    """
+    while _ended:
+        path = f"/proc/self/task/{_ended.popleft()}"
+        for _ in range(_GLANCES):
+            if not os.path.exists(path):
+                break
+            os.sched_yield()
 
 
 class Strand:
@@ -79,6 +98,7 @@ class Strand:
         self._is_resting = self._baton.wait(seconds)
         if self._is_over:
             self._thread.join()
+            _ended.append(self._thread.native_id or 0)
         return self._is_resting
 
     def _has_ended(self) -> bool:
