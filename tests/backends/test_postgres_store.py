@@ -21,6 +21,8 @@ ALTER TABLE users ADD FOREIGN KEY (flat) REFERENCES flats (id);
 CREATE TABLE billing.odd (m mood, a int[], j json, b jsonb, x bytea, n numeric, t timestamptz, p point, d date,
     f float8, u uuid, "Weird ""name" box, i inet, r int4range, flag boolean);
 CREATE TABLE log (line text);
+CREATE TABLE prices (amount numeric PRIMARY KEY, note json, place point);
+INSERT INTO prices VALUES (1.0, '{"a": 1}', '(1,2)'), (2.0, NULL, NULL);
 CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO log VALUES (TG_OP); RETURN NULL; END';
 CREATE TRIGGER noting AFTER INSERT OR UPDATE OR DELETE ON users FOR EACH ROW EXECUTE FUNCTION note();
 INSERT INTO users (name) VALUES ('ann'), ('bob');
@@ -75,6 +77,10 @@ def test_all_types_are_compared_as_they_are(store: PostgresStore) -> None:
         "INSERT INTO flats (owner, size) SELECT 1, i FROM generate_series(1, 3000) i",
         "UPDATE billing.odd SET n = 1.5, a = '{2}', x = '', j = '{\"a\": 2}'",
         "DELETE FROM billing.odd WHERE m IS NULL; INSERT INTO billing.odd SELECT * FROM billing.odd",
+        "UPDATE prices SET amount = 1.00 WHERE amount = 1",
+        "UPDATE prices SET amount = amount + 1.5, note = NULL",
+        "UPDATE prices SET place = '(1,3)' WHERE place IS NOT NULL",
+        "INSERT INTO prices SELECT i, NULL, NULL FROM generate_series(3, 3000) i; DELETE FROM prices WHERE amount = 2",
         "SELECT nextval('users_id_seq'), setval('flats_id_seq', 100)",
     ],
 )

@@ -98,6 +98,19 @@ class LaidTable:
         return ", ".join(quoted(column.name) for column in self.columns if not column.computed)
 
     @property
+    def same_row(self) -> str:
+        """Whether `now` and `kept` are the same row by its key, in SQL; empty if rows cannot be told apart."""
+        stored = {column.name for column in self.columns if not column.computed}
+        if not self.empty.key or not stored.issuperset(self.empty.key):
+            return ""
+        return " AND ".join(f"now.{quoted(name)} = kept.{quoted(name)}" for name in self.empty.key)
+
+    def row_of(self, alias: str) -> str:
+        """What is put back of a row, in SQL, as a record: `*=` compares two by their bytes."""
+        cells = ", ".join(f"{alias}.{quoted(column.name)}" for column in self.columns if not column.computed)
+        return f"ROW({cells})::record"
+
+    @property
     def shape(self) -> tuple[object, ...]:
         """Equal for tables that rows can be moved between."""
         return self.identity, self.columns

@@ -72,20 +72,36 @@ class PostgresShadow:
             foreign = self._foreign_keys([table for table, _, _ in wanted])
             statements += [f"ALTER TABLE {path} ALTER CONSTRAINT {name} DEFERRABLE" for path, name in foreign]
             statements.append("SET CONSTRAINTS ALL DEFERRED")
-        for table, _, count in reversed(wanted):
-            free = table.referrers <= {table.name}  # TRUNCATE refuses what others refer to
-            statements.append(f"{'TRUNCATE' if count > _FEW and free else 'DELETE FROM'} {table.path}")
-        for table, version, _ in wanted:
-            if version is not None:
-                statements.append(
-                    f"INSERT INTO {table.path} ({table.stored}) OVERRIDING SYSTEM VALUE "
-                    f"SELECT {table.stored} FROM {self._twin(table)} WHERE {_VERSION} = {version}"
-                )
+        statements += [self._removal(*each) for each in reversed(wanted)]
+        statements += [self._return(table, version) for table, version, _ in wanted if version is not None]
         if not self._is_replica:
             statements.append("SET CONSTRAINTS ALL IMMEDIATE")
             statements += [f"ALTER TABLE {path} ALTER CONSTRAINT {name} NOT DEFERRABLE" for path, name in foreign]
             statements += [f"ALTER TABLE {table.path} ENABLE TRIGGER USER" for table, _, _ in wanted]
         self._execute("; ".join([*statements, "COMMIT"]))
+
+    def _removal(self, table: LaidTable, version: int | None, count: int) -> str:
+        """Away with what was not there: only those rows, where that can be told, as to write costs most.
+
+        While foreign keys are in force, a row that others refer to cannot go alone.
+        """
+        if version is not None and self._is_replica and table.same_row:
+            same = f"{table.same_row} AND {table.row_of('now')} *= {table.row_of('kept')}"
+            return (
+                f"DELETE FROM {table.path} AS now WHERE NOT EXISTS "
+                f"(SELECT FROM {self._twin(table)} AS kept WHERE {_VERSION} = {version} AND {same})"
+            )
+        free = table.referrers <= {table.name}  # TRUNCATE refuses what others refer to
+        return f"{'TRUNCATE' if count > _FEW and free else 'DELETE FROM'} {table.path}"
+
+    def _return(self, table: LaidTable, version: int) -> str:
+        missing = ""
+        if self._is_replica and table.same_row:
+            missing = f"AND NOT EXISTS (SELECT FROM {table.path} AS now WHERE {table.same_row})"
+        return (
+            f"INSERT INTO {table.path} ({table.stored}) OVERRIDING SYSTEM VALUE "
+            f"SELECT {table.stored} FROM {self._twin(table)} AS kept WHERE {_VERSION} = {version} {missing}"
+        )
 
     def rows(self, table: LaidTable, version: int | None) -> int:
         """How many rows a version has."""
