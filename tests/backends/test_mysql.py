@@ -141,6 +141,92 @@ def test_a_user_who_may_not_create_a_database_is_told_what_to_grant(database: Da
     database.run("DROP USER jobchaos_test@'%'")
 
 
+SCHEMA = (
+    "CREATE TRIGGER log AFTER INSERT ON t FOR EACH ROW BEGIN SET @last = NEW.id; SET @count = 1; END",
+    "CREATE VIEW dear AS SELECT * FROM child WHERE price > 5",
+    "CREATE TABLE `odd ``name` (a ENUM('x', 'it''s') NOT NULL DEFAULT 'x', KEY (a)) COMMENT 'AUTO_INCREMENT=7 is no'",
+    "INSERT INTO `odd ``name` VALUES ('it\\'s')",
+)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("DROP TABLE child",),
+        ("DROP TABLE child, t",),
+        ("DROP TRIGGER log", "DROP VIEW dear", "DROP TABLE `odd ``name`"),
+        ("ALTER TABLE t ADD COLUMN more INT NOT NULL DEFAULT 3", "UPDATE t SET n = 0"),
+        ("ALTER TABLE t DROP COLUMN twice, DROP COLUMN n", "INSERT INTO t () VALUES ()"),
+        ("ALTER TABLE `odd ``name` DROP KEY a",),
+        ("CREATE TABLE other (n INT)", "INSERT INTO other VALUES (1)", "CREATE VIEW others AS SELECT * FROM other"),
+        ("RENAME TABLE child TO children",),
+        ("TRUNCATE child",),
+    ],
+)
+def test_what_a_job_does_to_the_schema_is_undone(database: Database, change: tuple[str, ...]) -> None:
+    database.run(*SCHEMA)
+    store = MySQLStore({**ACCESS, "database": database.name})
+    store.capture()
+    store.announce(f"sql:mysql://{ACCESS['host']}:{ACCESS['port']}/{database.name}/@unknown")
+    before, defined = store.snapshot(), store._definitions.read()
+    assert len(defined) == 5
+    database.run(*change)
+    after, redefined = store.snapshot(), store._definitions.read()
+    held = store.hold()
+    store.restore()
+    assert store.snapshot().same_as(before)
+    assert store._definitions.read() == defined
+    store.put_back(held)
+    assert store.snapshot().same_as(after)
+    assert store._definitions.read() == redefined
+    store.restore()
+    assert store.snapshot().same_as(before)
+    store.close()
+
+
+def test_a_database_that_a_job_has_dropped_comes_back(database: Database) -> None:
+    database.run(*SCHEMA, f"ALTER DATABASE `{database.name}` CHARACTER SET latin1")
+    store = MySQLStore({**ACCESS, "database": database.name})
+    store.capture()
+    store.announce(f"sql:mysql://{ACCESS['host']}:{ACCESS['port']}/{database.name}/@unknown")
+    before = store.snapshot()
+    with pymysql.connect(**ACCESS, autocommit=True) as connection:
+        connection.cursor().execute(f"DROP DATABASE `{database.name}`")
+    store.restore()
+    assert store.snapshot().same_as(before)
+    assert "latin1" in database.run(f"SHOW CREATE DATABASE `{database.name}`")[0][1]
+    store.close()
+
+
+def test_a_job_that_changes_the_schema_is_checked_like_any_other(database: Database) -> None:
+    def archives() -> None:
+        with database.connect() as connection, connection.cursor() as cursor:
+            cursor.execute("CREATE TABLE IF NOT EXISTS archive LIKE child")
+            cursor.execute("INSERT INTO archive SELECT * FROM child")
+            cursor.execute("DELETE FROM child")
+            connection.commit()
+
+    def drops() -> None:
+        with database.connect() as connection, connection.cursor() as cursor:
+            cursor.execute("DROP TABLE child")
+
+    quick = Settings(profile="quick")
+    assert check(archives, faults=["duplicate", "crash"], settings=quick).status == "holds"
+    assert database.run("SELECT COUNT(*) FROM archive") == ((2,),)
+    database.run("INSERT INTO child SELECT * FROM archive", "DROP TABLE archive")
+    assert check(drops, faults=["crash"], settings=quick).status == "holds"
+    assert database.run("SHOW TABLES LIKE 'child'") == (), "as one clean run leaves it"
+
+
+def test_a_connection_that_the_test_has_left_open_is_named(database: Database, store: MySQLStore) -> None:
+    with database.connect() as connection, connection.cursor() as cursor:
+        store._session.run("SET lock_wait_timeout = 0, innodb_lock_wait_timeout = 0")
+        cursor.execute("UPDATE t SET n = 5")
+        with pytest.raises(UsageError, match=r"is locked by a connection outside the check.*even a SELECT"):
+            store._session.run("UPDATE t SET n = 6")
+        connection.rollback()
+
+
 # --- the probe -------------------------------------------------------------------------------------------------------
 
 

@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 from jobchaos.core.snapshot import Snapshot, Table
 from jobchaos.errors import LossError, UsageError
 from jobchaos.stores.base import BaseStore
+from jobchaos.stores.mysql_definitions import Definitions, MySQLDefinitions
 from jobchaos.stores.mysql_driver import Session
 from jobchaos.stores.mysql_layout import MySQLTable, read_layout
 from jobchaos.stores.mysql_shadow import MySQLShadow
 from jobchaos.stores.safety import require_test_database
-from jobchaos.stores.written_tables import WrittenTables
+from jobchaos.stores.written_tables import UNKNOWN, WrittenTables
 
 _ROUNDS = 4  # until tables whose triggers write to each other are as they were
 
@@ -24,6 +25,7 @@ class Mark(NamedTuple):
     rows: int
     checksum: int
     next_number: int | None
+    definition: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +34,11 @@ class Held:
 
     Attributes:
         marks: What each table held.
+        definitions: What the database was made of.
     """
 
     marks: Mapping[str, Mark]
+    definitions: Definitions
 
 
 class MySQLStore(BaseStore):
@@ -58,6 +62,9 @@ class MySQLStore(BaseStore):
         self._shadow = MySQLShadow(self._session.run)
         self._since = ""
         self._initial: Held | None = None
+        self._definitions = MySQLDefinitions(self._session.run, self._session.each, self._database)
+        self._defined: Definitions = {}
+        self._schema_moves = False
         self._tables: dict[str, MySQLTable] = {}
         self._versions: dict[tuple[str, Mark], int] = {}
         self._contents: dict[tuple[str, Mark], Table] = {}
@@ -70,16 +77,17 @@ class MySQLStore(BaseStore):
         return resource == self._resource or resource.startswith(f"{self._resource}/")
 
     def announce(self, resource: str) -> None:
-        """See `Store.announce`: tables that are about to be written to."""
+        """See `Store.announce`: tables that are about to be written to. The unknown may change the schema, too."""
         name = resource[len(self._resource) + 1 :].partition("/")[0]
         self._written.add([name] if name in self._tables else self._tables if name else ())
+        self._schema_moves = self._schema_moves or name == UNKNOWN
 
     def capture(self) -> None:
         """See `Store.capture`."""
         require_test_database(self._database, self._host, self._allow)
         self._since = str(self._session.run("SELECT NOW(6)")[0][0])
-        self._tables = read_layout(self._session.run)
-        self._has_triggers = bool(self._session.run(_TRIGGERS))
+        self._definitions.remember_database()
+        self._read_schema()
         self._shadow.open(self._database)
         self._session.loss = (
             "What the job has changed by then stays so, but for what a transaction of its own has undone; the rows "
@@ -111,6 +119,9 @@ class MySQLStore(BaseStore):
             LossError: If the server has lost what it held.
             UsageError: If triggers change what is put back.
         """
+        now = self._look()
+        if now.definitions != held.definitions:
+            self._definitions.restore(held.definitions)
         for _ in range(_ROUNDS):
             now = self._look()
             differing = [name for name, mark in held.marks.items() if now.marks.get(name) != mark]
@@ -157,22 +168,39 @@ class MySQLStore(BaseStore):
             if mark.rows != self._shadow.rows(self._tables[name], self._versions.get((name, mark))):
                 raise LossError(f"the server of {self.name} has crashed. {self._session.loss}", "JC913")
 
+    def _read_schema(self) -> None:
+        now = self._definitions.read()
+        if now != self._defined:
+            self._defined, self._tables = now, read_layout(self._session.run, now)
+            self._has_triggers = any(kind == "TRIGGER" for kind, _ in now)
+
     def _look(self) -> Held:
         """What tells the present state from others."""
-        known: Mapping[str, Mark] = self._initial.marks if self._initial else {}
+        if self._schema_moves:
+            self._read_schema()
+        initial: Mapping[str, Mark] = self._initial.marks if self._initial else {}
+        known = {
+            name: mark
+            for name, mark in initial.items()
+            if name in self._tables and mark.definition == self._tables[name].definition
+        }
         names = self._written.for_next_look(self._tables, known)
         if not names:
-            return Held(known)
-        tables = [self._tables[name] for name in names]
+            return Held(known, self._defined)
+        found = self._marks([self._tables[name] for name in names])
+        self._written.add(name for name, mark in found.items() if initial and mark != initial.get(name))
+        return Held({name: found.get(name) or known[name] for name in self._tables}, self._defined)
+
+    def _marks(self, tables: Sequence[MySQLTable]) -> dict[str, Mark]:
         paths = ", ".join(table.path for table in tables)
         counts = ", ".join(f"(SELECT COUNT(*) FROM {table.path})" for table in tables)
         asked = [f"CHECKSUM TABLE {paths}", f"SELECT {counts}", *[_NUMBERS] * any(table.numbers for table in tables)]
         checksums, (rows,), *numbered = self._session.each("; ".join(asked))
         numbers: dict[str, int] = dict(*numbered)
-        marks = zip(names, rows, (checksum for _, checksum in checksums), strict=True)
-        found = {name: Mark(count, checksum or 0, numbers.get(name)) for name, count, checksum in marks}
-        self._written.add(name for name, mark in found.items() if known and mark != known[name])
-        return Held({name: found.get(name) or known[name] for name in self._tables})
+        return {
+            table.name: Mark(count, checksum or 0, numbers.get(table.name), table.definition)
+            for table, count, (_, checksum) in zip(tables, rows, checksums, strict=True)
+        }
 
     def _content(self, name: str, mark: Mark) -> Table:
         known = self._contents.get((name, mark))
@@ -192,7 +220,6 @@ class MySQLStore(BaseStore):
         return known
 
 
-_TRIGGERS = "SELECT 1 FROM information_schema.triggers WHERE trigger_schema = DATABASE() LIMIT 1"
 _NUMBERS = (
     "SELECT table_name, auto_increment FROM information_schema.tables "
     "WHERE table_schema = DATABASE() AND auto_increment IS NOT NULL"

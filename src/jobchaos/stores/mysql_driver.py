@@ -9,7 +9,11 @@ from typing import Any
 from jobchaos.errors import LossError, MissingExtraError, UsageError
 
 _OLDEST = {"mariadb": (10, 3), "mysql": (8, 0)}
-_MODES = "SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO', time_zone = '+00:00', innodb_lock_wait_timeout = 5"
+_MODES = (
+    "SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO', time_zone = '+00:00', "
+    "innodb_lock_wait_timeout = 5, lock_wait_timeout = 5"
+)
+_LOCKED = 1205
 _ENDED = (1053, 1927, 2006, 2013, 4031)  # by the server; https://mariadb.com/kb/en/mariadb-error-code-reference/
 
 
@@ -46,10 +50,17 @@ class Session:
 
         Raises:
             LossError: If the server is gone, and does not come back.
+            UsageError: If a connection outside the check has locked something.
         """
         try:
             return self._run(sql)
         except self._driver.err.Error as error:
+            if error.args[0] == _LOCKED:
+                raise UsageError(
+                    f"{self._given.get('database')} is locked by a connection outside the check, so that it can be "
+                    "neither read nor restored. Commit or close what the test itself has open before the job is "
+                    "checked; without autocommit, even a SELECT begins a transaction that holds its tables."
+                ) from error
             if self._connection.open and error.args[0] not in _ENDED:
                 raise
             return self._again(sql, error)
@@ -70,7 +81,7 @@ class Session:
     def _run(self, sql: str) -> list[Sequence[tuple[Any, ...]]]:
         with self._connection.cursor() as cursor:
             cursor.execute(sql)
-            found = [cursor.fetchall()]
+            found: list[Sequence[tuple[Any, ...]]] = [cursor.fetchall()]
             while cursor.nextset():
                 found.append(cursor.fetchall())
         return found

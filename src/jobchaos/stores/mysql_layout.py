@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,11 +94,13 @@ class MySQLTable:
         name: Its name.
         columns: Its columns, in order.
         empty: How it looks in a snapshot, without rows.
+        definition: The statement that makes it.
     """
 
     name: str
     columns: tuple[MySQLColumn, ...]
     empty: Table
+    definition: str = ""
 
     @property
     def path(self) -> str:
@@ -124,11 +126,12 @@ class MySQLTable:
         return ", ".join(quoted(column.name) for column in self.columns if not column.computed)
 
 
-def read_layout(query: Query) -> dict[str, MySQLTable]:
+def read_layout(query: Query, definitions: Mapping[tuple[str, str], str]) -> dict[str, MySQLTable]:
     """The tables of the current database, by name.
 
     Args:
         query: Runs a query on it.
+        definitions: The statements that make them, by `TABLE` and the name.
     """
     columns: dict[str, list[MySQLColumn]] = defaultdict(list)
     for table, name, kind, extra, width in query(_COLUMNS):
@@ -153,6 +156,7 @@ def read_layout(query: Query) -> dict[str, MySQLTable]:
                 frozenset(column.name for column in own if column.generated),
                 references[table],
             ),
+            definitions["TABLE", table],
         )
         for table, own in columns.items()
     }

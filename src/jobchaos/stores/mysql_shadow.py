@@ -18,6 +18,7 @@ Run = Callable[[str], Sequence[tuple[Any, ...]]]
 _PREFIX = "jobchaos_shadow_"
 _VERSION = "jobchaos_version"
 _DENIED = (1044, 1142, 1227)  # https://mariadb.com/kb/en/mariadb-error-code-reference/
+_MOST = 60  # characters of a name, of the 64 that the server takes
 _numbers = iter(range(1, 1_000_000))
 
 
@@ -31,7 +32,7 @@ class MySQLShadow:
     def __init__(self, run: Run) -> None:
         self._run = run
         self.name = f"{_PREFIX}{os.getpid()}_{next(_numbers)}"
-        self._twins: set[str] = set()
+        self._twins: dict[tuple[str, str], str] = {}
 
     def open(self, database: str) -> None:
         """Create it, and drop what processes that were killed have left behind.
@@ -55,9 +56,9 @@ class MySQLShadow:
         """Remember what some tables hold now."""
         statements = []
         for table in tables:
+            is_new = (table.name, table.definition) not in self._twins
             twin = self._twin(table)
-            if table.name not in self._twins:
-                self._twins.add(table.name)
+            if is_new:
                 rows = f"SELECT 0 AS {_VERSION}, {table.stored} FROM {table.path} LIMIT 0"
                 key = ", ".join(map(quoted, (_VERSION, *table.empty.key)))
                 index = f"(PRIMARY KEY ({key}))" if table.tells_rows_apart else ""
@@ -115,7 +116,10 @@ class MySQLShadow:
         self._run(f"DROP DATABASE IF EXISTS {quoted(self.name)}")
 
     def _twin(self, table: MySQLTable) -> str:
-        return f"{quoted(self.name)}.{table.path}"
+        """Of each table, as it was defined at some time."""
+        others = sum(name == table.name for name, _ in self._twins)
+        twin = quoted(f"{table.name[:_MOST]}~{others}") if others else table.path
+        return self._twins.setdefault((table.name, table.definition), f"{quoted(self.name)}.{twin}")
 
 
 def _joined(table: MySQLTable) -> str:
