@@ -155,8 +155,8 @@ class Worker(Holder, Protocol):
     def flag(self, what: str) -> None:
         """The red flag has been raised, which tells people that the job was given up."""
 
-    def oddity(self, code: str, message: str) -> None:
-        """Report something the verdict must mention, under a finding code: a thread started, an unseen connection."""
+    def oddity(self, code: str, message: str, *, placed: bool = False) -> None:
+        """Report under a finding code what the verdict must mention; if `placed`, with the line of the job's code."""
 
 
 class Control(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import posixpath
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from types import FrameType
@@ -193,9 +194,11 @@ class Attempt(Blocking):
         if not self.dead:
             self.note(Happening.FLAGGED, None, what)
 
-    def oddity(self, code: str, message: str) -> None:
+    def oddity(self, code: str, message: str, *, placed: bool = False) -> None:
         """See `Worker.oddity`."""
-        self._stage.oddity(code, message)
+        site = call_site(sys._getframe(1)) if placed else None  # noqa: SLF001
+        where = "" if site is None else f" ({posixpath.basename(site.file)}:{site.line})"
+        self._stage.oddity(code, f"{message}{where}")
 
     def note(
         self, happening: Happening, effect: Effect | None, detail: str, *, applied: bool = True

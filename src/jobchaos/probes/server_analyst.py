@@ -16,6 +16,7 @@ from jobchaos.probes.row_finder import NUMBERED, rows_of
 from jobchaos.probes.row_keys import RowKeys
 from jobchaos.probes.server_schema import Relation, ServerSchema
 from jobchaos.probes.server_statement import COMMITTING, CONTROLLING, KEYS, SILENT, UNDOING, ServerStatement
+from jobchaos.probes.server_time import deciding_call
 from jobchaos.probes.statement import Statement, first_word
 from jobchaos.probes.table_facts import TableFacts
 
@@ -73,6 +74,7 @@ class Analyst:
             locks_rows=any(tree.find(exp.Lock) is not None for tree in trees),
             advisory=any(_ADVISORY.match(name) for tree in trees for name in _functions(tree)),
             locks_gaps=self._schema.locks_gaps,
+            clock=deciding_call(trees, self._dialect),
         )
 
     def _unknown(self, word: str, sql: str) -> ServerStatement:

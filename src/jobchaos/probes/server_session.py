@@ -22,6 +22,10 @@ _ADVISORY = re.compile(
     r"\b(pg_advisory_unlock_all|pg_advisory_unlock|pg_(?:try_)?advisory_lock|release_all_locks|release_lock|get_lock)",
     re.IGNORECASE,
 )
+_REAL = (
+    "the clock of the database server: it is real, and does not pass with virtual time, so what it decides on runs out "
+    "in no schedule. Pass the moment as a parameter: datetime.now(timezone.utc)"
+)
 _KEPT_VIEW = ("REPEATABLE READ", "SERIALIZABLE")
 
 
@@ -95,14 +99,14 @@ class ServerSession:
         self.last_worker = self.database.users[self.number] = worker
         statement = self._statement = self.database.statement(sql)
         self._note_settings(sql, statement)
+        if statement.clock:
+            worker.oddity("JC719", f"decides by {statement.clock}, {_REAL}", placed=True)
         self._touches, self._locks, self._is_broken = (), (), broken
         if statement.verb in UNDOING or statement.verb in SILENT:
             self._others = self.database.waiting_besides(self.number)
             return None
         effect = self._effect(statement, calls, shown, is_open=open, is_broken=broken)
-        for touch in effect.touches:
-            if touch.mode is not Mode.READ:
-                worker.touch(self._table_of(touch.resource))
+        self._announce(worker, effect)
         pending = worker.begin(effect, failure)
         self._others = self.database.waiting_besides(self.number)
         self._since = self.database.control.clock.now()
@@ -239,6 +243,11 @@ class ServerSession:
         return self._since + self.limits.first * _MILLISECOND if self.limits.first else None
 
     # --- inside ------------------------------------------------------------------------------------------------------
+
+    def _announce(self, worker: Worker, effect: Effect) -> None:
+        for touch in effect.touches:
+            if touch.mode is not Mode.READ:
+                worker.touch(self._table_of(touch.resource))
 
     def _table_of(self, resource: str) -> str:
         table = resource[len(self.database.base) + 1 :].partition("/")[0]

@@ -37,6 +37,7 @@ class ServerStatement:
         advisory: Whether it takes or frees locks that the job has named itself.
         schema: Whether it may change the schema.
         locks_gaps: Whether its locks keep others from rows beside those that it touches.
+        clock: The call by which it decides on the server's own time; empty if it does not.
     """
 
     statement: Statement
@@ -45,6 +46,7 @@ class ServerStatement:
     advisory: bool = False
     schema: bool = False
     locks_gaps: bool = False
+    clock: str = ""
 
     @property
     def verb(self) -> str:
