@@ -96,6 +96,7 @@ def test_frameworks_are_known_in_one_place_each(module: Path) -> None:
     homes["django"] = ("probes/django", "stores/django")
     homes |= {"httpx": "probes/httpx.py", "httpcore": "probes/httpx.py", "aiohttp": "probes/aiohttp.py"}
     homes |= {"requests": "probes/requests.py", "requests_mock": "probes/requests.py"}
+    homes |= {"moto": "probes/moto.py", "botocore": "probes/moto.py"}
     if module == TEMPLATE:
         return
     path = module.relative_to(ROOT).as_posix()

@@ -32,6 +32,7 @@ from jobchaos.probes.httpx import HTTPXProbe
 from jobchaos.probes.huey import HueyProbe
 from jobchaos.probes.kombu import KombuProbe
 from jobchaos.probes.locks import LockProbe
+from jobchaos.probes.moto import MotoProbe
 from jobchaos.probes.procrastinate import ProcrastinateProbe
 from jobchaos.probes.psycopg import PsycopgProbe
 from jobchaos.probes.psycopg2 import Psycopg2Probe
@@ -102,6 +103,7 @@ def _clients() -> list[Probe]:
         SMTPProbe(),
         AiosmtplibProbe(),
         HTTPProbe(),
+        MotoProbe(),
         RequestsProbe(),
         RequestsMockProbe(),
         HTTPXProbe(),

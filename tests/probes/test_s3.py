@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import io
 import threading
 import uuid
 from collections.abc import Iterator
@@ -11,12 +12,16 @@ from typing import Any
 import boto3
 import botocore.config
 import botocore.exceptions
+import moto
 import pytest
+import requests
 
 from jobchaos import check
 from jobchaos.core.settings import Settings
 from jobchaos.core.verdict import Verdict
 from jobchaos.probes.http import HTTPProbe
+from jobchaos.probes.moto import MotoProbe
+from jobchaos.probes.requests import RequestsProbe
 from tests.probes.conftest import Watch, seen
 
 
@@ -118,8 +123,8 @@ def found(verdict: Verdict) -> set[str]:
     return {finding.code for finding in verdict.findings if finding.gates}
 
 
-def test_jobs_that_store_objects_are_checked(bucket: Bucket) -> None:
-    s3 = bucket.client()
+def check_both(s3: Any) -> None:
+    """A job that is right, and one that is not."""
 
     def under_a_fresh_key() -> None:
         s3.put_object(Bucket="shop", Key=f"invoice-{uuid.uuid4()}", Body=b"42 EUR")
@@ -130,3 +135,60 @@ def test_jobs_that_store_objects_are_checked(bucket: Bucket) -> None:
     quick, faults = Settings(profile="quick"), ["duplicate", "crash"]
     assert found(check(under_a_fresh_key, faults=faults, settings=quick)) == {"JC101", "JC301"}
     assert check(under_its_own_key, faults=faults, settings=quick).status == "holds"
+
+
+def test_jobs_that_store_objects_are_checked(bucket: Bucket) -> None:
+    check_both(bucket.client())
+
+
+# --- moto, in the process itself -------------------------------------------------------------------------------------
+
+URL = "https://shop.s3.amazonaws.com/invoice-7"
+
+
+@pytest.fixture
+def faked() -> Iterator[Any]:
+    """A client whose requests moto answers."""
+    with moto.mock_aws():
+        client = boto3.session.Session().client(
+            "s3",
+            region_name="us-east-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+            config=botocore.config.Config(retries={"total_max_attempts": 1}),
+        )
+        client.create_bucket(Bucket="shop")
+        yield client
+
+
+def test_what_moto_answers_is_one_request_each(watch: Watch, faked: Any) -> None:
+    def job() -> None:
+        faked.put_object(Bucket="shop", Key="invoice-7", Body=io.BytesIO(b"42 EUR"))
+        assert faked.get_object(Bucket="shop", Key="invoice-7")["Body"].read() == b"42 EUR"
+        with pytest.raises(botocore.exceptions.ClientError, match="404"):
+            faked.head_object(Bucket="shop", Key="invoice-8")
+        assert requests.get(URL, timeout=5).status_code == 403, "moto's answer to who has not signed"
+
+    steps = seen(watch(job, "A", MotoProbe(), RequestsProbe(), HTTPProbe()))
+    assert [step.rpartition(" ")[0] for step in steps[:2]] == [f"PUT {URL}", f"GET {URL}"]
+    assert [step.partition(" ")[0] for step in steps] == ["PUT", "GET", "HEAD", "GET"]
+    assert [record.values for record in watch.recorder.records] == [("PUT", URL, "42 EUR")]
+
+
+def test_a_lost_answer_of_motos_is_botocores_error(watch: Watch, faked: Any) -> None:
+    caught: list[Exception] = []
+
+    def job() -> None:
+        try:
+            faked.put_object(Bucket="shop", Key="invoice-7", Body=b"42 EUR")
+        except botocore.exceptions.HTTPClientError as error:
+            caught.append(error)
+
+    for token, arrived in (("A0!fail", 0), ("A0!lost", 1)):
+        watch(job, token, MotoProbe())
+        assert len(faked.list_objects_v2(Bucket="shop").get("Contents", ())) == arrived
+    assert [type(error) for error in caught] == [botocore.exceptions.ConnectionClosedError] * 2
+
+
+def test_jobs_whose_objects_moto_keeps_are_checked(faked: Any) -> None:
+    check_both(faked)
