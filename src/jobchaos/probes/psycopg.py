@@ -63,8 +63,7 @@ class PsycopgProbe(ServerProbe):
             (ServerCursorMixin, "_declare_gen"),
         ):
             self._watch_texts(owner, name)
-        for kind, wait in ((psycopg.Connection, waiting), (psycopg.AsyncConnection, awaiting)):
-            self.patches.set(kind, "wait", wait(vars(kind)["wait"], self.session))
+        self._watch_waits(psycopg.Connection, psycopg.AsyncConnection)
         self._watch_close(psycopg.Connection, psycopg.AsyncConnection)
         self._watch_connect(BaseConnection)
 
@@ -174,6 +173,10 @@ class PsycopgProbe(ServerProbe):
 
     def _worker(self) -> Worker | None:
         return None if self.control is None else self.control.current()
+
+    def _watch_waits(self, blocking: type[Any], awaited: type[Any]) -> None:
+        for kind, wait in ((blocking, waiting), (awaited, awaiting)):
+            self.patches.set(kind, "wait", wait(vars(kind)["wait"], self.session))
 
     def _watch_close(self, blocking: type[Any], awaited: type[Any]) -> None:
         def closed(connection: Any) -> None:

@@ -141,6 +141,8 @@ def _shape(effect: Effect) -> str:
         return f"{'' if verb is None else verb.group(1).upper()} {name}".strip()
     if effect.kind == "http":
         return _DIGITS.sub("#", effect.label.partition("?")[0])
+    if effect.kind == "redis":
+        return _DIGITS.sub("#", " ".join(effect.label.split()[:2]))
     if effect.kind == "file":
         return effect.label.partition(" ")[0]
     return effect.kind if effect.kind == "mail" else effect.label

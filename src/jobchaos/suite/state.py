@@ -6,6 +6,7 @@ import contextlib
 import re
 from collections.abc import Callable
 
+from jobchaos.core.address import Address
 from jobchaos.core.effect import Foreign
 from jobchaos.core.ports import Store
 from jobchaos.core.snapshot import Cell, Snapshot, State, Table
@@ -13,6 +14,7 @@ from jobchaos.engine.world import World
 from jobchaos.probes.sqlalchemy_statements import PREFIX, engine_of
 from jobchaos.stores.automatic import store_for
 from jobchaos.stores.django_tables import databases
+from jobchaos.stores.looking import RedisKeys, ServerTables
 from jobchaos.stores.sqlalchemy_tables import SQLAlchemyTables
 
 _TEMPORARY = re.compile(
@@ -61,6 +63,8 @@ def _store(resource: str) -> Store | None:
     if resource.startswith(PREFIX):
         known = engine_of(resource)
         return None if known is None else SQLAlchemyTables(*known)
+    if isinstance(resource, Address):
+        return RedisKeys(resource) if resource.startswith("redis:") else ServerTables(resource)
     # Everything may be captured, as nothing is ever restored.
     return store_for(resource, ("/",))
 

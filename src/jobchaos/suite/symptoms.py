@@ -17,7 +17,7 @@ from jobchaos.suite.seen import Act, Recording, Seen, Target
 
 _NOTHING = Fresh(())
 _FAMILY = {None: "1", Fault.KILL: "3", Fault.TERMINATE: "3", Fault.LOST: "5"}
-_COMPARED = frozenset({"sql", "file", "mail", "http", "queue"})
+_COMPARED = frozenset({"sql", "redis", "file", "mail", "http", "queue"})
 """Kinds of effects whose consequences are part of the state. What is equal there was idempotent."""
 _LEDGERS = frozenset({"mail", "http", "queue"})
 _MEANINGLESS = frozenset({"mock", "line", "sleep"})
