@@ -94,11 +94,13 @@ def _postgres(access: Any) -> Opened:
 
 
 def _mysql(access: Any) -> Opened:
+    from jobchaos.stores.mysql_definitions import MySQLDefinitions
     from jobchaos.stores.mysql_driver import Session
     from jobchaos.stores.mysql_layout import read_layout
 
     session = Session(access)
-    return session, read_layout(session.run), str(session.run("SELECT NOW(6)")[0][0])
+    definitions = MySQLDefinitions(session.run, session.each, str(access["database"])).read()
+    return session, read_layout(session.run, definitions), str(session.run("SELECT NOW(6)")[0][0])
 
 
 class RedisKeys(BaseStore):
@@ -113,7 +115,7 @@ class RedisKeys(BaseStore):
         super().__init__("redis")
         self._resource = f"{server}/{db}"
         self._open: Callable[[], ServerKeys | FakeKeys] = lambda: (
-            ServerKeys(address.access, int(db))
+            ServerKeys(address.access, int(db), {})
             if isinstance(address.access, str)
             else FakeKeys(address.access, int(db))
         )
