@@ -75,6 +75,9 @@ class OnlookingSession:
             self._written.update(dict.fromkeys(touches))
         return worker.begin(Effect("sql", shown, touches, durable), failure)
 
+    def silence(self, worker: Worker, advice: str) -> None:
+        """See `ServerSession.silence`: servers answer."""
+
     def applied(self, worker: Worker, sql: str, *, open: bool) -> None:  # noqa: A002
         """See `ServerSession.applied`."""
         if not open:
