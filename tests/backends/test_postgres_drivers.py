@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -255,6 +257,7 @@ def test_the_locks_of_the_dead_are_free_before_the_next_step(dsn: str, isolation
 def test_two_thousand_schedules_leave_nothing_behind(dsn: str) -> None:
     job = kill_and_go_on(dsn)
     ran = 0
+    mine = of_this_process()
 
     def count(event: Event) -> None:
         nonlocal ran
@@ -273,6 +276,15 @@ def test_two_thousand_schedules_leave_nothing_behind(dsn: str) -> None:
             "SELECT gid FROM pg_prepared_xacts",
         ):
             assert left(connection, nothing) == []
+    assert of_this_process() == mine
+
+
+def of_this_process() -> tuple[set[str], int, int]:
+    """Its children, and how many threads and open files it has."""
+    gc.collect()
+    tasks = list(Path("/proc/self/task").glob("*"))
+    children = {child for task in tasks for child in (task / "children").read_text().split()}
+    return children, len(tasks), len(list(Path("/proc/self/fd").glob("*")))
 
 
 def left(connection: psycopg.Connection[Any], query: LiteralString) -> list[Any]:

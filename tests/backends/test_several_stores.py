@@ -5,16 +5,24 @@ from __future__ import annotations
 import contextlib
 import smtplib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 import redis
 
 from jobchaos.checking import check
 from jobchaos.core.settings import Settings
+from tests.backends.conftest import Create
+from tests.backends.mysql import Database, mysql_databases
 from tests.probes.servers import Mailbox, mail_server
+
+__all__ = ["mysql_databases"]
+Named = tuple[str, Callable[[], Any]]
+"""A database's name, and what connects to it."""
 
 
 @pytest.fixture(scope="module")
@@ -23,20 +31,62 @@ def mailbox() -> Iterator[Mailbox]:
         yield mailbox
 
 
-@pytest.mark.parametrize("isolation", ["thread", "process"])
+@pytest.fixture
+def on_sqlite(tmp_path: Path) -> Named:
+    return "app.db", lambda: sqlite3.connect(tmp_path / "app.db")
+
+
+@pytest.fixture
+def on_postgres(new_postgres: Create) -> Named:
+    dsn = new_postgres("several")
+    return str(psycopg.conninfo.conninfo_to_dict(dsn)["dbname"]), lambda: psycopg.connect(dsn)
+
+
+@pytest.fixture
+def on_mariadb(mysql_databases: tuple[Database, Database]) -> Named:
+    database, _ = mysql_databases
+    database.reset()
+    return database.name, database.connect
+
+
+@pytest.fixture
+def database(request: pytest.FixtureRequest) -> Named:
+    name, connect = request.getfixturevalue(request.param)
+    run(connect, "CREATE TABLE sent (user_id INTEGER)")
+    return name, connect
+
+
+def run(connect: Callable[[], Any], sql: str) -> list[Any]:
+    with contextlib.closing(connect()) as db:
+        cursor = db.cursor()
+        cursor.execute(sql)
+        found = list(cursor.fetchall()) if cursor.description else []
+        db.commit()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("database", "isolation"),
+    [
+        ("on_sqlite", "thread"),
+        ("on_sqlite", "process"),
+        ("on_postgres", "thread"),
+        pytest.param("on_postgres", "process", marks=pytest.mark.thorough),
+        ("on_mariadb", "thread"),
+        pytest.param("on_mariadb", "process", marks=pytest.mark.thorough),
+    ],
+    indirect=["database"],
+)
 def test_state_in_three_places_is_restored_and_told_together(
-    tmp_path: Path, mailbox: Mailbox, jobchaos_redis: str, isolation: str
+    database: Named, mailbox: Mailbox, jobchaos_redis: str, isolation: str
 ) -> None:
-    path = tmp_path / "app.db"
-    with contextlib.closing(sqlite3.connect(path)) as db, db:
-        db.execute("CREATE TABLE sent (user INTEGER)")
+    name, connect = database
     with redis.Redis.from_url(jobchaos_redis) as client:
         client.flushdb()
         client.set("mails", 3)
 
     def job() -> None:
-        with contextlib.closing(sqlite3.connect(path)) as db, db:
-            db.execute("INSERT INTO sent VALUES (1)")
+        run(connect, "INSERT INTO sent VALUES (1)")
         with redis.Redis.from_url(jobchaos_redis) as client:
             client.incr("mails")
         mail = EmailMessage()
@@ -48,9 +98,9 @@ def test_state_in_three_places_is_restored_and_told_together(
     twice = next(finding for finding in verdict.findings if str(finding.schedule) == "A A")
     assert twice.diff is not None
     told = {(change.store, change.table, change.count or change.row.get("value")) for change in twice.diff.changes}
-    assert told == {("app.db", "sent", 2), ("redis/0", "strings", 1), ("mail", "mail", 2)}
+    assert told == {(name, "sent", 2), ("redis/0", "strings", 1), ("mail", "mail", 2)}
     (counter,) = (change for change in twice.diff.changes if change.store == "redis/0")
     assert (counter.row["value"], counter.before) == ("5", {"value": "4"})
-    with redis.Redis.from_url(jobchaos_redis) as client, contextlib.closing(sqlite3.connect(path)) as db:
+    with redis.Redis.from_url(jobchaos_redis) as client:
         assert client.get("mails") == b"4", "the state of one clean run is left"
-        assert db.execute("SELECT count(*) FROM sent").fetchone() == (1,)
+    assert run(connect, "SELECT count(*) FROM sent") == [(1,)]
