@@ -47,6 +47,7 @@ from jobchaos.probes.sockets import SocketProbe
 from jobchaos.probes.spawn import SpawnProbe
 from jobchaos.probes.sqlalchemy import SQLAlchemyProbe
 from jobchaos.probes.sqlite import SQLiteProbe
+from jobchaos.probes.subprocesses import SubprocessProbe
 from jobchaos.probes.taskiq import TaskiqProbe
 from jobchaos.probes.transports import TransportProbe
 from jobchaos.probes.waits import WaitProbe
@@ -90,6 +91,7 @@ def probes_for(
         HeldClockProbe(named, held_clocks),
         *(RedFlagProbe(flag, named, bindings) for flag in _flags(jobs)),
         SpawnProbe(bindings),
+        SubprocessProbe(),
         entropy,
         bindings,
     ]

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
+import aiosmtplib
 import httpx
 import requests
 
@@ -67,6 +68,14 @@ async def relies_on_a_default() -> None:
     url = f"http://127.0.0.1:{site.http_port}/charges"
     async with aiohttp.ClientSession() as session, session.post(url, data=b"{}", headers=headers) as answer:
         await answer.read()
+
+
+async def mails_for_a_minute() -> None:
+    """Aiosmtplib's own timeout."""
+    await aiosmtplib.send(
+        "Message-ID: <7>\r\n\r\nHello", sender="shop@example.com", recipients=["ann@example.com"],
+        hostname="127.0.0.1", port=site.mail_port,
+    )  # fmt: skip
 
 
 def waits_for_a_database_for_a_minute() -> None:
@@ -137,6 +146,7 @@ BROKEN = [
     Broken(has_a_limit_for_connecting_only, "JC401", "A0!hang2", "does not answer POST /charges: no timeout at"),
     Broken(waits_longer_than_it_may, "JC402", "A0!hang2", "waits 60 s when 127.0.0.1 does not answer POST /charges"),
     Broken(relies_on_a_default, "JC402", "A0!hang2", "waits 300 s when 127.0.0.1 does not answer POST /charges"),
+    Broken(mails_for_a_minute, "JC402", "A0!hang", "waits 60 s when 127.0.0.1 accepts no connection at hanging.py:"),
     Broken(waits_for_a_database_for_a_minute, "JC402", "A0!hang", "waits 60 s when app.db stays locked at UPDATE"),
     Broken(calls_four_services_in_a_row, "JC403", "A0!slow", "takes 40 s when each answer comes at the last moment"),
     Broken(tries_again_without_a_budget, "JC403", "A0!hang2", "takes 35 s when 127.0.0.1 does not answer POST"),
@@ -196,6 +206,17 @@ def mails_with_short_timeouts() -> None:
         server.sendmail("shop@example.com", ["ann@example.com"], "Message-ID: <7>\r\n\r\nHello")
 
 
+async def mails_within_a_limit() -> None:
+    """Greeting, EHLO, MAIL, RCPT, DATA, the message: each may take its time, but not all."""
+    await asyncio.wait_for(
+        aiosmtplib.send(
+            "Message-ID: <7>\r\n\r\nHello", sender="shop@example.com", recipients=["ann@example.com"],
+            hostname="127.0.0.1", port=site.mail_port, timeout=10,
+        ),
+        25,
+    )  # fmt: skip
+
+
 def waits_for_a_database_as_long_as_there_is_time() -> None:
     deadline = time.monotonic() + 25
     while True:
@@ -222,6 +243,7 @@ SOUND: list[Callable[[], Any]] = [
     tries_again_within_a_budget,
     has_nested_timeouts,
     mails_with_short_timeouts,
+    mails_within_a_limit,
     waits_for_a_database_as_long_as_there_is_time,
     does_without_what_hangs,
     functools.partial(charge, (3, 10)),

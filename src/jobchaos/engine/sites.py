@@ -44,6 +44,25 @@ def await_site(coroutine: object) -> Site | None:
     return site
 
 
+def waiting_site() -> Site | None:
+    """Where a task waits for what another task, or a callback of the running event loop, meets on its behalf.
+
+    Returns:
+        None if no event loop runs, or if a line of the project's is underway in it.
+    """
+    asyncio = sys.modules.get("asyncio")
+    loop = None if asyncio is None else asyncio._get_running_loop()  # noqa: SLF001 - the one that does not raise
+    if asyncio is None or loop is None:
+        return None
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001
+    while frame is not None and frame.f_code is not asyncio.Handle._run.__code__:  # noqa: SLF001 - where it calls
+        if is_project_file(frame.f_code.co_filename):
+            return None
+        frame = frame.f_back
+    sites = [await_site(task.get_coro()) for task in asyncio.all_tasks(loop)]
+    return min((site for site in sites if site is not None), key=lambda site: (site.file, site.line), default=None)
+
+
 def await_frames(coroutine: object) -> Iterator[FrameType]:
     """The frames of a suspended coroutine, and of what it awaits."""
     awaiting: object = coroutine

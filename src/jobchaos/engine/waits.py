@@ -11,7 +11,7 @@ from jobchaos.core.effect import Effect
 from jobchaos.core.hang import Hang, HangPoint, name_of, seconds
 from jobchaos.core.schedule import Fault
 from jobchaos.core.trace import Happening
-from jobchaos.engine.sites import call_site
+from jobchaos.engine.sites import call_site, waiting_site
 
 if TYPE_CHECKING:
     from jobchaos.engine.attempt import Attempt
@@ -181,7 +181,7 @@ class Waits:
             steps=self._standing.steps - (effect is not None),
             number=self._number,
             effect=effect,
-            site=call_site() if effect is None else effect.site,
+            site=waiting_site() or call_site() if effect is None else effect.site,
             far=expected.far,
             timeout=expected.nanoseconds,
             advice=expected.advice,

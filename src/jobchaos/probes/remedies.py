@@ -17,11 +17,12 @@ _BY_MODULE = {
     "poplib": "poplib.POP3(..., timeout=...)",
     "redis": "redis.Redis(..., socket_timeout=..., socket_connect_timeout=...)",
     "pymysql": "pymysql.connect(..., connect_timeout=..., read_timeout=..., write_timeout=...)",
-    "subprocess": "subprocess.run(..., timeout=...), or Popen.wait(timeout=...)",
+    "subprocess": "subprocess.{function}(..., timeout=...)",
     "requests.sessions": "session.{function}(..., timeout=...)",
     "requests": "requests.{function}(..., timeout=...)",
     "socket": "socket.create_connection(..., timeout=...)",
     "aiohttp": "aiohttp.ClientTimeout(total=...)",
+    "aiosmtplib": "aiosmtplib.send(..., timeout=...), or aiosmtplib.SMTP(timeout=...)",
     "httpx": "timeout= in the request, or httpx.Client(timeout=...)",
     "asyncio": "asyncio.timeout(...) or asyncio.wait_for(..., timeout=...) around it",
     "threading": "{function}(timeout=...)",
@@ -31,16 +32,21 @@ _BY_MODULE = {
 """The first whose name begins the module's; `{function}` is what was called there."""
 
 
-def remedy(otherwise: str) -> str:
+def remedy(otherwise: str, library: str = "") -> str:
     """What to write where the project's code has called a library, or jobchaos' own stand-in for it.
 
     Args:
         otherwise: What to write if it has called nothing but a method of the object that waits.
+        library: The module of what waits, for when that is a task of its own, and none of the project's lines is there.
     """
     called = _called()
-    if called is None:
+    if called is None and not library:
         return otherwise
-    module, function = str(called.f_globals.get("__name__")), called.f_code.co_name
+    module, function = library, ""
+    if called is not None:
+        module, function = str(called.f_globals.get("__name__")), called.f_code.co_name
+        if library and module.startswith("asyncio."):  # the loop that runs the task
+            module = library
     for name, text in _BY_MODULE.items():
         if f"{module}.".startswith(f"{name}."):
             return text.format(function=function)

@@ -83,8 +83,7 @@ class TransportProbe(BaseProbe):
             exchange = self._exchanges.setdefault(transport, _Exchange())
             if not exchange.is_open:
                 exchange.is_open = True
-                peer = transport.get_extra_info("peername")
-                exchange.fault = worker.ask(functools.partial(_hang, peer, "answer"))
+                exchange.fault = worker.ask(functools.partial(_answer, transport))
             if exchange.fault is not Fault.HANG:
                 return genuine(transport, data)
             _listen_no_more(transport)
@@ -102,7 +101,10 @@ class TransportProbe(BaseProbe):
 
     def _receiving(self, genuine: Callable[..., Any]) -> Callable[..., Any]:
         def _read_ready(transport: Any) -> Any:
-            exchange = self._exchanges.get(transport)
+            exchange = self._exchanges.get(transport) or self._greeted(transport)
+            if exchange is not None and exchange.fault is Fault.HANG:
+                _listen_no_more(transport)
+                return None
             if exchange is not None and exchange.fault is Fault.LATE:
                 transport._sock.recv(_MOST)
                 exchange.fault = Fault.HANG
@@ -114,6 +116,16 @@ class TransportProbe(BaseProbe):
 
         return _read_ready
 
+    def _greeted(self, transport: Any) -> _Exchange | None:
+        """A connection on which nothing was sent yet: the far side speaks first."""
+        worker = self._worker()
+        if worker is None or transport._server is not None:
+            return None
+        exchange = self._exchanges[transport] = _Exchange()
+        exchange.is_open = True
+        exchange.fault = worker.ask(functools.partial(_answer, transport))
+        return exchange
+
 
 def _listen_no_more(transport: Any) -> None:
     """Nobody will say anything, and the loop need not wait for it in earnest."""
@@ -121,6 +133,11 @@ def _listen_no_more(transport: Any) -> None:
         transport._loop._remove_reader(transport._sock_fd)
 
 
-def _hang(address: Any, waits_for: Any) -> Hang:
+def _answer(transport: Any) -> Hang:
+    protocol = type(transport.get_protocol()).__module__
+    return _hang(transport.get_extra_info("peername"), "answer", protocol)
+
+
+def _hang(address: Any, waits_for: Any, library: str = "") -> Hang:
     peer = ":".join(map(str, address[:2])) if isinstance(address, tuple) else str(address)
-    return Hang(f"host:{peer}", None, None, remedy(_REMEDY), waits_for)
+    return Hang(f"host:{peer}", None, None, remedy(_REMEDY, library), waits_for)
