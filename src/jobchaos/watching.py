@@ -90,11 +90,15 @@ def probes_for(
         EventLoopProbe(bindings, functools.partial(virtual_loop, clock, current)),
         HeldClockProbe(named, held_clocks),
         *(RedFlagProbe(flag, named, bindings) for flag in _flags(jobs)),
-        SpawnProbe(bindings),
-        SubprocessProbe(),
+        *_of_processes(bindings),
         entropy,
         bindings,
     ]
+
+
+def _of_processes(bindings: Bindings) -> list[Probe]:
+    """Those of threads and processes that the job starts itself."""
+    return [SpawnProbe(bindings), SubprocessProbe()]
 
 
 def _clients() -> list[Probe]:
