@@ -267,7 +267,7 @@ class Check:
         )
 
     def _notes(self, baseline: Baseline | None, *, overlapped: bool) -> tuple[str, ...]:
-        notes = [*(baseline.notes if baseline else ()), *self._remarks, *self._bench.followed()]
+        notes = [*(baseline.notes if baseline else ()), *self._remarks, *self._bench.remarks()]
         notes += self._bench.notes() if overlapped else ()
         if self._settings.ignore:
             notes.append(f"left out on request: {', '.join(self._settings.ignore)}")

@@ -76,6 +76,10 @@ class LossError(UsageError):
         return type(self), (str(self), self.code)
 
 
+class TooLargeError(UsageError):
+    """An object leads to so many others that they cannot be restored before each schedule; the text names some."""
+
+
 class ForeignHostError(UsageError):
     """A job under check tried to reach a host other than this machine. Nothing was sent."""
 

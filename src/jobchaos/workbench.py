@@ -27,7 +27,7 @@ from jobchaos.engine.stage import Stage
 from jobchaos.engine.tasks import Tasks
 from jobchaos.engine.worker import Hire, ThreadWorker
 from jobchaos.engine.world import World
-from jobchaos.errors import UsageError
+from jobchaos.errors import TooLargeError, UsageError
 from jobchaos.followed import Followed
 from jobchaos.probes.bindings import Bindings
 from jobchaos.probes.entropy import EntropyProbe
@@ -71,6 +71,7 @@ class Workbench:
         self._entropy = EntropyProbe(self._bindings)
         self._conditions = RunConditions(self._clock, self._entropy, self._clock.now(), settings.seed)
         self._forks = Forks(self._conditions)
+        self._unrestored: list[str] = []
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[None]:
@@ -87,7 +88,7 @@ class Workbench:
             for store in self._explicit:
                 self.world.add(store)
             for store in reachable(*(job.body for job in self._jobs)):
-                self.world.remember(store)
+                self._remember(store)
             frozen = Frozen(self._clock, self._stage.current)
             with self._forks, frozen, self._stage.watching(self._probes()):
                 yield
@@ -122,9 +123,9 @@ class Workbench:
         """What the probes have to say of overlaps."""
         return [note for probe in self._stage.probes for note in probe.notes()]
 
-    def followed(self) -> list[str]:
-        """What is to be said of the jobs that the jobs have enqueued."""
-        return self._followed.notes() if self._followed else []
+    def remarks(self) -> list[str]:
+        """What is to be said of the jobs that the jobs have enqueued, and of memory that is left alone."""
+        return [*(self._followed.notes() if self._followed else ()), *self._unrestored]
 
     def look_closer(self, at_memory: bool) -> bool:
         """Make lines steps from now on, unless awaits are.
@@ -141,6 +142,12 @@ class Workbench:
         if at_memory:
             self.world.promote_memory()
         return self.lines
+
+    def _remember(self, store: Store) -> None:
+        try:
+            self.world.remember(store)
+        except TooLargeError as error:
+            self._unrestored.append(f"{error}. It is not restored between runs, nor compared")
 
     def _runner(self, hire: Hire, run: RunsCoroutine | None = None, kind: type[Runner] = Runner) -> Runner:
         shared = [target for store in self._explicit if isinstance(store, MemoryStore) for target in store.targets]

@@ -325,3 +325,29 @@ def test_what_is_no_time_is_refused_where_it_was_written(runs: Runs) -> None:
     result.assert_outcomes(failed=1)
     text = "run_with_timeouts: within must be a number of seconds above 0, got 0"
     assert text in result.stdout.str().replace("\nE   ", "")
+
+
+def test_a_job_may_know_its_test_case(runs: Runs) -> None:
+    """Behind `self` is the whole session: it is no state of the job, but what the test itself keeps there is."""
+    runs("""
+import unittest
+
+class Test(unittest.TestCase):
+    @pytest.fixture(autouse=True)
+    def _fixtures(self, run_twice, request, tmp_path):
+        self.run_twice, self.request, self.path = run_twice, request, tmp_path / "file"
+
+    def setUp(self):
+        self.calls = []
+
+    def test_a_sound_job(self):
+        def job():
+            self.path.write_text("done")
+        assert self.run_twice(job).status == "holds"
+
+    def test_state_that_it_keeps(self):
+        def job():
+            self.calls.append("again")
+        with self.assertRaisesRegex(AssertionError, '(?s)JC103 duplicate: .* self  ~ "calls"'):
+            self.run_twice(job)
+""").assert_outcomes(passed=2)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from jobchaos.errors import TooLargeError
 from jobchaos.stores.attributes import attributes_of
 from jobchaos.stores.base import BaseStore
 from jobchaos.stores.graph import Graph
@@ -254,3 +255,8 @@ def test_paths_can_be_part_of_the_state() -> None:
     place.folder /= "two"
     graph.restore()
     assert (place.folder, place.names) == (Path("/tmp/one"), ["a"])
+
+
+def test_so_many_objects_are_refused() -> None:
+    with pytest.raises(TooLargeError, match=r"^the list leads to more than 100000 objects, among them a list"):
+        Graph([[[] for _ in range(100_001)]], "the list")

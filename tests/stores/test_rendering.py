@@ -134,3 +134,32 @@ def test_a_loop_through_attributes_is_cut() -> None:
     point = Point(1, None)
     point.y = [point]
     assert cell_of(point) == "Point(x=1, y=[...])"
+
+
+def test_what_shares_parts_on_many_levels_has_a_short_text() -> None:
+    one: list[object] = ["leaf"]
+    other: list[object] = ["laef"]
+    for _ in range(40):
+        one, other = [one, one], [other, other]
+    text = str(cell_of(one))
+    different = digest(one) != digest(other)  # pytest would show the lists themselves
+    assert len(text) < 5000
+    assert different
+
+
+def test_what_is_deep_is_cut() -> None:
+    deep: list[object] = []
+    for _ in range(100_000):
+        deep = [deep]
+    assert str(cell_of(deep)).strip("[]") == "list(...)"
+
+
+def test_what_is_full_of_loops_has_a_text() -> None:
+    people = [Point(number, []) for number in range(60)]
+    for person in people:
+        person.y = list(people)
+    before, same = digest(people), digest(people)
+    people[30].x = -1
+    after = digest(people)
+    assert before == same
+    assert before != after

@@ -6,11 +6,13 @@ import types
 from typing import Any
 
 _OURS = "jobchaos."
+_TESTERS = frozenset({"_pytest", "pluggy", "hypothesis", "xdist"})
+_UNITTESTS = frozenset({"unittest.case", "unittest.suite", "unittest.result", "unittest.runner"})  # and not its mocks
 
 
 def attributes_of(value: Any) -> dict[str, Any]:
     """The attributes that an object keeps, by name; empty for values without any."""
-    if _is_ours(type(value)):
+    if _is_apart(type(value)):
         return {}
     found = {name: getattr(value, name) for name in slots_of(type(value)) if hasattr(value, name)}
     return found | dict(getattr(value, "__dict__", {}))
@@ -18,11 +20,17 @@ def attributes_of(value: Any) -> dict[str, Any]:
 
 def has_attributes(value: Any) -> bool:
     """True if it can keep some, also if it keeps none now."""
-    return not _is_ours(type(value)) and (hasattr(value, "__dict__") or bool(slots_of(type(value))))
+    return not _is_apart(type(value)) and (hasattr(value, "__dict__") or bool(slots_of(type(value))))
 
 
-def _is_ours(kind: type) -> bool:
-    """Connections and locks of ours that a job keeps lead to the whole engine, which is no part of its state."""
+def _is_apart(kind: type) -> bool:
+    """True for what is no part of a job's state, and leads to everything.
+
+    Connections and locks of ours that a job keeps lead to the whole engine; a `TestCase`, or a fixture, in a job's
+    closure leads to the whole test session.
+    """
+    if kind.__module__.partition(".")[0] in _TESTERS or kind.__module__ in _UNITTESTS:
+        return True
     return any(base.__module__.startswith(_OURS) for base in kind.__mro__)
 
 

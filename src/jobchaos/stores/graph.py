@@ -8,8 +8,10 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from jobchaos.errors import TooLargeError
 from jobchaos.stores.attributes import attributes_of, has_attributes, slots_of
 
+_MOST = 100_000
 _OPAQUE = (type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.MethodType, property)
 
 
@@ -20,9 +22,13 @@ class Graph:
 
     Args:
         roots: Where to start.
+        name: What they are called, for errors.
+
+    Raises:
+        TooLargeError: If they are so many that to restore them before each schedule would take for ever.
     """
 
-    def __init__(self, roots: Iterable[object]) -> None:
+    def __init__(self, roots: Iterable[object], name: str = "") -> None:
         self._put_back: dict[int, Callable[[], None]] = {}
         waiting = list(roots)
         while waiting:
@@ -30,6 +36,11 @@ class Graph:
             if id(thing) in self._put_back or isinstance(thing, _OPAQUE):
                 continue
             waiting += self._keep(thing)
+            if len(self._put_back) > _MOST:
+                raise TooLargeError(
+                    f"{name} leads to more than {_MOST} objects, among them a {type(thing).__name__}. So many cannot "
+                    "be restored before each schedule; let the job know less"
+                )
 
     def restore(self) -> None:
         """Put everything back, in place."""

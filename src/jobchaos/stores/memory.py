@@ -59,7 +59,7 @@ class MemoryStore(BaseStore):
 
     def hold(self) -> Graph:
         """See `Volatile.hold`."""
-        return Graph([self._target])
+        return Graph([self._target], self.name)
 
     def put_back(self, held: Graph) -> None:
         """See `Volatile.put_back`."""
@@ -111,7 +111,7 @@ class NamespaceStore(BaseStore):
     def hold(self) -> tuple[dict[str, Any], Graph]:
         """See `Volatile.hold`."""
         bound = {name: self._namespace[name] for name in self._names if name in self._namespace}
-        return bound, Graph(bound.values())
+        return bound, Graph(bound.values(), self.name)
 
     def put_back(self, held: tuple[dict[str, Any], Graph]) -> None:
         """See `Volatile.put_back`."""
