@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple
 from jobchaos.core.snapshot import Snapshot, Table
 from jobchaos.errors import LossError, UsageError
 from jobchaos.stores.base import BaseStore
+from jobchaos.stores.postgres_definitions import Definitions, PostgresDefinitions
 from jobchaos.stores.postgres_layout import LaidTable, PostgresLayout, quoted, read_layout
 from jobchaos.stores.postgres_session import ChangedError, PostgresSession, code_of
 from jobchaos.stores.postgres_shadow import PostgresShadow
@@ -35,11 +37,13 @@ class Held:
         marks: What each table held.
         sequences: Each sequence's last value, and whether that was handed out.
         shapes: What each table looked like.
+        definitions: What the database was made of; None if that was not asked, as nothing had changed it.
     """
 
     marks: Mapping[str, Mark]
     sequences: Mapping[str, tuple[int, bool]]
     shapes: Mapping[str, tuple[object, ...]]
+    definitions: Definitions | None = None
 
 
 class PostgresStore(BaseStore):
@@ -59,9 +63,12 @@ class PostgresStore(BaseStore):
         self._allow = tuple(allow)
         self._shadow = PostgresShadow(session.run)
         self._layout = PostgresLayout()
+        self._definitions = PostgresDefinitions(session.run)
+        self._defined: Definitions | None = None
+        self._original: Definitions | None = None
         self._since = "now()"
         self._initial: Held | None = None
-        self._versions: dict[tuple[str, Mark], int] = {}
+        self._versions: dict[tuple[str, Mark, object], int] = {}
         self._contents: dict[tuple[str, Mark, object], Table] = {}
         self._snapshots: dict[tuple[object, ...], Snapshot] = {}
         self._written = WrittenTables()
@@ -79,6 +86,8 @@ class PostgresStore(BaseStore):
         elif name == UNKNOWN:
             self._written.add(self._layout.tables)
             self._schema_moves = True
+            with contextlib.suppress(UsageError):  # the job itself has locked a table: then its schema is only watched
+                self._original = self._defined = self._definitions.read()
 
     def capture(self) -> None:
         """See `Store.capture`."""
@@ -110,18 +119,19 @@ class PostgresStore(BaseStore):
         new = [
             self._layout.tables[name]
             for name, mark in held.marks.items()
-            if mark.rows and (name, mark) not in self._versions
+            if mark.rows and self._key(name, mark) not in self._versions
         ]
         if new:
             version = len(self._versions) + 1
             self._shadow.keep(new, version)
-            self._versions.update({(table.name, held.marks[table.name]): version for table in new})
+            self._versions.update({self._key(table.name, held.marks[table.name]): version for table in new})
         return held
 
     def put_back(self, held: Held) -> None:
         """See `Returnable.put_back`."""
         now = self._look()
-        if now.shapes != held.shapes:
+        wanted = held.definitions or self._original
+        if now.shapes != held.shapes if wanted is None else now.definitions != wanted:
             self._restore_schema(held)
             now = self._look()
         differing = [self._layout.tables[name] for name, mark in held.marks.items() if now.marks[name] != mark]
@@ -167,41 +177,66 @@ class PostgresStore(BaseStore):
         wanted = []
         for table in tables:
             mark = held.marks[table.name]
-            wanted.append((table, self._versions.get((table.name, mark)), now.marks[table.name].rows))
+            wanted.append((table, self._versions.get(self._key(table.name, mark)), now.marks[table.name].rows))
             if self._session.came_back and mark.rows != self._shadow.rows(table, wanted[-1][1]):
                 raise LossError(f"the server of {self.name} has crashed. {self._session.loss}", "JC913")
         self._shadow.put_back(wanted)
 
+    def _key(self, name: str, mark: Mark) -> tuple[str, Mark, object]:
+        return name, mark, self._layout.tables[name].columns
+
     def _restore_schema(self, held: Held) -> None:
-        """Drop tables that are new. What is gone cannot be made again, and is said.
+        """Make everything again as it was. If that cannot be, drop tables that are new, and say what is gone.
 
         Raises:
-            LossError: If a table was dropped or altered.
+            LossError: If a table was dropped or altered for good.
         """
+        wanted = held.definitions or self._original
+        if wanted is not None and self._redefined(wanted):
+            self._read_schema()
+            self._written.add(self._layout.tables)
+            return
         now = self._layout.tables
         lost = [name for name, shape in held.shapes.items() if name not in now or now[name].shape != shape]
         new = [table.path for name, table in now.items() if name not in held.shapes]
         if new:
             self._session.run(f"DROP TABLE {', '.join(new)} CASCADE")
-            self._layout = read_layout(self._session.run)
-        if lost:
-            kept = self._shadow.keep_for_good(lost)
+            self._read_schema()
+        if lost or wanted is not None:
+            changed = "dropped or altered " + ", ".join(sorted(lost)) if lost else "changed the schema"
+            kept = self._shadow.keep_for_good(lost or list(held.shapes))
             raise LossError(
-                f"the job has dropped or altered {', '.join(sorted(lost))} in {self.name}, which a check cannot undo. "
-                f"The rows as they were are kept: {kept}. Migrate before the job runs, and let it leave the schema "
-                "alone.",
+                f"the job has {changed} in {self.name}, which a check cannot undo. The rows as they were are kept: "
+                f"{kept}. Migrate before the job runs, and let it leave the schema alone.",
                 "JC914",
             )
+
+    def _redefined(self, wanted: Definitions) -> bool:
+        try:
+            return self._definitions.restore(wanted)
+        except UsageError:
+            raise
+        except Exception:  # noqa: BLE001 - what the server refuses cannot be made again
+            return False
+
+    def _read_schema(self) -> None:
+        if self._original is None:
+            self._layout = read_layout(self._session.run)
+            return
+        now = self._definitions.read()
+        if now is not self._defined:
+            self._defined, self._layout = now, read_layout(self._session.run)
 
     def _look(self) -> Held:
         """What tells the present state from others. One query, unless the schema may have changed."""
         if self._schema_moves:
-            self._layout = read_layout(self._session.run)
+            self._read_schema()
         try:
             return self._marks()
         except ChangedError:
             self._schema_moves = True
             self._layout = read_layout(self._session.run)
+            self._written.add(self._layout.tables)
             return self._marks()
 
     def _marks(self) -> Held:
@@ -214,9 +249,9 @@ class PostgresStore(BaseStore):
         marks = found
         if known is not None:
             self._written.add(name for name, mark in found.items() if mark != known.marks.get(name))
-            marks = {name: found[name] if name in found else known.marks[name] for name in self._layout.tables}
+            marks = {name: found[name] if name in found else known.marks[name] for name in tables}
         values = {name: (value, called == "true") for name, value, called in rows[len(names) :]}
-        return Held(marks, values, {name: table.shape for name, table in self._layout.tables.items()})
+        return Held(marks, values, {name: table.shape for name, table in tables.items()}, self._defined)
 
     def _marking(self, table: LaidTable) -> str:
         cells = ", ".join(column.compared(self._since) for column in table.columns)

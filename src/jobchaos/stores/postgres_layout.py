@@ -15,7 +15,8 @@ _OURS = "n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema' AND n
 _COLUMNS = f"""
 SELECT c.oid::int8, n.nspname, c.relname, a.attname, t.typname, t.typtype, a.attgenerated <> '',
     a.attidentity <> '' OR coalesce(pg_get_expr(d.adbin, d.adrelid) ~ '(nextval|gen_random_uuid|uuid_generate)', false),
-    a.attnum, format_type(a.atttypid, a.atttypmod), a.attnotnull
+    a.attnum, format_type(a.atttypid, a.atttypmod), a.attnotnull,
+    a.atttypid >= 16384
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 LEFT JOIN pg_type t ON t.oid = a.atttypid
@@ -45,12 +46,23 @@ class Column:
         type: The name of its type, without parameters.
         computed: Whether it is made from others.
         declared: Its type as it was declared, and whether it may be null.
+        own: Its type in SQL, if that is of the user's making; such values are kept as texts, as the type may go.
     """
 
     name: str
     type: str
     computed: bool
     declared: str
+    own: str = ""
+
+    def kept(self, alias: str = "") -> str:
+        """What of it is kept, in SQL."""
+        cell = f"{alias}.{quoted(self.name)}" if alias else quoted(self.name)
+        return f"{cell}::text" if self.own else cell
+
+    def returned(self) -> str:
+        """What is put back of what was kept, in SQL."""
+        return f"{quoted(self.name)}::{self.own}" if self.own else quoted(self.name)
 
     def compared(self, since: str) -> str:
         """What of it is compared, in SQL.
@@ -93,22 +105,39 @@ class LaidTable:
     referrers: frozenset[str] = frozenset()
 
     @property
+    def given(self) -> tuple[Column, ...]:
+        """The columns that are kept and put back."""
+        return tuple(column for column in self.columns if not column.computed)
+
+    @property
     def stored(self) -> str:
-        """The columns that are put back, in SQL."""
-        return ", ".join(quoted(column.name) for column in self.columns if not column.computed)
+        """Their names, in SQL."""
+        return ", ".join(quoted(column.name) for column in self.given)
+
+    @property
+    def kept(self) -> str:
+        """What of them is kept, in SQL."""
+        return ", ".join(f"{column.kept()} AS {quoted(column.name)}" for column in self.given)
+
+    @property
+    def returned(self) -> str:
+        """What of that is put back, in SQL."""
+        return ", ".join(column.returned() for column in self.given)
 
     @property
     def same_row(self) -> str:
         """Whether `now` and `kept` are the same row by its key, in SQL; empty if rows cannot be told apart."""
-        stored = {column.name for column in self.columns if not column.computed}
-        if not self.empty.key or not stored.issuperset(self.empty.key):
+        given = {column.name: column for column in self.given}
+        if not self.empty.key or not given.keys() >= set(self.empty.key):
             return ""
-        return " AND ".join(f"now.{quoted(name)} = kept.{quoted(name)}" for name in self.empty.key)
+        return " AND ".join(f"{given[name].kept('now')} = kept.{quoted(name)}" for name in self.empty.key)
 
-    def row_of(self, alias: str) -> str:
-        """What is put back of a row, in SQL, as a record: `*=` compares two by their bytes."""
-        cells = ", ".join(f"{alias}.{quoted(column.name)}" for column in self.columns if not column.computed)
-        return f"ROW({cells})::record"
+    @property
+    def same_content(self) -> str:
+        """Whether `now` and `kept` hold the same, in SQL: `*=` compares two records by their bytes."""
+        now = ", ".join(column.kept("now") for column in self.given)
+        kept = ", ".join(f"kept.{quoted(column.name)}" for column in self.given)
+        return f"ROW({now})::record *= ROW({kept})::record"
 
     @property
     def shape(self) -> tuple[object, ...]:
@@ -140,9 +169,10 @@ def read_layout(query: Query) -> PostgresLayout:
     paths = {row[0]: f"{quoted(row[1])}.{quoted(row[2])}" for row in rows}
     columns: dict[int, dict[int, Column]] = defaultdict(dict)
     generated: dict[int, set[str]] = defaultdict(set)
-    for oid, _, _, name, kind, _, computed, made, number, declared, required in rows:
+    for oid, _, _, name, kind, _, computed, made, number, declared, required, own in rows:
         if name is not None:
-            columns[oid][number] = Column(name, kind, computed, f"{declared}{' NOT NULL' * bool(required)}")
+            shown = f"{declared}{' NOT NULL' * bool(required)}"
+            columns[oid][number] = Column(name, kind, computed, shown, declared if own else "")
             if made:
                 generated[oid].add(name)
     keys = {oid: tuple(columns[oid][n].name for n in numbers) for oid, numbers in query(_KEYS) if oid in names}

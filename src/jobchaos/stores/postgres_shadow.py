@@ -15,6 +15,7 @@ from jobchaos.stores.postgres_layout import LaidTable, PostgresLayout, quoted
 
 Execute = Callable[[str], Sequence[tuple[Any, ...]]]
 _PREFIX = "jobchaos_"
+_KEPT = "jobchaos_kept_"
 _VERSION = "jobchaos_version"
 _FEW = 1000  # rows up to which DELETE is faster than TRUNCATE, which makes new files
 _numbers = iter(range(1, 1_000_000))
@@ -30,7 +31,7 @@ class PostgresShadow:
     def __init__(self, execute: Execute) -> None:
         self._execute = execute
         self.name = f"{_PREFIX}{os.getpid()}_{next(_numbers)}"
-        self._twins: dict[str, str] = {}
+        self._twins: dict[tuple[str, object], str] = {}
         self._is_replica = False
         self._is_open = False
         self._is_kept = False
@@ -48,13 +49,13 @@ class PostgresShadow:
         """Remember what some tables hold now."""
         statements = []
         for table in tables:
+            is_new = (table.name, table.columns) not in self._twins
             twin = self._twin(table)
-            if table.name not in self._twins:
-                self._twins[table.name] = twin
+            if is_new:
                 statements.append(
-                    f"CREATE UNLOGGED TABLE {twin} AS SELECT 0 AS {_VERSION}, {table.stored} FROM {table.path} LIMIT 0"
+                    f"CREATE UNLOGGED TABLE {twin} AS SELECT 0 AS {_VERSION}, {table.kept} FROM {table.path} LIMIT 0"
                 )
-            statements.append(f"INSERT INTO {twin} SELECT {version}, {table.stored} FROM {table.path}")
+            statements.append(f"INSERT INTO {twin} SELECT {version}, {table.kept} FROM {table.path}")
         if statements:
             self._execute("BEGIN; " + "; ".join(statements) + "; COMMIT")
 
@@ -86,7 +87,7 @@ class PostgresShadow:
         While foreign keys are in force, a row that others refer to cannot go alone.
         """
         if version is not None and self._is_replica and table.same_row:
-            same = f"{table.same_row} AND {table.row_of('now')} *= {table.row_of('kept')}"
+            same = f"{table.same_row} AND {table.same_content}"
             return (
                 f"DELETE FROM {table.path} AS now WHERE NOT EXISTS "
                 f"(SELECT FROM {self._twin(table)} AS kept WHERE {_VERSION} = {version} AND {same})"
@@ -100,7 +101,7 @@ class PostgresShadow:
             missing = f"AND NOT EXISTS (SELECT FROM {table.path} AS now WHERE {table.same_row})"
         return (
             f"INSERT INTO {table.path} ({table.stored}) OVERRIDING SYSTEM VALUE "
-            f"SELECT {table.stored} FROM {self._twin(table)} AS kept WHERE {_VERSION} = {version} {missing}"
+            f"SELECT {table.returned} FROM {self._twin(table)} AS kept WHERE {_VERSION} = {version} {missing}"
         )
 
     def rows(self, table: LaidTable, version: int | None) -> int:
@@ -110,10 +111,15 @@ class PostgresShadow:
         return int(self._execute(f"SELECT count(*) FROM {self._twin(table)} WHERE {_VERSION} = {version}")[0][0])
 
     def keep_for_good(self, names: Sequence[str]) -> str:
-        """Do not drop it at the end; tell where it keeps the rows of some tables."""
-        self._is_kept = True
+        """Do not drop it at the end, nor let later checks do so; tell where it keeps the rows of some tables."""
+        if not self._is_kept:
+            self._is_kept = True
+            kept = self.name.replace(_PREFIX, _KEPT, 1)
+            self._execute(f"ALTER SCHEMA {quoted(self.name)} RENAME TO {quoted(kept)}")
+            self.name = kept
+        first = {name: own for (name, _), own in reversed(self._twins.items())}
         return ", ".join(
-            f"{name} in {self._twins[name]} where {_VERSION} = 1" if name in self._twins else f"{name} had none"
+            f"{name} in {quoted(self.name)}.{first[name]} where {_VERSION} = 1" if name in first else f"{name} had none"
             for name in names
         )
 
@@ -155,7 +161,9 @@ class PostgresShadow:
             self._execute(f"DROP SCHEMA IF EXISTS {quoted(self.name)} CASCADE")
 
     def _twin(self, table: LaidTable) -> str:
-        return f"{quoted(self.name)}.{quoted(str(table.identity))}"
+        """Of each table, with the columns that it had at some time."""
+        own = self._twins.setdefault((table.name, table.columns), quoted(f"{table.identity}_{len(self._twins)}"))
+        return f"{quoted(self.name)}.{own}"
 
 
 _LEFT = "SELECT nspname FROM pg_namespace WHERE nspname ~ '^jobchaos_[0-9]+_[0-9]+$'"
