@@ -9,22 +9,15 @@ from __future__ import annotations
 
 import os
 import re
-import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from jobchaos.errors import UsageError
 from jobchaos.probes.isolation_gaps import Scratch
 from jobchaos.probes.mysql_catalog import read_schema
-from jobchaos.probes.server_monitor import ServerDefaults, SessionState
+from jobchaos.probes.server_monitor import ServerDefaults, ServerMonitor, SessionState, listed
 from jobchaos.probes.server_schema import ServerSchema
 
-_sleep = [time.sleep]  # the genuine one, in a list, where nothing replaces it
-_PAUSE = 0.0005  # seconds
-_PATIENCE = 20_000  # pauses
 _SOMEBODY = (-1,)
-_abandoned: list[Any] = []
 _WAITING = re.compile(r"LOCK WAIT [^\n]*\n(?:MariaDB|MySQL) thread id (\d+)")
 _STATES = re.compile(r"User lock|Waiting for .*lock", re.IGNORECASE)
 _SESSIONS = "SELECT id, command, coalesce(state, '') FROM information_schema.processlist"
@@ -32,36 +25,22 @@ _NO_SUCH_THREAD = 1094
 _SECOND = 1000
 
 
-class MySQLMonitor:
-    """Implements `ServerMonitor`.
+class MySQLMonitor(ServerMonitor):
+    """Asks the list of processes, and InnoDB."""
 
-    Args:
-        connect: Opens a connection in autocommit mode, with which the job's driver has nothing to do.
-        hidden: While it lasts, what goes over sockets is none of the job's doing.
-    """
-
-    def __init__(self, connect: Callable[[], Any], hidden: Callable[[], AbstractContextManager[None]]) -> None:
-        self._connect = connect
-        self._hidden = hidden
-        self._connection: Any = None
-        self._defaults: ServerDefaults | None = None
-
-    @property
-    def defaults(self) -> ServerDefaults:
-        """See `ServerMonitor.defaults`."""
-        if self._defaults is None:
-            variables = dict(
-                self.query(
-                    "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('transaction_isolation', 'tx_isolation', "
-                    "'innodb_lock_wait_timeout', 'max_statement_time', 'max_execution_time')"
-                )
+    def read_defaults(self) -> ServerDefaults:
+        """See `ServerMonitor.read_defaults`."""
+        variables = dict(
+            self.query(
+                "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('transaction_isolation', 'tx_isolation', "
+                "'innodb_lock_wait_timeout', 'max_statement_time', 'max_execution_time')"
             )
-            level = variables.get("transaction_isolation") or variables["tx_isolation"]
-            statement = float(variables.get("max_statement_time", 0)) * _SECOND  # MariaDB's, in seconds
-            limit = int(statement or float(variables.get("max_execution_time", 0)))
-            lock = int(variables["innodb_lock_wait_timeout"]) * _SECOND
-            self._defaults = ServerDefaults(level.replace("-", " "), lock, limit)
-        return self._defaults
+        )
+        level = variables.get("transaction_isolation") or variables["tx_isolation"]
+        statement = float(variables.get("max_statement_time", 0)) * _SECOND  # MariaDB's, in seconds
+        limit = int(statement or float(variables.get("max_execution_time", 0)))
+        lock = int(variables["innodb_lock_wait_timeout"]) * _SECOND
+        return ServerDefaults(level.replace("-", " "), lock, limit)
 
     def schema(self) -> ServerSchema:
         """See `ServerMonitor.schema`."""
@@ -74,44 +53,20 @@ class MySQLMonitor:
 
     def look(self, sessions: Collection[int]) -> Mapping[int, SessionState]:
         """See `ServerMonitor.look`."""
-        return self._states(f" WHERE id IN ({_listed(sessions)})") if sessions else {}
+        return self._states(f" WHERE id IN ({listed(sessions)})") if sessions else {}
 
     def cancel(self, session: int) -> None:
         """See `ServerMonitor.cancel`."""
         self._kill("QUERY", session)
 
-    def end(self, sessions: Collection[int]) -> None:
-        """See `ServerMonitor.end`."""
-        if not sessions:
-            return
+    def kill(self, sessions: Collection[int]) -> None:
+        """See `ServerMonitor.kill`."""
         for session in sessions:
             self._kill("CONNECTION", session)
-        for _ in range(_PATIENCE):
-            if not self.query(f"{_SESSIONS} WHERE id IN ({_listed(sessions)})"):
-                return
-            _sleep[0](_PAUSE)
-        raise UsageError("the server does not end the session of a dead worker, so that its locks stay")
 
-    def close(self) -> None:
-        """See `ServerMonitor.close`."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
-
-    def abandon(self) -> None:
-        """See `ServerMonitor.abandon`."""
-        _abandoned.append(self._connection)
-        self._connection = None
-
-    def query(self, sql: str) -> Sequence[tuple[Any, ...]]:
-        """Run a query; return its rows."""
-        with self._hidden():
-            if self._connection is None:
-                self._connection = self._connect()
-            with self._connection.cursor() as cursor:
-                cursor.execute(sql)
-                rows: Sequence[tuple[Any, ...]] = cursor.fetchall()
-        return rows
+    def are_there(self, sessions: Collection[int]) -> bool:
+        """See `ServerMonitor.are_there`."""
+        return bool(self.query(f"{_SESSIONS} WHERE id IN ({listed(sessions)})"))
 
     def _states(self, condition: str) -> dict[int, SessionState]:
         sessions = self.query(f"{_SESSIONS}{condition}")
@@ -144,7 +99,3 @@ def mysql_scratch(connect: Callable[[], Any]) -> Scratch:
         (f"DROP DATABASE {name}",),
         "SET SESSION innodb_lock_wait_timeout = 0",  # MySQL makes a second of it
     )
-
-
-def _listed(sessions: Collection[int]) -> str:
-    return ", ".join(str(int(session)) for session in sessions)

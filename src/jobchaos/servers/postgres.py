@@ -9,18 +9,17 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from jobchaos.errors import MissingExtraError, UsageError
+from jobchaos.servers.startup import LOG, PATIENCE, is_up, told
 from jobchaos.servers.unprivileged import Unprivileged
 
 ADDRESS = "JOBCHAOS_POSTGRES"
 """Environment variable with the DSN of a server to take instead."""
 
 _DATABASE = "jobchaos_test"
-_PATIENCE = 30.0  # seconds: a busy machine
 _SETTINGS = {
     "listen_addresses": "",
     "fsync": "off",
@@ -33,8 +32,6 @@ _SETTINGS = {
     "client_connection_check_interval": "20ms",
 }
 """Nothing has to survive; and who has lost his client lets go of his locks soon."""
-_sleep = [time.sleep]  # in a list, where freezegun does not look
-_clock = [time.monotonic]
 
 
 @contextlib.contextmanager
@@ -56,7 +53,7 @@ def postgres() -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="jobchaos-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         unprivileged = Unprivileged(programs, folder)
-        with (folder / "log").open("wb") as log, _running(unprivileged, folder, log.fileno()):
+        with (folder / LOG).open("wb") as log, _running(unprivileged, folder, log.fileno()):
             query = f"CREATE DATABASE {_DATABASE}"
             _finish(
                 unprivileged, folder, log.fileno(), "psql", "-h", name, "-U", "postgres", "-X", "-c", query, "postgres"
@@ -88,34 +85,21 @@ def _running(unprivileged: Unprivileged, folder: Path, log: int) -> Iterator[Non
     settings = [option for key, value in _SETTINGS.items() for option in ("-c", f"{key}={value}")]
     server = unprivileged.start("postgres", ["-D", str(data), "-k", str(folder), *settings], log)
     try:
-        _wait_until_ready(server, data / "postmaster.pid", folder)
+        status = data / "postmaster.pid"  # the server writes `ready` into it, as pg_ctl expects it
+        if not is_up(server, lambda: "ready" in status.read_text(encoding="utf-8")):
+            raise UsageError(f"PostgreSQL does not start:\n{told(folder)}")
         yield
     finally:
         server.send_signal(
             signal.SIGQUIT
         )  # nothing of it is kept: https://www.postgresql.org/docs/current/server-shutdown.html
-        server.wait(_PATIENCE)
+        server.wait(PATIENCE)
 
 
 def _finish(unprivileged: Unprivileged, folder: Path, log: int, name: str, *arguments: str) -> None:
     try:
-        status = unprivileged.start(name, arguments, log).wait(_PATIENCE)
+        status = unprivileged.start(name, arguments, log).wait(PATIENCE)
     except (OSError, subprocess.SubprocessError) as error:
         raise UsageError(f"{name} cannot be started: {error}") from error
     if status:
-        raise UsageError(f"{name} failed with status {status}:\n{_told(folder)}")
-
-
-def _wait_until_ready(server: subprocess.Popen[bytes], status: Path, folder: Path) -> None:
-    """The server writes `ready` into its pid file, as pg_ctl expects it."""
-    deadline = _clock[0]() + _PATIENCE
-    while server.poll() is None and _clock[0]() < deadline:
-        with contextlib.suppress(OSError):
-            if "ready" in status.read_text(encoding="utf-8"):
-                return
-        _sleep[0](0.005)
-    raise UsageError(f"PostgreSQL does not start:\n{_told(folder)}")
-
-
-def _told(folder: Path) -> str:
-    return (folder / "log").read_text(encoding="utf-8", errors="replace")[-2000:]
+        raise UsageError(f"{name} failed with status {status}:\n{told(folder)}")

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.util
 import os
 import shutil
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from jobchaos.errors import MissingExtraError, UsageError
+from jobchaos.servers.startup import LOG, PATIENCE, is_up, told
 
 ADDRESS = "JOBCHAOS_REDIS"
 """Environment variable with the URL of a server to take instead."""
 
-_PATIENCE = 30.0  # seconds: a busy machine
 _TRIES = 5  # somebody else may take the port that we have found free
 _NAMES = ("valkey-server", "redis-server")
 _OPTIONS = ("--save", "", "--databases", "16")
-_sleep = [time.sleep]  # in a list, where freezegun does not look
-_clock = [time.monotonic]
 
 
 @contextlib.contextmanager
@@ -48,7 +46,7 @@ def redis() -> Iterator[str]:
             yield f"redis://127.0.0.1:{port}/0"
         finally:
             server.kill()  # nothing of it is kept
-            server.wait(_PATIENCE)
+            server.wait(PATIENCE)
 
 
 def _program() -> str:
@@ -71,24 +69,18 @@ def _started(program: str, folder: Path) -> tuple[subprocess.Popen[bytes], int]:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         options = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), *_OPTIONS]
-        with (folder / "log").open("wb") as log:
+        with (folder / LOG).open("wb") as log:
             server = subprocess.Popen(  # noqa: S603 - a program of our own wheel
                 [program, *options], stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
-        if _answers(server, port):
+        if is_up(server, functools.partial(_answers, port)):
             return server, port
         server.kill()
-        server.wait(_PATIENCE)
-    log_text = (folder / "log").read_text(encoding="utf-8", errors="replace")
-    raise UsageError(f"Redis does not start:\n{log_text[-2000:]}")
+        server.wait(PATIENCE)
+    raise UsageError(f"Redis does not start:\n{told(folder)}")
 
 
-def _answers(server: subprocess.Popen[bytes], port: int) -> bool:
-    deadline = _clock[0]() + _PATIENCE
-    while server.poll() is None and _clock[0]() < deadline:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1) as connection:
-            connection.sendall(b"PING\r\n")
-            if connection.recv(16).startswith(b"+PONG"):
-                return server.poll() is None
-        _sleep[0](0.005)
-    return False
+def _answers(port: int) -> bool:
+    with socket.create_connection(("127.0.0.1", port), 1) as connection:
+        connection.sendall(b"PING\r\n")
+        return connection.recv(16).startswith(b"+PONG")
