@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import datetime
 import re
+import types
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import psycopg
 import psycopg2
 import pytest
+from psycopg._queries import PostgresQuery
+from psycopg.adapt import Transformer
 
 from jobchaos.checking import check
 from jobchaos.core.settings import Settings
+from jobchaos.probes.psycopg_texts import parameters_of
 from tests.backends import leases
 from tests.backends.conftest import Create
 from tests.backends.mysql import Database, mysql_databases
@@ -52,7 +57,7 @@ def pymysql_site(mysql_databases: tuple[Database, Database]) -> Site:
     return Site("mysql", database.connect)
 
 
-@pytest.fixture(params=["psycopg", "psycopg2", "pymysql"])
+@pytest.fixture(params=["psycopg", pytest.param("psycopg2", marks=pytest.mark.thorough), "pymysql"])
 def driver(request: pytest.FixtureRequest) -> Iterator[str]:
     """The driver through which the jobs work."""
     here.site = request.getfixturevalue(f"{request.param}_site")
@@ -73,3 +78,33 @@ def test_who_writes_the_servers_time_down_decides_nothing() -> None:
     verdict = check(leases.lets_the_server_write_times_down, faults=["duplicate", "crash"], settings=QUICK)
     assert verdict.status == "holds", verdict.findings
     assert "JC719" not in {finding.code for finding in verdict.findings}
+
+
+@pytest.mark.parametrize("job", [leases.trusts_seconds, leases.trusts_timestamps], ids=lambda job: job.__name__)
+def test_a_lease_in_a_row_runs_out(driver: str, job: Job) -> None:
+    verdict = check(job, faults=["concurrent", "expiry"], settings=QUICK)
+    found = {finding.code: str(finding.schedule) for finding in verdict.findings if finding.gates}
+    steps = 4 if driver == "pymysql" else 6  # PyMySQL does not say BEGIN
+    assert found == {"JC612": f"A{steps} +61s B A"}, verdict
+
+
+@pytest.mark.usefixtures("driver")
+@pytest.mark.parametrize("job", [leases.fences_seconds, leases.fences_timestamps], ids=lambda job: job.__name__)
+def test_a_lease_with_a_fence_is_sound(job: Job) -> None:
+    verdict = check(job, faults=["expiry"], settings=QUICK)
+    assert verdict.status == "holds", verdict.findings
+    assert "60 s running out at every step" in verdict.claim
+
+
+@pytest.mark.parametrize(
+    "value", [1.5, 1_893_499_200, NOW, NOW.replace(microsecond=5), NOW.replace(tzinfo=None), "2030-01-01", None]
+)
+def test_the_values_that_psycopg_sends_are_read_back(value: object) -> None:
+    query = PostgresQuery(Transformer())
+    query.convert("SELECT %s", (value,))
+    assert parameters_of(query) == (value,)
+
+
+def test_a_moment_without_end_is_none() -> None:
+    query: Any = types.SimpleNamespace(params=[b"\x7f" + b"\xff" * 7], types=[1184], formats=[1])
+    assert parameters_of(query) == (b"\x7f" + b"\xff" * 7,)

@@ -14,7 +14,7 @@ from jobchaos.clock.virtual import VirtualClock
 from jobchaos.core.effect import Mode, Touch
 from jobchaos.core.leases import Holder
 from jobchaos.probes.sqlite import SQLiteProbe
-from jobchaos.probes.stated_times import note_times
+from jobchaos.probes.stated_times import note_times, written_in
 from tests.probes.conftest import Watch
 
 SECOND = 10**9
@@ -160,3 +160,20 @@ def test_rows_that_are_returned_tell_whether_any_was_changed(
     assert [event.until - event.at for event in run.trace.events if event.detail.startswith("lease:")] == (
         [60 * SECOND] if taken else []
     )
+
+
+@pytest.mark.parametrize(
+    ("sql", "values"),
+    [
+        ("UPDATE leases SET expires = 1800000060.25 WHERE expires < 1800000000", (1800000060.25, 1800000000)),
+        ("UPDATE t SET at = 1800000060.25e0", (1800000060.25,)),
+        ("UPDATE t SET at = '2027-01-15 08:01:00', b = 'o''clock'", ("2027-01-15 08:01:00",)),
+        ("UPDATE t SET at = '2027-01-15T08:01:00+00:00'::timestamptz", ("2027-01-15T08:01:00+00:00",)),
+        ("UPDATE t SET note = 'call 1800000060', phone = '1800000060'", ()),
+        ("UPDATE t_1800000060 SET b = 1.1800000060, c = 18000000601800000060123", ()),
+        ("UPDATE t SET day = '2027-01-15', note = 'at 2027-01-15 08:01:00'", ()),
+        ("SELECT 1", ()),
+    ],
+)
+def test_moments_in_a_text(sql: str, values: tuple[object, ...]) -> None:
+    assert written_in(sql) == values

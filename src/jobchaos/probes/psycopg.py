@@ -226,9 +226,10 @@ def _step(
         if told is error:
             raise
         raise told from None
+    answer = answer_of(cursor)
     if pending is not None:
-        pending.done(answer_of(cursor))
-    session.applied(worker, text, open=pgconn.transaction_status != _IDLE)
+        pending.done(answer)
+    session.applied(worker, text, open=pgconn.transaction_status != _IDLE, answer=answer)
     return result
 
 

@@ -130,16 +130,18 @@ class Psycopg2Probe(ServerProbe):
             return call()
         if connection.info.transaction_status == _IDLE and not connection.autocommit and text != "COMMIT":
             begin = BEGINNINGS.get(connection.isolation_level, "BEGIN")
-            self._step(connection, begin, lambda: None, lambda _: "", is_open=True)
-            return self._step(connection, text, call, outcome, is_open=True)
-        return self._step(connection, text, call, outcome)
+            self._step(found, connection, begin, lambda: None, lambda _: "", is_open=True)
+            return self._step(found, connection, text, call, outcome, is_open=True)
+        return self._step(found, connection, text, call, outcome)
 
     def step(self, connection: Any, text: str, call: Callable[[], T]) -> T:
         """Let COMMIT or ROLLBACK through."""
-        return call() if self.session(connection) is None else self._step(connection, text, call, lambda _: "")
+        found = self.session(connection)
+        return call() if found is None else self._step(found, connection, text, call, lambda _: "")
 
     def _step(
         self,
+        found: tuple[Worker, ServerSession],
         connection: Any,
         text: str,
         call: Callable[[], T],
@@ -149,8 +151,6 @@ class Psycopg2Probe(ServerProbe):
     ) -> T:
         from psycopg2 import Error
 
-        found = self.session(connection)
-        assert found is not None  # noqa: S101 - asked before
         worker, session = found
         status = connection.info.transaction_status
         pending = session.arrive(
@@ -174,9 +174,10 @@ class Psycopg2Probe(ServerProbe):
             if told is error:
                 raise
             raise told from None
+        reply = "" if pending is None else outcome(result)
         if pending is not None:
-            pending.done(outcome(result))
-        session.applied(worker, text, open=self.is_in_transaction(connection) or text.startswith("BEGIN"))
+            pending.done(reply)
+        session.applied(worker, text, open=self.is_in_transaction(connection) or text.startswith("BEGIN"), answer=reply)
         return result
 
     @contextlib.contextmanager

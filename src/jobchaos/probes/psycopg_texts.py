@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 import re
+import struct
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -12,7 +14,10 @@ from jobchaos.probes.statement import label, literal
 _TOKEN = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\$(\d+)")
 _WHOLE = frozenset({20, 21, 23, 26})  # int8, int2, int4, oid: pg_type.dat
 _NUMBERS = _WHOLE | {700, 701, 1700}
-_BOOLEAN, _UUID = 16, 2950
+_BOOLEAN, _UUID, _DOUBLE = 16, 2950, 701
+_WITH_ZONE = 1184
+_MOMENTS = frozenset({1114, _WITH_ZONE})
+_WIDTH = 8
 _TIMES = frozenset({1082, 1083, 1114, 1184, 1266})
 _TEXTS = frozenset({0, 19, 25, 1042, 1043})
 _BINARY = 1
@@ -20,7 +25,7 @@ _LONGEST = 60
 
 
 def parameters_of(query: Any) -> tuple[Any, ...]:
-    """The values that psycopg has bound, as numbers, texts and None where that is plain; else as they are sent.
+    """The values that psycopg has bound: numbers, texts, moments and None where that is plain; else as they are sent.
 
     Args:
         query: A `PostgresQuery`.
@@ -40,9 +45,22 @@ def _plain(value: Any, kind: int, form: int) -> Any:
             return int.from_bytes(data, "big", signed=True)
         if kind == _UUID:
             return str(uuid.UUID(bytes=data))
+        if kind in _MOMENTS and len(data) == _WIDTH:
+            return _moment(int.from_bytes(data, "big", signed=True), kind) or data
+        if kind == _DOUBLE:
+            return struct.unpack(">d", data)[0]
         return data.decode() if kind in (25, 1043) else data
     text = data.decode("utf-8", "replace")
     return int(text) if kind in _WHOLE else text
+
+
+def _moment(microseconds: int, kind: int) -> datetime.datetime | None:
+    """From the server's epoch, 2000-01-01; None for one that Python cannot tell, as `infinity`."""
+    zone = datetime.timezone.utc if kind == _WITH_ZONE else None
+    try:
+        return datetime.datetime(2000, 1, 1, tzinfo=zone) + datetime.timedelta(microseconds=microseconds)
+    except OverflowError:
+        return None
 
 
 def shown(text: str, parameters: tuple[Any, ...]) -> str:

@@ -187,9 +187,10 @@ class PyMySQLProbe(ServerProbe):
             raise told from None
         finally:
             self._asked.discard(id(connection))
+        answer = _outcome(connection, text, result)
         if pending is not None:
-            pending.done(_outcome(connection, text, result))
-        session.applied(worker, text, open=self.is_in_transaction(connection))
+            pending.done(answer)
+        session.applied(worker, text, open=self.is_in_transaction(connection), answer=answer)
         self._note_limit(connection, session, text)
         return result
 

@@ -12,6 +12,7 @@ from jobchaos.probes.server_database import ServerDatabase
 from jobchaos.probes.server_limits import Limits
 from jobchaos.probes.server_silence import Silence, server, silence
 from jobchaos.probes.server_statement import COMMITTING, CONTROLLING, SILENT, UNDOING, ServerStatement
+from jobchaos.probes.stated_times import note_times, written_in
 
 UNKNOWN = "@unknown"
 """Stands for tables that a statement may write to, and nobody knows which."""
@@ -26,6 +27,7 @@ _REAL = (
     "the clock of the database server: it is real, and does not pass with virtual time, so what it decides on runs out "
     "in no schedule. Pass the moment as a parameter: datetime.now(timezone.utc)"
 )
+_NOTHING = ("0 rows", "-> no row")
 _KEPT_VIEW = ("REPEATABLE READ", "SERIALIZABLE")
 
 
@@ -58,6 +60,7 @@ class ServerSession:
         self._since = 0
         self._statement: ServerStatement | None = None
         self._is_broken = False
+        self._calls: Sequence[Any] = ()
         self._touches: tuple[Touch, ...] = ()
         self._locks: tuple[Touch, ...] = ()
 
@@ -139,7 +142,7 @@ class ServerSession:
             return Effect("sql", shown, touches, bool(touches), None, None, self._view_locks(durable=bool(touches)))
         if statement.verb in CONTROLLING:
             return Effect("sql", shown)
-        self._touches = statement.touches_of(calls)
+        self._calls, self._touches = calls, statement.touches_of(calls)
         self.database.levels.add(self._level)
         durable = statement.writes and not is_open
         self._locks = statement.locks_of(self._touches)
@@ -157,17 +160,21 @@ class ServerSession:
             locks.append(Touch(f"{base}/@serializable", Mode.WRITE))
         return tuple(locks)
 
-    def applied(self, worker: Worker, sql: str, *, open: bool) -> None:  # noqa: A002
+    def applied(self, worker: Worker, sql: str, *, open: bool, answer: str = "") -> None:  # noqa: A002
         """A statement has ended, one way or the other.
 
         Args:
             worker: Who has run it.
             sql: Its text.
             open: Whether a transaction is open now.
+            answer: What it has led to, for people.
         """
         statement = self._statement
         if statement is None:
             return
+        if answer and self._touches:
+            calls, changed = (*self._calls, written_in(sql)), int(answer not in _NOTHING)
+            note_times(worker, self.database.control.clock, sql, calls, self._touches, changed)
         if open:
             self._pending.update(dict.fromkeys(touch for touch in self._touches if touch.mode is not Mode.READ))
             self._keep(worker, [lock.resource for lock in self._locks])

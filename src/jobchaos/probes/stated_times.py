@@ -22,6 +22,12 @@ _FIRST = 10**9 * _SECOND  # in 2001: smaller numbers are no times
 _PRECISION = 1000  # ns; what a float of seconds since the epoch can tell
 _UNITS = (_SECOND, 10**6, 10**3, 1)
 _ISO = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d")
+_PERHAPS = re.compile(r"\d{10}|\d{4}-\d\d-\d\d[ T]")
+_LITERAL = re.compile(
+    r"""'(?P<moment>\d{4}-\d\d-\d\d[ T]\d\d:\d\d[^']*)'
+    |'(?:[^'\\]|''|\\.)*'|"(?:[^"]|"")*"|(?<![\w.])(?P<number>\d{10,19}(?:\.\d+)?)(?!\d)""",
+    re.VERBOSE,
+)
 _LOCKS = re.compile(r"(?:^|[^a-z])(?:un)?(?:lock|leas|claim|mutex|semaphor|reserv|owner|holder)", re.IGNORECASE)
 
 
@@ -53,6 +59,20 @@ def note_times(
                 worker.lease(f"lease:{resource}", ttl)
             else:
                 worker.release(f"lease:{resource}", and_parts=True)
+
+
+def written_in(sql: str) -> tuple[int | float | str, ...]:
+    """What may be moments among the values that a driver has put into the text of a statement.
+
+    Args:
+        sql: Its text.
+    """
+    if not _PERHAPS.search(sql):
+        return ()
+    found = [match.group("moment", "number") for match in _LITERAL.finditer(sql)]
+    return tuple(
+        moment or (float(number) if "." in number else int(number)) for moment, number in found if moment or number
+    )
 
 
 def _note_deadlines(worker: Worker, distances: Sequence[int], *, writes: bool) -> None:
