@@ -77,6 +77,19 @@ def test_checks_of_one_job_in_one_test_share_a_line_with_the_worst_result() -> N
     assert len(line) <= len(head)
 
 
+def test_checks_of_one_job_with_other_faults_share_a_line_with_all_of_them() -> None:
+    twice = replace(HOLDS, families=HELD[:1])
+    crashing = replace(FAILS, families=FAILS.families[2:3], job=HOLDS.job)
+    _, line, total = lines(("t.py::test", twice), ("t.py::test", crashing))
+    assert line.split()[1:6] == [HOLDS.job, "holds", "-", "FAILS", "JC301"]
+    assert total == "2 checks: 1 holds, 1 fails"
+
+
+def test_a_check_that_never_began_is_not_hidden_by_another() -> None:
+    _, line, _ = lines(("t.py::test", HOLDS), ("t.py::test", replace(UNDECIDED, job=HOLDS.job)))
+    assert "holds" not in line
+
+
 def test_several_checks_of_one_test_are_told_apart_by_their_jobs() -> None:
     _, first, second, _ = lines(("t.py::test", replace(HOLDS, job="b()")), ("t.py::test", replace(HOLDS, job="a()")))
     assert (first.split()[:2], second.split()[:2]) == (["test", "a()"], ["test", "b()"])

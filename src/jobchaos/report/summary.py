@@ -66,17 +66,30 @@ def _group(item: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _merged(group: list[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """One line for a job that a test checks many times, with other arguments: the worst result stands for all."""
-    worst = min(group, key=lambda item: (_WORST.index(item["status"]), str(item["job"])))
-    if len(group) == 1:
-        return worst
-    more = f" and {len(group) - 1} more"
+    """One line for a job that a test checks many times, with other arguments or faults: the worst stands for all."""
+    ranked = sorted(group, key=lambda item: (_WORST.index(item["status"]), str(item["job"])))
+    worst = ranked[0]
+    jobs = {str(item["job"]) for item in group}
+    more = f" and {len(jobs) - 1} more" if len(jobs) > 1 else ""
     return {
         **worst,
         "job": shorten(str(worst["job"]), _NAME - len(more)) + more,
+        "families": _worst_of(ranked),
+        "findings": [finding for item in ranked for finding in item["findings"]],
         "schedules_run": sum(item["schedules_run"] for item in group),
         "seconds": sum(item["seconds"] for item in group),
     }
+
+
+def _worst_of(ranked: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Of each family the worst result; nothing if the worst check ended before any family began."""
+    if not ranked[0]["families"]:
+        return []
+    worst: dict[str, Mapping[str, Any]] = {}
+    families = [family for item in ranked for family in item["families"]]
+    for family in sorted(families, key=lambda family: _WORST.index(family["status"])):
+        worst.setdefault(str(family["name"]), family)
+    return list(worst.values())
 
 
 def _tests(nodeids: Sequence[str]) -> dict[str, str]:
