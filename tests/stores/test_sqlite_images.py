@@ -54,8 +54,9 @@ def test_a_large_database_is_not_copied(db: sqlite3.Connection, path: Path, monk
     assert images.get(b"") is None
 
 
-def test_few_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jobchaos.stores.sqlite_images._MOST", 2)
+@pytest.mark.parametrize("limit", ["_MOST", "_MOST_BYTES"])
+def test_few_are_remembered(monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
+    monkeypatch.setattr(f"jobchaos.stores.sqlite_images.{limit}", 2)
     images = Images()
     snapshots = {bytes([number]): Snapshot({str(number): Table((), ())}) for number in range(3)}
     for image, snapshot in snapshots.items():

@@ -7,8 +7,8 @@ import sqlite3
 
 from jobchaos.core.snapshot import Snapshot
 
-_LARGEST = 2**20  # bytes; beyond, copying takes as long as reading
-_MOST = 8
+_LARGEST = 2**24  # bytes: to copy and compare a page takes a hundredth of the time in which its rows are read
+_MOST, _MOST_BYTES = 8, 2**26
 _CONTENT = (slice(0, 24), slice(28, 40), slice(44, 92), slice(100, None))
 """All but what counts the changes of content and schema (https://www.sqlite.org/fileformat2.html, 1.3)."""
 
@@ -35,8 +35,8 @@ class Images:
         return next((snapshot for kept, snapshot in self._kept if kept == image), None)
 
     def keep(self, image: bytes, snapshot: Snapshot) -> None:
-        """Remember, and forget the oldest but the first, which is the clean one, if there are many."""
+        """Remember, and forget the oldest but the first, which is the clean one, if there are many, or large ones."""
         if image:
             self._kept.append((image, snapshot))
-            if len(self._kept) > _MOST:
+            while len(self._kept) > _MOST or sum(len(kept) for kept, _ in self._kept) > _MOST_BYTES:
                 del self._kept[1]
