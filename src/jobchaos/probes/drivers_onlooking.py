@@ -9,7 +9,8 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from jobchaos.core.ports import Control, Worker
+from jobchaos.core.effect import Foreign
+from jobchaos.core.ports import Control, Pending, Worker
 from jobchaos.probes.base import BaseProbe, Patches
 from jobchaos.probes.onlooking import Onlooking, is_called_by_a_library
 from jobchaos.probes.psycopg import PsycopgProbe
@@ -19,7 +20,7 @@ from jobchaos.probes.redis_link import Link
 from jobchaos.probes.redis_places import Places
 from jobchaos.probes.redis_protocol import Command, name_of
 from jobchaos.probes.redis_scripts import Scripts
-from jobchaos.probes.redis_unit import Unit
+from jobchaos.probes.redis_unit import Unit, published
 
 
 class PsycopgOnlooker(Onlooking, PsycopgProbe):
@@ -100,8 +101,8 @@ class RedisOnlooker(BaseProbe):
         pending = worker.begin(unit.effect(link), ConnectionError)
         result = call()  # what fails is no less a step, and the state tells what it has left
         if inspect.isawaitable(result):
-            return _awaited(result, pending.done)
-        pending.done()
+            return _awaited(result, functools.partial(_done, worker, pending, unit))
+        _done(worker, pending, unit)
         return result
 
     def _link(self, client: Any) -> Link:
@@ -112,6 +113,12 @@ class RedisOnlooker(BaseProbe):
             if self._control is not None and host:
                 self._control.check_host(host)
         return self._links[pool]
+
+
+def _done(worker: Worker, pending: Pending, unit: Unit) -> None:
+    for message in filter(None, map(published, unit.commands)):
+        worker.record(Foreign("pubsub", ("channel", "message"), message))
+    pending.done()
 
 
 async def _awaited(result: Any, done: Callable[[], None]) -> Any:

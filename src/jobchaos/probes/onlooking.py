@@ -21,6 +21,8 @@ _ABOVE = (
     *("django.", "sqlalchemy.", "celery.", "kombu.", "rq.", "dramatiq.", "huey.", "arq.", "taskiq.", "taskiq_redis."),
     *("procrastinate.", "django_tasks.", "django_tasks_db.", "apscheduler."),
 )
+UNCOMMITTED = "uncommitted"
+"""The kind of statements in a transaction of the test's own."""
 _READING = frozenset({"SELECT", "SHOW", "EXPLAIN", "VALUES", "FETCH", "DECLARE", "DESCRIBE"})
 
 
@@ -35,6 +37,9 @@ def is_called_by_a_library() -> bool:
 class OnlookingSession:
     """Does for one connection what `ServerSession` does in a check, as far as it is needed to look on.
 
+    A task may run inside a transaction that the test has opened. Nobody else can look into that, so its effects are of
+    a kind of their own; and what would be a transaction of the task's own is a savepoint there.
+
     Args:
         address: The database.
     """
@@ -45,6 +50,9 @@ class OnlookingSession:
     def __init__(self, address: Address) -> None:
         self.address = address
         self.last_worker: Worker | None = None
+        self.joins = False
+        """Whether the task that uses it now has found a transaction open."""
+        self._depth = 0
         self._written: dict[Touch, None] = {}
 
     def arrive(
@@ -59,13 +67,17 @@ class OnlookingSession:
         failure: Callable[[], Exception],
     ) -> Pending | None:
         """See `ServerSession.arrive`."""
-        self.last_worker = worker
         verb = verb_of(sql)
+        if self.joins:
+            open = self._is_nested(verb, sql)  # noqa: A001
+            if verb == "RELEASE" and not open:
+                verb = "COMMIT"
         if verb in UNDOING or verb in SILENT or verb in CONTROLLING:
             return None
+        kind = UNCOMMITTED if self.joins else "sql"
         if verb in COMMITTING:
             written = () if broken else tuple(self._written)
-            return worker.begin(Effect("sql", "COMMIT", written, durable=True), failure) if written else None
+            return worker.begin(Effect(kind, "COMMIT", written, durable=True), failure) if written else None
         mode = Mode.READ if verb in _READING else Mode.WRITE
         touches = tuple(Touch(f"{self.address}/{table}", mode) for table in tables_of(sql)) or (
             Touch(str(self.address), mode),
@@ -73,15 +85,29 @@ class OnlookingSession:
         durable = mode is Mode.WRITE and not open
         if mode is Mode.WRITE and open:
             self._written.update(dict.fromkeys(touches))
-        return worker.begin(Effect("sql", shown, touches, durable), failure)
+        return worker.begin(Effect(kind, shown, touches, durable), failure)
 
     def silence(self, worker: Worker, advice: str) -> None:
         """See `ServerSession.silence`: servers answer."""
 
     def applied(self, worker: Worker, sql: str, *, open: bool) -> None:  # noqa: A002
         """See `ServerSession.applied`."""
-        if not open:
+        if not (self._depth if self.joins else open):
             self._written.clear()
+
+    def used_by(self, worker: Worker, *, open: bool) -> None:  # noqa: A002
+        """A task uses it, and has found a transaction open or not."""
+        if self.last_worker is not worker:
+            self.last_worker, self.joins, self._depth = worker, open, 0
+            self._written.clear()
+
+    def _is_nested(self, verb: str, sql: str) -> bool:
+        """Whether a savepoint of the task's own is open, once a statement is done."""
+        if verb == "SAVEPOINT":
+            self._depth += 1
+        elif verb == "RELEASE" or (verb in UNDOING and "RELEASE" in sql.upper()):
+            self._depth = max(0, self._depth - 1)
+        return self._depth > 0
 
 
 class Onlooking(ServerProbe):
@@ -100,7 +126,9 @@ class Onlooking(ServerProbe):
             if not host.startswith("/"):
                 control.check_host(host)
             session = self.sessions[connection] = OnlookingSession(address)  # type: ignore[assignment]
-        worker.touch(session.address)
+        session.used_by(worker, open=self.is_in_transaction(connection))
+        if not session.joins:
+            worker.touch(session.address)
         return worker, session
 
     def closed(self, connection: Any) -> None:
@@ -118,8 +146,9 @@ class Onlooking(ServerProbe):
 
     def bury(self, worker: Worker) -> None:
         """See `Probe.bury`: what a dead worker has not committed is gone."""
-        for connection, session in list(self.sessions.items()):
-            if session.last_worker is worker and self.is_in_transaction(connection):
+        sessions: Any = list(self.sessions.items())
+        for connection, session in sessions:
+            if session.last_worker is worker and not session.joins and self.is_in_transaction(connection):
                 self.roll_back(connection)
 
     def settle(self) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from jobchaos.core.effect import Effect, Site
 from jobchaos.core.snapshot import State
 from jobchaos.core.terms import Terms
+from jobchaos.probes.onlooking import UNCOMMITTED
 
 _TABLE = re.compile(r"\b(?:into|update|from|join)\s+([\w\"`\[\].]+)", re.IGNORECASE)
 _VERB = re.compile(r"\s*(\w+)")
@@ -135,7 +136,7 @@ def short(site: Mapping[str, object] | Site | str | None) -> str:
 
 
 def _shape(effect: Effect) -> str:
-    if effect.kind == "sql":
+    if effect.kind in ("sql", UNCOMMITTED):
         verb, table = _VERB.match(effect.label), _TABLE.search(effect.label)
         name = "" if table is None else re.sub(r'["`\[\]]', "", table.group(1)).rpartition(".")[2]
         return f"{'' if verb is None else verb.group(1).upper()} {name}".strip()

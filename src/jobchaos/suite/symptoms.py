@@ -19,7 +19,7 @@ _NOTHING = Fresh(())
 _FAMILY = {None: "1", Fault.KILL: "3", Fault.TERMINATE: "3", Fault.LOST: "5"}
 _COMPARED = frozenset({"sql", "redis", "file", "mail", "http", "queue"})
 """Kinds of effects whose consequences are part of the state. What is equal there was idempotent."""
-_LEDGERS = frozenset({"mail", "http", "queue"})
+_LEDGERS = frozenset({"mail", "http", "queue", "pubsub"})
 _MEANINGLESS = frozenset({"mock", "line", "sleep"})
 _BLIND = _MEANINGLESS | _COMPARED
 ASSERTION, COUNTS = "JC940", "JC941"
@@ -224,6 +224,8 @@ def _culprits(diff: Diff, repeated: Sequence[Act], omitted: Sequence[Act]) -> li
 
 
 def _explains(act: Act, change: Change) -> bool:
+    if change.store == "pubsub":
+        return act.kind == "redis" and act.label.startswith("PUBLISH")
     if act.kind == "sql":
         return act.table == change.table.lower()
     return act.kind in (change.store, change.store.removesuffix("s"))
