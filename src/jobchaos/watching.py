@@ -17,6 +17,7 @@ from jobchaos.probes.aiosmtplib import AiosmtplibProbe
 from jobchaos.probes.aiosqlite import AiosqliteProbe
 from jobchaos.probes.arq import ArqProbe
 from jobchaos.probes.bindings import Bindings
+from jobchaos.probes.celery_results import CeleryResultsProbe
 from jobchaos.probes.django import DjangoProbe
 from jobchaos.probes.django_cache import DjangoCacheProbe
 from jobchaos.probes.django_mail import DjangoMailFileProbe, DjangoMailProbe
@@ -120,6 +121,7 @@ def _clients() -> list[Probe]:
 def _job_systems(*, follow: bool) -> list[Probe]:
     return [
         KombuProbe(follow=follow),
+        *(CeleryResultsProbe(backend) for backend in ("redis", "rpc")),
         RQProbe(follow=follow),
         DramatiqProbe(follow=follow),
         HueyProbe(),

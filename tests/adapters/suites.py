@@ -14,6 +14,7 @@ class Suite:
         needs: What must be there to import.
         app: Its module, beside what it needs of a database. `credit` adds, and `set_to` sets.
         tests: Its tests, beside a fixture for that database; each executes tasks.
+        unheard: Sends a task that nobody executes.
         broken: The one cause that is to be reported: what `credit` is called.
     """
 
@@ -21,6 +22,7 @@ class Suite:
     needs: tuple[str, ...]
     app: str
     tests: str
+    unheard: str
     broken: str = "credit"
 
     @property
@@ -80,6 +82,7 @@ def test_children():
     burst()
     assert points() == 5
 """,
+    "app.later.enqueue(app.set_to, 5)",
     "app.credit",
 )
 
@@ -143,6 +146,7 @@ def test_children(worker):
     join(worker)
     assert points() == 5
 """,
+    "app.broker.flush_all(); app.set_to.send(5)",
 )
 
 HUEY = Suite(
@@ -194,6 +198,7 @@ def test_by_hand():
         app.huey.immediate = True
     assert points() == 5
 """,
+    "app.huey.immediate = False; app.set_to(5)",
 )
 
 ARQ = Suite(
@@ -226,8 +231,18 @@ async def passes_on(context, points):
     await context["redis"].enqueue_job("set_to", points)
 
 
+def connect():
+    return create_pool(RedisSettings.from_dsn(os.environ["JOBCHAOS_TEST_BROKER"]), default_queue_name=queue)
+
+
+async def only_send(name, *args):
+    pool = await connect()
+    await pool.enqueue_job(name, *args)
+    await pool.aclose()
+
+
 async def work_off(name, *args):
-    pool = await create_pool(RedisSettings.from_dsn(os.environ["JOBCHAOS_TEST_BROKER"]), default_queue_name=queue)
+    pool = await connect()
     functions = [func(known, keep_result=0) for known in (credit, set_to, tries_again, passes_on)]
     try:
         await pool.enqueue_job(name, *args)
@@ -256,6 +271,7 @@ def test_children():
     asyncio.run(app.work_off("passes_on", 5))
     assert points() == 5
 """,
+    "import asyncio; asyncio.run(app.only_send('set_to', 5))",
 )
 
 TASKIQ = Suite(
@@ -263,6 +279,13 @@ TASKIQ = Suite(
     ("taskiq",),
     """
 from taskiq import InMemoryBroker, SimpleRetryMiddleware
+
+
+
+class Silent(InMemoryBroker):
+    async def kick(self, message):
+        pass
+
 
 broker = InMemoryBroker(await_inplace=True)
 broker.add_middlewares(SimpleRetryMiddleware())
@@ -301,6 +324,7 @@ def test_children():
     asyncio.run(app.passes_on.kiq(5))
     assert points() == 5
 """,
+    "import asyncio; asyncio.run(app.set_to.kicker().with_broker(app.Silent()).kiq(5))",
     "app:credit",
 )
 
@@ -353,6 +377,7 @@ def test_children():
     asyncio.run(app.work_off(app.passes_on, 5))
     assert points() == 5
 """,
+    "app.set_to.defer(points=5)",
     "app.credit",
 )
 
@@ -397,6 +422,7 @@ def test_sound(scheduler):
     execute(scheduler, app.set_to, 5)
     assert points() == 5
 """,
+    "app.BackgroundScheduler(timezone='UTC').add_job(app.set_to, args=[5])",
 )
 
 _DJANGO = """
@@ -404,7 +430,10 @@ import django
 from django.conf import settings
 
 settings.configure(
-    TASKS={"default": {"BACKEND": "PACKAGE.backends.immediate.ImmediateBackend"}},
+    TASKS={
+        "default": {"BACKEND": "PACKAGE.backends.immediate.ImmediateBackend"},
+        "unheard": {"BACKEND": "PACKAGE.backends.dummy.DummyBackend"},
+    },
     USE_TZ=True,
     INSTALLED_APPS=USED,
 )
@@ -451,6 +480,7 @@ BACKPORT = Suite(
     ("django_tasks",),
     _DJANGO.replace("PACKAGE", "django_tasks").replace("USED", '["django_tasks"]'),
     _DJANGO_TESTS,
+    "app.set_to.using(backend='unheard').enqueue(5)",
     "app.credit",
 )
 
@@ -459,6 +489,7 @@ DJANGO = Suite(
     ("django.tasks",),
     _DJANGO.replace("PACKAGE", "django.tasks").replace("USED", "[]"),
     _DJANGO_TESTS,
+    "app.set_to.using(backend='unheard').enqueue(5)",
     "app.credit",
 )
 

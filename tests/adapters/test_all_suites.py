@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from jobchaos.suite.sends import ADVICE, SENDS
 from tests.adapters.reality import forget, redis_url
 from tests.adapters.small_suite import causes, run
 from tests.adapters.suites import ARQ, SUITES, Suite
@@ -36,3 +37,115 @@ def test_exactly_the_broken_job_is_reported(suite: Suite, pytester: pytest.Pytes
     result.assert_outcomes(passed=suite.count)
     result.stdout.fnmatch_lines([f"{suite.system}: {suite.count} of {suite.count} tests execute tasks, *"])
     assert result.ret == pytest.ExitCode.TESTS_FAILED
+
+
+def test_tasks_that_nobody_executes_are_explained(suite: Suite, pytester: pytest.Pytester) -> None:
+    result = run(pytester, app=suite.app, test_app=f"def test_unheard():\n    {suite.unheard}\n")
+    assert causes(result) == []
+    assert result.ret == pytest.ExitCode.OK
+    text = " ".join(" ".join(result.outlines).split())
+    assert f"{suite.system}: 0 of 1 tests execute tasks" in text
+    advice = f"JC944 1 test without any task send tasks to a broker that nobody works off: for {suite.system}, "
+    assert advice + ADVICE[suite.system] in text
+
+
+FAR = {
+    "Celery": "__import__('celery').Celery(broker='amqp://broker.example.com//')",
+    "RQ": "__import__('rq').Queue(connection=__import__('redis').Redis(host='broker.example.com'))",
+    "Dramatiq": "__import__('types').SimpleNamespace("
+    "broker=__import__('dramatiq.brokers.redis').brokers.redis.RedisBroker(host='broker.example.com'))",
+    "arq": "__import__('arq').ArqRedis(host='broker.example.com')",
+    "TaskIQ": "__import__('types').SimpleNamespace("
+    "broker=__import__('taskiq_redis').ListQueueBroker('redis://broker.example.com'))",
+}
+"""What sends to a broker that does not exist, by system."""
+
+
+@pytest.mark.parametrize("system", FAR)
+def test_a_broker_on_another_machine_is_known_without_being_asked(system: str) -> None:
+    pytest.importorskip(system.lower())
+    send = next(send for send in SENDS if send.system == system)
+    assert not send.is_local(eval(FAR[system]))
+    assert send.is_local(eval(FAR[system].replace("broker.example.com", "127.0.0.1")))
+
+
+RETRIED = """
+import unittest.mock
+
+def test_retries_are_asserted(monkeypatch):
+    monkeypatch.setattr(app, "ask", unittest.mock.Mock(side_effect=[ConnectionError("1"), ConnectionError("2"), 5]))
+    app.asks.delay()
+    assert app.ask.call_count == 3
+    assert points() == 5
+
+def test_the_last_error_is_asserted(monkeypatch):
+    monkeypatch.setattr(app, "ask", unittest.mock.Mock(side_effect=ConnectionError("shut")))
+    assert isinstance(app.asks.delay().result, ConnectionError)
+    assert app.ask.call_count == 4
+
+def test_a_retry_itself_is_asserted(monkeypatch):
+    monkeypatch.setattr(app, "ask", unittest.mock.Mock(side_effect=ConnectionError("shut")))
+    with pytest.raises(app.Retry):
+        app.asks.apply(throw=True)
+
+def test_late():
+    late = app.celery.task(name="late")(app.register_late)
+    late.delay(5)
+    assert points() == 5
+
+def test_own_call():
+    app.within.delay(5)
+    assert points() == 5
+
+def test_another_system():
+    app.adds(5)
+    assert points() == 5
+"""
+
+TWO_SYSTEMS = """
+from celery import Celery, Task
+from celery.exceptions import Retry
+from huey import MemoryHuey
+
+celery = Celery("app", broker="memory://")
+celery.conf.update(task_always_eager=True)
+huey = MemoryHuey(immediate=True)
+
+
+class Own(Task):
+    def __call__(self, *args, **kwargs):
+        run("UPDATE users SET points = 0")
+        return super().__call__(*args, **kwargs)
+
+
+@celery.task(autoretry_for=(ConnectionError,), max_retries=3, retry_backoff=False, default_retry_delay=0)
+def asks():
+    run(f"UPDATE users SET points = {ask()}")
+
+
+@celery.task(base=Own)
+def within(points):
+    run(f"UPDATE users SET points = points + {points}")
+
+
+@huey.task()
+def adds(points):
+    run(f"UPDATE users SET points = points + {points}")
+
+
+def register_late(points):
+    run(f"UPDATE users SET points = points + {points}")
+
+
+def ask():
+    raise NotImplementedError
+"""
+
+
+def test_two_systems_late_tasks_own_calls_and_tests_of_retries(pytester: pytest.Pytester) -> None:
+    pytest.importorskip("celery")
+    pytest.importorskip("huey")
+    result = run(pytester, app=TWO_SYSTEMS, test_app=RETRIED)
+    assert causes(result) == [("JC103", "A", "adds"), ("JC103", "A", "late")]
+    result.assert_outcomes(passed=6)
+    result.stdout.fnmatch_lines(["Celery, Huey: 6 of 6 tests execute tasks, *"])

@@ -301,3 +301,19 @@ def test_after_a_check_the_app_is_as_it_was(app: Any, sql: Sql) -> None:
     changed = {name for old, new in zip(before, after, strict=True) for name in new if new[name] is not old.get(name)}
     assert not changed & {"send_task", "_backend_cache", "_backend"}
     assert app.conf.task_always_eager is True
+
+
+@pytest.mark.parametrize("backend", ["redis://results.example.com/0", "rpc://"])
+def test_neither_broker_nor_result_backend_is_contacted_by_a_plain_function_either(backend: str, sql: Sql) -> None:
+    app = celery.Celery("shop", broker="amqp://broker.example.com//", backend=backend)
+
+    @app.task(shared=False, name="notify")
+    def notify(user: int) -> None: ...
+
+    def settle() -> None:
+        notify.delay(1)
+
+    verdict = check(settle, faults=["duplicate"], settings=QUICK)
+    assert [finding.message for finding in verdict.findings] == [
+        "settle() enqueues notify(1) twice when it is delivered twice"
+    ]

@@ -108,9 +108,9 @@ class RedisOnlooker(BaseProbe):
     def _link(self, client: Any) -> Link:
         pool = client.connection_pool
         if pool not in self._links:
-            self._links[pool] = self._places.link(pool.connection_class(**pool.connection_kwargs))
+            link = self._links[pool] = self._places.link(pool.connection_class(**pool.connection_kwargs))
             host = pool.connection_kwargs.get("host")
-            if self._control is not None and host:
+            if self._control is not None and host and isinstance(link.access, str):  # else it is a fake in this process
                 self._control.check_host(host)
         return self._links[pool]
 

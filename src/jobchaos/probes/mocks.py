@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from jobchaos.core.effect import Effect, Mode, Touch
 from jobchaos.core.ports import Control
 from jobchaos.probes.base import BaseProbe, Patches
+
+RAN_OUT = " has run out of answers"
+"""Ends the label of an effect that says so."""
 
 
 class MockProbe(BaseProbe):
@@ -35,6 +39,21 @@ class MockProbe(BaseProbe):
                 return worker.perform(effect, lambda: genuine(called, *args, **kwargs), failure=_failure)
 
             self._patches.set(base, "_increment_mock_call", counted)
+            self._patches.set(base, "_execute_mock_call", self._executing(vars(base)["_execute_mock_call"]))
+
+    def _executing(self, genuine: Callable[..., Any]) -> Callable[..., Any]:
+        """A mock with a list of answers was given as many as the test needs, and has none for a further delivery."""
+
+        def executed(called: Any, /, *args: Any, **kwargs: Any) -> Any:
+            try:
+                return genuine(called, *args, **kwargs)
+            except StopIteration:
+                worker = None if self._control is None else self._control.current()
+                if worker is not None and not worker.dead:
+                    worker.begin(Effect("mock", f"{called._extract_mock_name()}(){RAN_OUT}"), _failure).done()  # noqa: SLF001
+                raise
+
+        return executed
 
     def remove(self) -> None:
         """See `Probe.remove`."""

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import re
+import functools
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 from jobchaos.probes.base import Patches
 from jobchaos.probes.django_statements import waits_for_commit
+from jobchaos.suite.sends import SENDS, Send
 
 _SENDS = frozenset(
     {"delay", "apply_async", "delay_on_commit", "send_task", "enqueue", "enqueue_job", "send", "send_with_options"}
     | {"kiq", "kicker", "defer", "defer_async", "schedule"}
 )
-_LOCAL = re.compile(r"(localhost|127(\.\d{1,3}){3}|::1)?")
-_HERE = ("memory", "filesystem", "cache")
-_ELSEWHERE = ("sqs", "gcpubsub", "azureservicebus", "azurestoragequeues")
+FOREIGN_BROKER = "foreign_broker"
 
 
 class Reasons:
@@ -26,20 +24,20 @@ class Reasons:
     def __init__(self) -> None:
         self._patches = Patches()
         self._found: set[str] = set()
-        self._installed: set[str] = set()
+        self._sends: set[Send] = set()
+        self._watches_mocks = False
 
     def refresh(self, systems: Sequence[str]) -> None:
         """Watch what has been imported by now."""
-        if systems and "unittest.mock" in sys.modules and "mock" not in self._installed:
-            self._installed.add("mock")
+        if systems and "unittest.mock" in sys.modules and not self._watches_mocks:
+            self._watches_mocks = True
             from unittest import mock
 
             self._watch_patches(mock._patch)  # noqa: SLF001
-        if "Celery" in systems and "Celery" not in self._installed:
-            self._installed.add("Celery")
-            from celery import Celery
-
-            self._watch_celery(Celery)
+        for send in SENDS:
+            if send.system in systems and send.module in sys.modules and send not in self._sends:
+                self._sends.add(send)
+                self._watch_sends(send, getattr(sys.modules[send.module], send.owner))
 
     def take(self) -> set[str]:
         """What was noticed since the last call."""
@@ -62,18 +60,11 @@ class Reasons:
 
         self._patches.set(patch, "__enter__", enter)
 
-    def _watch_celery(self, celery: Any) -> None:
-        genuine: Callable[..., Any] = celery.send_task
+    def _watch_sends(self, send: Send, owner: Any) -> None:
+        genuine: Callable[..., Any] = vars(owner)[send.method]
 
-        def send_task(app: Any, *args: Any, **kwargs: Any) -> Any:
-            self._found.add("enqueued" if _is_local(str(app.conf.broker_url or "")) else "foreign_broker")
-            return genuine(app, *args, **kwargs)
+        def sending(sender: Any, *args: Any, **kwargs: Any) -> Any:
+            self._found.add(f"enqueued {send.system}" if send.is_local(sender) else FOREIGN_BROKER)
+            return genuine(sender, *args, **kwargs)
 
-        self._patches.set(celery, "send_task", send_task)
-
-
-def _is_local(url: str) -> bool:
-    parts = urlsplit(url)
-    if parts.scheme in (*_HERE, *_ELSEWHERE):
-        return parts.scheme in _HERE
-    return _LOCAL.fullmatch(parts.hostname or "") is not None
+        self._patches.set(owner, send.method, functools.wraps(genuine)(sending))

@@ -13,6 +13,7 @@ from jobchaos.oracle.wording import fix
 from jobchaos.report.shown import escape, one_line, shown
 from jobchaos.report.state import state_lines
 from jobchaos.suite.causes import Cause
+from jobchaos.suite.sends import ADVICE
 from jobchaos.suite.summary import Summary
 from jobchaos.suite.symptoms import COUNTS, Symptom
 
@@ -22,7 +23,10 @@ _FEW = 3
 _WIDTH = 110
 _REASONS = {
     "patched": "patch what sends the task (.delay and the like), so that it never runs",
-    "enqueued": "send tasks to a broker that nobody works off: for Celery, set task_always_eager or use celery_worker",
+    **{
+        f"enqueued {system}": f"send tasks to a broker that nobody works off: for {system}, {advice}"
+        for system, advice in ADVICE.items()
+    },
     "foreign_broker": "send tasks to a broker on another machine, which is never contacted by a replay",
     "on_commit": "hold tasks back until a COMMIT that a rolled-back test never makes: "
     "use django_capture_on_commit_callbacks(execute=True)",

@@ -107,7 +107,7 @@ class Recording:
         fired: Whether what had been planned for this run took place.
         errors: What further deliveries have raised.
         hosts: Hosts other than this machine that a task has reached.
-        remarks: Why tasks may have stayed unseen: `enqueued`, `patched`, `on_commit`.
+        remarks: Why tasks may have stayed unseen: `enqueued RQ`, `patched`, `on_commit`.
     """
 
     executions: list[Seen] = field(default_factory=list)

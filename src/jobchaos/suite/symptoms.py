@@ -13,6 +13,7 @@ from jobchaos.core.fresh import Fresh
 from jobchaos.core.schedule import Fault, Schedule
 from jobchaos.core.snapshot import State
 from jobchaos.core.terms import AfterKill
+from jobchaos.probes.mocks import RAN_OUT
 from jobchaos.suite.seen import Act, Recording, Seen, Target
 
 _NOTHING = Fresh(())
@@ -121,6 +122,8 @@ def symptom(
         return None
     diff = controls.differences(target, run, passed=not failure, ignore=ignore)
     diff = None if diff is None else _without_executed(diff, run)
+    if diff is not None and _runs_out(seen) and not _runs_out(expected):
+        diff = Diff(tuple(change for change in diff.changes if change.kind == "extra"), diff.equal)
     repeated = _more(seen.acts, expected.acts)
     blamed: Sequence[Act] = ()
     if diff:
@@ -193,6 +196,11 @@ def _diff(first: State | None, second: State | None, state: State | None, ignore
         volatile=volatile,
         ignore=ignore,
     ).diff
+
+
+def _runs_out(seen: Seen) -> bool:
+    """True if a mock had no more answers: what is then left undone, no real far end would leave so."""
+    return any(act.label.endswith(RAN_OUT) for act in seen.acts)
 
 
 def _without_executed(diff: Diff, run: Recording) -> Diff:
