@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from typing import Any
 
 import pytest
@@ -317,3 +318,24 @@ def test_neither_broker_nor_result_backend_is_contacted_by_a_plain_function_eith
     assert [finding.message for finding in verdict.findings] == [
         "settle() enqueues notify(1) twice when it is delivered twice"
     ]
+
+
+def test_a_broker_whose_extra_is_not_installed_is_named_without_its_password(sql: Sql) -> None:
+    if importlib.util.find_spec("pymongo") is not None:
+        pytest.skip("it is installed here")
+    app = celery.Celery("shop", broker="mongodb://ann:secret@db.example.com/")
+
+    @app.task(shared=False)
+    def notify(user: int) -> None:
+        sql(f"UPDATE users SET points = 1 WHERE id = {user}")
+
+    @app.task(shared=False)
+    def settle() -> None:
+        notify.delay(1)
+
+    (found,) = check(job_of(settle, (), {}), faults=["duplicate"], settings=QUICK).findings
+    assert found.code == "JC903"
+    assert "the broker of the app shop is mongodb://..., which Celery cannot load here" in found.message
+    assert 'pip install "celery[mongodb]"' in found.message
+    assert "secret" not in found.message
+    assert check(notify.s(1), faults=["duplicate"], settings=QUICK).status == "holds"  # it sends nothing

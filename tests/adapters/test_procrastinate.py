@@ -119,3 +119,17 @@ def test_executions_are_handed_over(app: Any) -> None:
         asyncio.run(work())
     assert seen == [("double", True)]
     assert [job["status"] for job in app.connector.jobs.values()] == ["succeeded"]
+
+
+def test_an_app_that_nobody_has_opened_is_neither_opened_nor_contacted(sql: Sql) -> None:
+    app = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo="host=db.example.com"))
+
+    @app.task(name="notify")
+    def notify(user: int) -> None: ...
+
+    @app.task
+    def settle() -> None:
+        notify.defer(user=1)
+
+    (found,) = check(job_of(settle, (), {}), faults=["duplicate"], settings=QUICK).findings
+    assert found.message == "settle() enqueues notify(user=1) twice when it is delivered twice"

@@ -160,3 +160,9 @@ def test_executions_are_handed_over(sql: Sql, queue: Any) -> None:
 def test_an_enqueued_job_takes_no_further_arguments(queue: Any) -> None:
     with pytest.raises(UsageError, match="carries its own arguments"):
         job_of(queue.create_job(set_to, args=(5,)), (6,), {})
+
+
+def test_a_queue_by_name_needs_a_connection(queue: Any) -> None:
+    named = importlib.import_module("rq.decorators").job("mail", connection=None)(lambda: None)
+    with pytest.raises(UsageError, match=r"no connection, so that RQ cannot make its job\. Give both"):
+        job_of(named, (), {})

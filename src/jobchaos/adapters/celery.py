@@ -213,6 +213,7 @@ def _detached(app: celery.Celery, asked: _Asked) -> Iterator[None]:
     def heard(name: str, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
         if asked.hears(name, args or (), kwargs or {}, options):
             return app.AsyncResult(options["task_id"])
+        _require_transport(app)
         return send(name, args, kwargs, **options)
 
     own_backends = {task: task._backend for task in app.tasks.values() if task._backend is not None}  # noqa: SLF001 - the property would make one
@@ -227,6 +228,23 @@ def _detached(app: celery.Celery, asked: _Asked) -> Iterator[None]:
             _switched_off(app.conf, "worker_deduplicate_successful_tasks"),
         ):
             yield
+
+
+def _require_transport(app: celery.Celery) -> None:
+    """Nothing is sent, but Celery asks the broker's transport which errors it raises.
+
+    Raises:
+        ImportError: If that cannot be loaded.
+    """
+    try:
+        app.connection_for_write().transport  # noqa: B018 - the property makes it
+    except Exception as error:
+        scheme = str(app.conf.broker_url).partition("://")[0]
+        raise ImportError(
+            f"the broker of the app {app.main} is {scheme}://..., which Celery cannot load here ({error}). Install "
+            f'what it needs, as in pip install "celery[{scheme}]", or give the app another broker in tests: '
+            'broker_url = "memory://". It is never contacted'
+        ) from error
 
 
 @contextlib.contextmanager

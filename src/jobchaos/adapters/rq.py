@@ -81,6 +81,11 @@ def _enqueued(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mappi
     decorator = _decorator(function)
     queue = decorator.queue
     if isinstance(queue, str):
+        if decorator.connection is None:
+            raise UsageError(
+                f"{function.__name__} has the queue {queue!r} by name, and no connection, so that RQ cannot make its "
+                "job. Give both, @job('mail', connection=Redis()), which is not connected to; or check an enqueued job"
+            )
         queue = decorator.queue_class(name=queue, connection=decorator.connection)
     id = str(uuid.uuid5(_IDS, f"{function.__qualname__}{args!r}{sorted(kwargs.items())!r}"))  # noqa: A001 - RQ's word
     options = {"timeout": decorator.timeout, "retry": decorator.retry, "meta": decorator.meta, "job_id": id}
