@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import http.client
 import http.server
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -301,11 +302,63 @@ def test_a_job_that_calls_nobody_is_refused(limit: Limiter) -> None:
         checked(lambda: limit(sliding))
 
 
-def test_a_coroutine_function_is_refused() -> None:
-    async def job() -> None: ...
+def later(
+    limit_of: Callable[[Callable[[sqlite3.Connection, float], float]], float],
+    take: Callable[[sqlite3.Connection, float], float],
+    post: Callable[[], None],
+    runs: Callable[[Coroutine[Any, Any, None]], Any] | None = None,
+) -> Callable[[], Any]:
+    """The same in a coroutine; `runs` has it in a loop that the job starts itself."""
 
-    with pytest.raises(UsageError, match="job is a coroutine function: each copy would sleep"):
-        checked(job)
+    async def job() -> None:
+        while pause := limit_of(take):
+            await asyncio.sleep(pause)
+        post()
+
+    return job if runs is None else lambda: runs(job())
+
+
+@pytest.fixture
+def pause_of(tmp_path: Path, limit: Limiter) -> Callable[[Callable[[sqlite3.Connection, float], float]], float]:
+    """How long to wait, by a limiter in the same database."""
+
+    def pause(take: Callable[[sqlite3.Connection, float], float]) -> float:
+        with contextlib.closing(sqlite3.connect(tmp_path / "limits.db", isolation_level=None)) as db:
+            db.execute("BEGIN IMMEDIATE")
+            seconds = take(db, time.time())
+            db.execute("COMMIT")
+        return seconds + 0.001 if seconds > 0 else 0
+
+    return pause
+
+
+@pytest.mark.parametrize("runs", [None, asyncio.run])
+def test_coroutines_sleep_at_the_same_time(
+    pause_of: Callable[[Callable[[sqlite3.Connection, float], float]], float],
+    post: Callable[[], None],
+    runs: Callable[[Coroutine[Any, Any, None]], Any] | None,
+) -> None:
+    """A fixed pause before a call spreads nothing: one after the other, it would."""
+
+    async def sleeps_before() -> None:
+        await asyncio.sleep(30)
+        post()
+
+    broken = sleeps_before if runs is None else lambda: runs(sleeps_before())
+    assert found(checked(broken)) == {"JC530": "A B C D E"}
+    assert list(found(checked(later(pause_of, fixed, post, runs)))) == ["JC530"]
+    verdict = checked(later(pause_of, sliding, post, runs))
+    assert verdict.status == "holds", verdict.findings
+    assert verdict.claim.startswith("complete: at most 4 calls in any 60 s")
+
+
+def test_a_semaphore_of_one_loop_limits_no_other_worker(post: Callable[[], None]) -> None:
+    async def one_at_a_time() -> None:
+        async with asyncio.Semaphore(1):
+            post()
+            await asyncio.sleep(15)
+
+    assert found(checked(one_at_a_time)) == {"JC530": "A B C D E"}
 
 
 def test_a_schedule_can_be_replayed(post: Callable[[], None]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -54,17 +53,11 @@ def throttled(
         schedule: Run just this one.
 
     Raises:
-        UsageError: If the job makes no such call or is a coroutine function, or an argument is refused.
+        UsageError: If the job makes no such call, or an argument is refused.
     """
     if not 1 <= len(jobs) <= _MOST_JOBS:
         raise UsageError(f"throttled() takes one job, or up to {_MOST_JOBS} different ones, got {len(jobs)}")
     given = [job_of(job, (), {}) for job in jobs]
-    awaiting = [job.name for job in given if inspect.iscoroutinefunction(job.body)]
-    if awaiting:
-        raise UsageError(
-            f"{awaiting[0]} is a coroutine function: each copy would sleep in an event loop of its own, one after the "
-            "other, and a burst would seem to be spread. Check the limiter in a plain function that calls it"
-        )
     only = Schedule.parse(schedule) if isinstance(schedule, str) else schedule
     return _Throttling(given, Throttle(calls=calls, per=per, to=to), stores or (), settings or Settings()).run(only)
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from jobchaos.clock.held import held_clocks
 from jobchaos.clock.loop import virtual_loop
 from jobchaos.clock.virtual import VirtualClock
 from jobchaos.core.job import Job
-from jobchaos.core.ports import Probe, Worker
+from jobchaos.core.ports import Control, Probe
 from jobchaos.core.red_flag import RedFlag
 from jobchaos.core.settings import Settings
 from jobchaos.probes.aiohttp import AiohttpProbe
@@ -58,7 +58,7 @@ from jobchaos.stores.reachable import places
 def probes_for(
     jobs: Sequence[Job],
     clock: VirtualClock,
-    current: Callable[[], Worker | None],
+    control: Control,
     bindings: Bindings,
     entropy: EntropyProbe,
     settings: Settings,
@@ -68,7 +68,7 @@ def probes_for(
     Args:
         jobs: Whose locks and clocks to look for.
         clock: Virtual time.
-        current: Gives the worker of the calling thread.
+        control: The check.
         bindings: Finds other names of what the probes replace.
         entropy: Hands out random values.
         settings: Of the check.
@@ -88,7 +88,7 @@ def probes_for(
         LockProbe(named),
         WaitProbe(named),
         FileLockProbe(),
-        EventLoopProbe(bindings, functools.partial(virtual_loop, clock, current)),
+        EventLoopProbe(bindings, functools.partial(virtual_loop, clock, control.current, lambda: control.shares_time)),
         HeldClockProbe(named, held_clocks),
         *(RedFlagProbe(flag, named, bindings) for flag in _flags(jobs)),
         *_of_processes(bindings),

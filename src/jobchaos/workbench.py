@@ -151,7 +151,12 @@ class Workbench:
 
     def _runner(self, hire: Hire, run: RunsCoroutine | None = None, kind: type[Runner] = Runner) -> Runner:
         shared = [target for store in self._explicit if isinstance(store, MemoryStore) for target in store.targets]
-        in_a_loop_of_its_own = functools.partial(run_coroutine, clock=self._clock, current=self._stage.current)
+        in_a_loop_of_its_own = functools.partial(
+            run_coroutine,
+            clock=self._clock,
+            current=self._stage.current,
+            shares_time=lambda: self._stage.shares_time,
+        )
 
         def deliver(job: Job) -> Callable[[], object]:
             return Delivery(job, shared, run or in_a_loop_of_its_own).run
@@ -196,7 +201,7 @@ class Workbench:
         probes = probes_for(
             self._jobs,
             self._clock,
-            self._stage.current,
+            self._stage,
             self._bindings,
             self._entropy,
             self._settings,

@@ -67,8 +67,15 @@ class VirtualSelector(selectors.BaseSelector):
         self._genuine.close()
 
 
+def _alone() -> bool:
+    return False
+
+
 def run_coroutine(
-    coroutine: Coroutine[Any, Any, Any], clock: VirtualClock, current: Callable[[], Worker | None]
+    coroutine: Coroutine[Any, Any, Any],
+    clock: VirtualClock,
+    current: Callable[[], Worker | None],
+    shares_time: Callable[[], bool] = _alone,
 ) -> Any:
     """Run a coroutine to its end in an event loop of its own, in virtual time; return its result.
 
@@ -76,23 +83,27 @@ def run_coroutine(
         coroutine: What a job has returned.
         clock: Virtual time.
         current: See `virtual_loop`.
+        shares_time: Likewise.
     """
-    loop = VirtualLoop(clock, current)
+    loop = VirtualLoop(clock, current, shares_time)
     try:
         return loop.run_until_complete(coroutine)
     finally:
         loop.wind_up()
 
 
-def virtual_loop(clock: VirtualClock, current: Callable[[], Worker | None]) -> asyncio.AbstractEventLoop:
+def virtual_loop(
+    clock: VirtualClock, current: Callable[[], Worker | None], shares_time: Callable[[], bool] = _alone
+) -> asyncio.AbstractEventLoop:
     """An event loop whose timers fire in virtual time.
 
     Args:
         clock: Virtual time.
         current: The worker of the calling thread, which parks when the loop waits for what only another copy can do.
             Without one, the loop waits in earnest.
+        shares_time: Whether that worker must wait until time has passed, instead of letting it pass.
     """
-    return VirtualLoop(clock, current)
+    return VirtualLoop(clock, current, shares_time)
 
 
 def is_virtual(loop: asyncio.AbstractEventLoop) -> bool:
@@ -103,8 +114,11 @@ def is_virtual(loop: asyncio.AbstractEventLoop) -> bool:
 class VirtualLoop(asyncio.SelectorEventLoop):
     """See `virtual_loop`."""
 
-    def __init__(self, clock: VirtualClock, current: Callable[[], Worker | None]) -> None:
+    def __init__(
+        self, clock: VirtualClock, current: Callable[[], Worker | None], shares_time: Callable[[], bool] = _alone
+    ) -> None:
         self._clock = clock
+        self._shares_time = shares_time
         self._start = clock.now()
         self._current = current
         self._executing = 0
@@ -166,10 +180,16 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self._genuine.select(timeout if timeout is None else min(timeout, ANSWER))
 
     def _idle(self, timeout: float | None) -> Ready:
-        if timeout is not None:
-            self._clock.advance(round(timeout * _SECOND))
-            return []
         worker = self._current()
+        if timeout is not None:
+            if worker is not None and self._shares_time():
+                until = self._clock.now() + round(timeout * _SECOND)
+                while worker.wait("the end of its sleep", until):
+                    pass
+                worker.unblock()
+            else:
+                self._clock.advance(round(timeout * _SECOND))
+            return []
         ready: Ready = [] if worker else self._genuine.select(None)
         while worker and not ready:
             worker.wait("event loop:a task that nobody wakes", None)
