@@ -14,7 +14,7 @@ from jobchaos.stores.redis_safety import require_test_server
 from jobchaos.stores.redis_server import ServerKeys
 from jobchaos.stores.redis_values import EXPIRING, REMOVED, Rows, cell, tables
 
-_REMEMBERED = 4096
+_REMEMBERED, _SNAPSHOTS = 4096, 64
 
 
 class Keys(Protocol):
@@ -60,6 +60,7 @@ class RedisStore(BaseStore):
         self._server = server.removeprefix("redis:")
         self._before: dict[bytes, Rows] = {}
         self._all = False
+        self._snapshots: dict[tuple[tuple[bytes, Any], ...], Snapshot] = {}
         self._rows: dict[tuple[bytes, Any], Rows] = {}
         self.in_memory = self._keys.in_memory
         """True if only this process can reach the database."""
@@ -105,9 +106,27 @@ class RedisStore(BaseStore):
 
     def snapshot(self) -> Snapshot:
         """See `Store.snapshot`."""
-        rows: dict[str, list[Row]] = {}
         present = self._present()
-        for key, now in zip(present, self._keys.dump(present), strict=True):
+        state = tuple(zip(present, self._keys.dump(present), strict=True))
+        if not all(now is None or isinstance(now[0], bytes) for _, now in state):  # a fake's, which change in place
+            return self._snapshot(state)
+        known = self._snapshots.get(state)
+        if known is None:
+            if len(self._snapshots) >= _SNAPSHOTS:
+                self._snapshots.clear()
+            known = self._snapshots[state] = self._snapshot(state)
+        return known
+
+    def close(self) -> None:
+        """See `Store.close`."""
+        try:
+            self._keys.release(list(self._initial))
+        finally:
+            self._keys.close()
+
+    def _snapshot(self, state: Iterable[tuple[bytes, Any]]) -> Snapshot:
+        rows: dict[str, list[Row]] = {}
+        for key, now in state:
             before = self._initial.get(key)
             if now is None:
                 if before is not None:
@@ -119,15 +138,10 @@ class RedisStore(BaseStore):
                     rows.setdefault(table, []).extend(found)
         return Snapshot(tables(rows))
 
-    def close(self) -> None:
-        """See `Store.close`."""
-        try:
-            self._keys.release(list(self._initial))
-        finally:
-            self._keys.close()
-
     def _remember(self, keys: Sequence[bytes]) -> None:
         new = [key for key in keys if key not in self._initial]
+        if new:
+            self._snapshots.clear()  # they were told by what was known of the beginning
         self._keys.anchor(new)
         for key, held in zip(new, self._keys.dump(new), strict=True):
             self._initial[key] = held
