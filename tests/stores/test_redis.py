@@ -181,7 +181,7 @@ def elsewhere(server: Place, monkeypatch: pytest.MonkeyPatch) -> Place:
 
 def test_a_server_that_is_not_plainly_for_tests_is_refused_before_anything_is_changed(elsewhere: Place) -> None:
     fill(elsewhere.client)
-    before = elsewhere.client.object("idletime", "text"), elsewhere.client.pexpiretime("session")
+    before = elsewhere.client.dump("text"), elsewhere.client.pexpiretime("session")
     store = elsewhere.store()
     with pytest.raises(UnsafeRestoreError) as refusal:
         store.capture()
@@ -189,7 +189,7 @@ def test_a_server_that_is_not_plainly_for_tests_is_refused_before_anything_is_ch
     port = elsewhere.port
     assert f"Redis at 127.0.0.1:{port}, database 1, is not plainly a test resource" in str(refusal.value)
     assert f"allow=['redis://127.0.0.1:{port}/1']" in str(refusal.value)
-    assert (elsewhere.client.object("idletime", "text"), elsewhere.client.pexpiretime("session")) == before
+    assert (elsewhere.client.dump("text"), elsewhere.client.pexpiretime("session")) == before
     assert elsewhere.client.dbsize() == len(KEYS)
 
 
