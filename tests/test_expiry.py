@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 import jobchaos
-from jobchaos import Settings, check
+from jobchaos import Job, RetryPolicy, Settings, check
+from jobchaos.core.terms import AfterKill, Terms
 from jobchaos.core.verdict import Verdict
 from jobchaos.report.json_report import to_dict
 from jobchaos.report.text import render
@@ -116,7 +117,21 @@ def test_a_fast_clock_lets_two_hold_a_lease_at_once(pay: Callable[[], None]) -> 
     assert codes(verdict) == {"JC611": "@B+5s A2 +58500ms B A", "JC612": "A2 +61s B A"}
 
 
-def test_a_queue_that_redelivers_what_is_still_being_worked_on(path: Path) -> None:
+SOFT = Terms(
+    system="Own", level="body", after_kill=AfterKill.REDELIVERED, because="", setting="", duplicates="", soft_limit=30
+)
+STATED: dict[str, tuple[Callable[[Callable[[], None]], Job], dict[str, object]]] = {
+    "visibility timeout": (lambda job: Job(job), {"visibility_timeout": 30}),
+    "soft limit": (lambda job: Job.delivered(job, (), {}, name="job", terms=SOFT), {}),
+    "next retry": (lambda job: Job(job).with_policy(RetryPolicy(executions=3, delays=30)), {}),
+}
+"""What its queue does 30 s after a job began: how to say so."""
+
+
+@pytest.mark.parametrize("kind", STATED)
+def test_time_passes_to_what_the_queue_does_next(path: Path, kind: str) -> None:
+    """The job itself states no time to come: it only looks how long it has taken."""
+
     def job() -> None:
         begun = time.time()
         with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
@@ -126,9 +141,16 @@ def test_a_queue_that_redelivers_what_is_still_being_worked_on(path: Path) -> No
             db.execute("INSERT INTO times VALUES (?)", (begun,))
             db.execute("DELETE FROM times")
 
-    assert codes(check(job, faults=["expiry"], settings=QUICK.override({"horizon": 20}, "the test"))) == {}
-    settings = QUICK.override({"visibility_timeout": 30}, "the test")
-    assert set(codes(check(job, faults=["expiry"], settings=settings))) == {"JC603"}
+    near = QUICK.override({"horizon": 20}, "the test")
+    assert codes(check(job, faults=["expiry"], settings=near)) == {}
+    told, setting = STATED[kind]
+    verdict = check(told(job), faults=["expiry"], settings=QUICK.override(setting, "the test"))
+    assert codes(verdict) == {"JC603": "A0 +31s A"}
+    assert codes(check(told(job), faults=["expiry"], settings=near.override(setting, "the test"))) == {}
+
+
+def test_time_passes_to_the_end_of_a_lease(pay: Callable[[], None]) -> None:
+    assert codes(check(pay, faults=["expiry"], settings=QUICK)) == {"JC612": "A2 +61s B A"}
 
 
 def test_what_runs_longer_than_the_horizon_is_told(pay: Callable[[], None]) -> None:

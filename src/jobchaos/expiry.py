@@ -88,11 +88,12 @@ def clean_run_later(runner: Runner, delay: int) -> RunResult:
 
 def stated_moments(jobs: Sequence[Job], settings: Settings) -> tuple[float, ...]:
     """Seconds from the beginning of an attempt at which its queue does something, as the settings and the job tell."""
-    moments = [settings.visibility_timeout] if settings.visibility_timeout else []
+    moments: list[float | None] = [settings.visibility_timeout]
     for job in jobs:
-        limits = () if job.terms is None else (job.terms.soft_limit, job.terms.hard_limit)
-        moments += [limit for limit in limits if limit]
-    return tuple(sorted(set(moments)))
+        policy = job.retrying.queue
+        moments += () if job.terms is None else (job.terms.soft_limit, job.terms.hard_limit)
+        moments += () if policy is None else (policy.delay(1).high / _SECOND,)  # after an error at its very beginning
+    return tuple(sorted({moment for moment in moments if moment}))
 
 
 def _claim(late: Moments, settings: Settings) -> str:
