@@ -12,6 +12,7 @@ from jobchaos import Settings, Verdict, check
 from jobchaos.adapted import job_of
 from jobchaos.adapters import adapter_of
 from jobchaos.core.adapter import Execution
+from jobchaos.core.terms import AfterKill
 from tests.database import Sql
 
 taskiq = pytest.importorskip("taskiq")
@@ -135,3 +136,16 @@ def test_executions_are_handed_over(broker: Any) -> None:
     with adapter.executions(around):
         asyncio.run(work())
     assert seen == [("double", True), ("double", False)]
+
+
+def test_a_stream_broker_delivers_again_and_the_report_says_when() -> None:
+    taskiq_redis = pytest.importorskip("taskiq_redis")
+    broker = taskiq_redis.RedisStreamBroker("redis://broker.example.com", idle_timeout=5000)
+
+    @broker.task
+    async def task() -> None: ...
+
+    terms = job_of(task, (), {}).terms
+    assert terms is not None
+    assert terms.after_kill is AfterKill.REDELIVERED
+    assert terms.remarks[0].startswith("what a dead worker has left is claimed when it is 5 s old")

@@ -29,6 +29,13 @@ def terms_of(task: Any) -> Terms:
     if takes_out:
         because = f"{broker} takes a message out of its queue before the task runs"
     timeout = task.labels.get("timeout")
+    remarks = ["a synchronous task goes on in its thread after its timeout"] if timeout is not None else []
+    if broker == "RedisStreamBroker" and not early:
+        idle = getattr(task.broker, "idle_timeout", 0) / 1000
+        remarks.append(
+            f"what a dead worker has left is claimed when it is {idle:g} s old (idle_timeout), and only after another "
+            "message has come"
+        )
     return Terms(
         system="TaskIQ",
         level="delivery",
@@ -39,7 +46,7 @@ def terms_of(task: Any) -> Terms:
         soft_limit=None if timeout is None else float(timeout),
         timeout=OutOfTimeError,
         dead_letter="nowhere: its error is its result",
-        remarks=("a synchronous task goes on in its thread after its timeout",) if timeout is not None else (),
+        remarks=tuple(remarks),
     )
 
 
