@@ -26,18 +26,6 @@ def test_the_shop_has_three_causes_and_its_sound_tasks_are_silent(pytester: pyte
     assert re.search(r"^Celery: \d+ of \d+ tests execute tasks", result.stdout.str(), re.MULTILINE)
 
 
-@pytest.mark.thorough
-def test_the_shop_in_random_order(pytester: pytest.Pytester) -> None:
-    pytest.importorskip("pytest_randomly")
-    pytester.copy_example(str(SHOP))
-    result = pytester.runpytest_subprocess(
-        "--jobchaos", "-p", "no:cacheprovider", "-p", "randomly", "-p", "no:xdist", "--randomly-seed=7"
-    )
-    assert {task for _, _, task in causes(result)} == {
-        f"shop.tasks.{name}" for name in ("award_points", "send_receipt", "capture_payment")
-    }
-
-
 def test_without_a_job_system_nothing_is_loaded(pytester: pytest.Pytester) -> None:
     check = (
         "import sys\ndef test(): assert not {'jobchaos.suite.director', 'jobchaos.probes.base'} & set(sys.modules)\n"
