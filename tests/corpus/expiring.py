@@ -147,6 +147,100 @@ EXPIRING = [
 ]
 
 
+# --- broken, in what only time brings about ---------------------------------------------------------------------------
+
+
+def mails_again_when_its_mark_is_old(message_id: str | None = None) -> None:
+    """The mark is to keep two workers apart, and is taken for "sent", too."""
+    now = time.time()
+    with site.connect() as db:
+        sql = "UPDATE leases SET expires = ? WHERE name = 'order 7' AND expires < ?"
+        if db.execute(sql, (now + TTL, now)).rowcount:
+            site.mail("ann@example.com", message_id)
+
+
+def mails_the_same_when_its_mark_is_old() -> None:
+    mails_again_when_its_mark_is_old("<order-7@example.com>")
+
+
+def leaves_the_mail_to_who_was_there_first(*, stale_is_done: bool = True) -> None:
+    """Whoever finds a stale mark takes the work for done; whose mark it was finds it gone, and leaves, too."""
+    owner, now = uuid.uuid4().hex, time.time()
+    with site.connect() as db:
+        holder, expires = db.execute("SELECT owner, expires FROM leases WHERE name = 'order 7'").fetchone()
+        if holder == "done":
+            return
+        if holder and expires > now:
+            raise BusyError
+        if holder and stale_is_done:
+            db.execute("UPDATE leases SET owner = 'done', expires = 0 WHERE owner = ?", (holder,))
+            return
+        sql = "UPDATE leases SET owner = ?, expires = ? WHERE owner IS ? AND expires = ?"
+        if not db.execute(sql, (owner, now + TTL, holder, expires)).rowcount:
+            raise BusyError
+        if db.execute("SELECT owner FROM leases WHERE name = 'order 7'").fetchone()[0] == owner:
+            site.mail("ann@example.com", "<order-7@example.com>")
+            db.execute("UPDATE leases SET owner = 'done', expires = 0 WHERE owner = ?", (owner,))
+
+
+def does_the_work_of_who_was_there_first() -> None:
+    leaves_the_mail_to_who_was_there_first(stale_is_done=False)
+
+
+def takes_over_when_a_mark_is_stale() -> None:
+    waits_for_people_when_a_mark_is_stale(stale="new")
+
+
+def waits_for_people_when_a_mark_is_stale(*, stale: str = "stuck") -> None:
+    now = time.time()
+    with site.connect() as db:
+        db.execute("BEGIN IMMEDIATE")
+        status, at = db.execute("SELECT status, updated_at FROM orders WHERE id = 7").fetchone()
+        if status == "doing" and float(at) < now - TTL:
+            status = stale
+            db.execute("UPDATE orders SET status = ? WHERE id = 7", (stale,))
+        if status == "new":
+            db.execute("UPDATE orders SET status = 'doing', updated_at = ? WHERE id = 7", (now,))
+        db.execute("COMMIT")
+        if status == "done":
+            return
+        if status != "new":
+            raise BusyError
+        db.execute("UPDATE orders SET status = 'done', updated_at = NULL WHERE id = 7 AND status = 'doing'")
+
+
+def pays_anew(owner_frees: bool = False) -> None:
+    """Writes nothing when its own time is over, and then frees a lease that may be another one's by now."""
+    owner, now = uuid.uuid4().hex, time.time()
+    with site.connect() as db:
+        sql = "UPDATE leases SET owner = ?, expires = ? WHERE name = 'order 7' AND expires < ?"
+        if not db.execute(sql, (owner, now + TTL, now)).rowcount:
+            raise BusyError
+        in_time = "unixepoch() < ?"
+        db.execute(f"DELETE FROM payments WHERE {in_time}", (now + TTL,))
+        db.execute(f"INSERT INTO payments (order_id) SELECT 7 WHERE {in_time}", (now + TTL,))
+        ours = "owner = ?" if owner_frees else "? <> ''"
+        db.execute(f"UPDATE leases SET expires = 0 WHERE name = 'order 7' AND {ours}", (owner,))
+
+
+def pays_anew_and_frees_its_own_lease() -> None:
+    pays_anew(owner_frees=True)
+
+
+LATE = [
+    Broken(mails_again_when_its_mark_is_old, {"JC601": "A +61s A", "JC612": "A1 +61s B A"}),
+    Broken(leaves_the_mail_to_who_was_there_first, {"JC602": "A2 +61s B A"}),
+    Broken(waits_for_people_when_a_mark_is_stale, {"JC604": "A4 +3598s B A"}),
+    Broken(pays_anew, {"JC613": "A1 +61s B2 A C B"}),
+]
+LATE_AND_SOUND: list[Callable[[], Any]] = [
+    mails_the_same_when_its_mark_is_old,
+    does_the_work_of_who_was_there_first,
+    takes_over_when_a_mark_is_stale,
+    pays_anew_and_frees_its_own_lease,
+]
+
+
 # --- sound -----------------------------------------------------------------------------------------------------------
 
 

@@ -12,12 +12,13 @@ from jobchaos.checking import check
 from jobchaos.core.settings import Settings
 from tests.corpus import expiring
 from tests.corpus.broken import Broken
-from tests.corpus.expiring import EXPIRING, UNHURRIED
+from tests.corpus.expiring import EXPIRING, LATE, LATE_AND_SOUND, UNHURRIED
 
 pytestmark = pytest.mark.usefixtures("fresh_site")
 
 NOW = datetime.datetime.fromtimestamp(expiring.BEGINNING, datetime.timezone.utc)
 QUICK = Settings(profile="quick", now=NOW, ignore=("leases",))
+TWICE = QUICK.override({"preemptions": 2}, "the test")
 PROCESSES = QUICK.override({"isolation": "process"}, "the test")
 ISOLATIONS = [QUICK, pytest.param(PROCESSES, marks=pytest.mark.thorough)]
 
@@ -29,6 +30,18 @@ def test_what_runs_out_is_found(case: Broken, settings: Settings) -> None:
     found = {finding.code: str(finding.schedule) for finding in verdict.findings if finding.gates}
     assert verdict.status == "fails", verdict
     assert found == case.findings
+
+
+@pytest.mark.parametrize("case", LATE, ids=lambda case: case.job.__name__)
+def test_what_goes_wrong_with_time_alone_has_its_own_code(case: Broken) -> None:
+    verdict = check(case.job, faults=["expiry"], settings=TWICE)
+    assert {finding.code: str(finding.schedule) for finding in verdict.findings if finding.gates} == case.findings
+
+
+@pytest.mark.parametrize("job", LATE_AND_SOUND, ids=lambda job: job.__name__)
+def test_its_sound_twin_is_not_reported(job: Callable[[], Any]) -> None:
+    verdict = check(job, faults=["expiry"], settings=TWICE)
+    assert verdict.status == "holds", verdict.findings
 
 
 @pytest.mark.parametrize("settings", ISOLATIONS, ids=lambda settings: settings.isolation)
