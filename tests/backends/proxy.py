@@ -5,18 +5,22 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+from collections.abc import Callable
 
 
 class Proxy:
     """Listens on this machine, and passes on what it gets.
 
     Args:
-        host: Of the server.
-        port: Of the server.
+        connect: Opens a connection to the server.
+        altered: What becomes of what the server sends.
     """
 
-    def __init__(self, host: str, port: int) -> None:
-        self._server = host, port
+    def __init__(
+        self, connect: Callable[[], socket.socket], altered: Callable[[bytes], bytes] = lambda told: told
+    ) -> None:
+        self._connect = connect
+        self._altered = altered
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listening.getsockname()[1]
         self._ends: list[socket.socket] = []
@@ -36,15 +40,16 @@ class Proxy:
         with contextlib.suppress(OSError):
             while True:
                 near, _ = self._listening.accept()
-                far = socket.create_connection(self._server)
+                far = self._connect()
                 self._ends += [near, far]
-                for source, target in ((near, far), (far, near)):
-                    self._threads.append(threading.Thread(target=_pass_on, args=(source, target), daemon=True))
+                for source, target, altered in ((near, far, bytes), (far, near, self._altered)):
+                    arguments = source, target, altered
+                    self._threads.append(threading.Thread(target=_pass_on, args=arguments, daemon=True))
                     self._threads[-1].start()
 
 
-def _pass_on(source: socket.socket, target: socket.socket) -> None:
+def _pass_on(source: socket.socket, target: socket.socket, altered: Callable[[bytes], bytes]) -> None:
     with contextlib.suppress(OSError):
         while data := source.recv(65536):
-            target.sendall(data)
+            target.sendall(altered(data))
         target.shutdown(socket.SHUT_WR)

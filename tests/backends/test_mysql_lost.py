@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -72,7 +73,7 @@ def test_a_session_that_the_server_has_ended_comes_back(database: Database) -> N
 
 
 def test_a_server_that_stays_away_is_said_with_where_the_rows_are(database: Database) -> None:
-    proxy = Proxy(ACCESS["host"], ACCESS["port"])
+    proxy = Proxy(lambda: socket.create_connection((ACCESS["host"], ACCESS["port"])))
     verdict = checked(job_on(database, proxy.port), proxy.vanish)
     (finding,) = verdict.findings
     assert (verdict.status, finding.code) == ("inconclusive", "JC913")
@@ -83,7 +84,7 @@ def test_a_server_that_stays_away_is_said_with_where_the_rows_are(database: Data
 
 
 def test_what_is_elsewhere_is_brought_back_all_the_same(database: Database, tmp_path: Path) -> None:
-    proxy = Proxy(ACCESS["host"], ACCESS["port"])
+    proxy = Proxy(lambda: socket.create_connection((ACCESS["host"], ACCESS["port"])))
     in_the_server = job_on(database, proxy.port)
     path = tmp_path / "app.db"
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:

@@ -40,7 +40,9 @@ class MySQLMonitor(ServerMonitor):
         statement = float(variables.get("max_statement_time", 0)) * _SECOND  # MariaDB's, in seconds
         limit = int(statement or float(variables.get("max_execution_time", 0)))
         lock = int(variables["innodb_lock_wait_timeout"]) * _SECOND
-        return ServerDefaults(level.replace("-", " "), lock, limit)
+        ((number,),) = self.query("SELECT CONNECTION_ID()")
+        is_pooled = number != self._connection.thread_id()  # a proxy makes up numbers of its own
+        return ServerDefaults(level.replace("-", " "), lock, limit, is_pooled)
 
     def schema(self) -> ServerSchema:
         """See `ServerMonitor.schema`."""

@@ -193,6 +193,7 @@ class RedisProbe(BaseProbe):
         commands = list(commands_in(command))
         why = unfit(connection, link, commands)
         if why:
+            worker.touch(link.address(link.database))  # it may do anything there: is it for tests, and what is there?
             worker.oddity("JC917", why)
         return None if why else commands
 
