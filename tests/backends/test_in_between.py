@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import re
 import socket
@@ -52,8 +53,9 @@ def test_a_pooler_before_postgresql_is_named(new_postgres: Create) -> None:
         return there
 
     proxy = Proxy(connect, renumbered)
-    parts = {"host": "127.0.0.1", "port": proxy.port, "sslmode": "disable", "gssencmode": "disable"}
-    pooled = psycopg.conninfo.make_conninfo(dsn, **parts)
+    pooled = psycopg.conninfo.make_conninfo(
+        dsn, host="127.0.0.1", port=proxy.port, sslmode="disable", gssencmode="disable"
+    )
 
     def job() -> None:
         with psycopg.connect(pooled) as db:
@@ -150,9 +152,9 @@ def sentinel(jobchaos_redis: str, tmp_path: Path) -> Iterator[Any]:
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen([module._program(), str(config), "--sentinel"], stdout=log, stderr=log)
     try:
-        assert module._answers(process, port), (tmp_path / "log").read_text()
+        assert module.is_up(process, functools.partial(module._answers, port)), (tmp_path / "log").read_text()
         with contextlib.closing(redis.Redis(port=port)) as client:
-            manager = redis.sentinel.Sentinel([])
+            manager = redis.sentinel.Sentinel([])  # type: ignore[no-untyped-call]
             manager.sentinels = [client]
             yield manager
     finally:

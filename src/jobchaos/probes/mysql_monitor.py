@@ -41,7 +41,7 @@ class MySQLMonitor(ServerMonitor):
         limit = int(statement or float(variables.get("max_execution_time", 0)))
         lock = int(variables["innodb_lock_wait_timeout"]) * _SECOND
         ((number,),) = self.query("SELECT CONNECTION_ID()")
-        is_pooled = number != self._connection.thread_id()  # a proxy makes up numbers of its own
+        is_pooled = number != self.connection.thread_id()  # a proxy makes up numbers of its own
         return ServerDefaults(level.replace("-", " "), lock, limit, is_pooled)
 
     def schema(self) -> ServerSchema:
