@@ -125,3 +125,14 @@ def test_a_redelivery_that_is_refused_although_the_work_is_done_is_advice(sql: S
     verdict = crashed(lambda: sql("INSERT INTO users VALUES (2, 5)"))
     assert verdict.status == "holds"
     assert [finding.code for finding in verdict.findings] == ["JC701"]
+
+
+def test_what_goes_wrong_late_in_a_job_is_found_within_a_small_budget(sql: Sql) -> None:
+    def job() -> None:
+        for number in range(2, 102):
+            how = "INSERT" if number == 80 else "INSERT OR IGNORE"
+            sql(f"{how} INTO users VALUES ({number}, 0)")
+
+    verdict = check(job, faults=["crash"], settings=Settings(profile="quick", budget=30))
+    ((code, token),) = ((finding.code, str(finding.schedule)) for finding in verdict.findings if finding.gates)
+    assert (code, token) == ("JC304", "A79!kill A")

@@ -24,12 +24,14 @@ from jobchaos.core.trace import Happening
 from jobchaos.engine.runner import Look
 from jobchaos.engine.world import Saved, World
 from jobchaos.errors import UsageError
-from jobchaos.explore.gaps import gaps
+from jobchaos.explore.gaps import gaps, spread
 from jobchaos.explore.plan import terminations
 from jobchaos.oracle import wording
 from jobchaos.trials import Covered, Trial, Trials
 
 _FAMILY = "crash"
+_RUNS_A_DEATH = 2
+"""An attempt that dies, and its redelivery."""
 _LOOKING_DEPTH = 2
 """Crashes in sequence that are tried if attempts look at more than the state."""
 _LONGEST = 50
@@ -133,7 +135,9 @@ class Crashes:
         """Try all deaths from some nodes; return what comes of redeliveries, and the deaths from new nodes."""
         tried: list[Trial] = []
         following: list[_Edge] = []
-        for edge in level:  # in this order, not a driver's: which way leads to a state first decides what follows
+        affordable = _RUNS_A_DEATH * len(level) <= self._trials.left
+        # In this order, not a driver's: which way leads to a state first decides what follows.
+        for edge in level if affordable else spread(level):
             if self._trials.exhausted:
                 break
             trial, edges = self._die(edge)
