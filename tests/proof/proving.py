@@ -88,19 +88,20 @@ class Prover:
         meant = [self._digests(run.state) for run in runs if run.carried_out and not run.trace.repeats()]
         return Explored(len(meant), frozenset(meant))
 
-    def fixpoint(self, longest: int) -> Explored:
+    def fixpoint(self, longest: int, *, after_errors: bool = False) -> Explored:
         """The states that crashes leave, before redelivery, as the graph of all states has them.
 
         Args:
             longest: Crashes in sequence. Jobs that do something else each time have no end of states.
+            after_errors: Whether states count to which the graph has come first by an attempt that raised.
         """
         limits = Settings(budget=_UNLIMITED).limits
         trials = Trials("job", self._runner, self._indifferent(), limits=limits, listener=_nobody, driver=None)
         crashes = Crashes(trials, self._bench.world)
         with mock.patch("jobchaos.crashes._LONGEST", longest):
             crashes.cover()
-        killed = [node for node in crashes._nodes if all(run.fault is Fault.KILL for run in node.path)]
-        return Explored(trials.runs, frozenset(self._digests(node.state) for node in killed))
+        nodes = [node for node in crashes._nodes if after_errors or all(run.fault is Fault.KILL for run in node.path)]
+        return Explored(trials.runs, frozenset(self._digests(node.state) for node in nodes))
 
     def crash_sequences(self, longest: int) -> Explored:
         """The states that all sequences of kills leave."""

@@ -10,6 +10,7 @@ import pytest
 from tests.proof import place
 from tests.proof.jobs import JOBS
 from tests.proof.proving import proving
+from tests.proof.random_jobs import random_job
 
 pytestmark = pytest.mark.thorough
 
@@ -34,3 +35,18 @@ def test_overlaps(job: Callable[[], None]) -> None:
 def test_crashes(job: Callable[[], None]) -> None:
     with proving(job) as prover:
         assert prover.fixpoint(3).states == prover.crash_sequences(3).states
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_random_jobs(seed: int) -> None:
+    """Some raise when they find their work done, and are redelivered.
+
+    Their later attempts may have more steps than a clean one, of which "everything" knows nothing, and two ways may
+    lead to a state. So nothing may be missing, and more may be found.
+    """
+    told, job = random_job(seed)
+    with proving(job) as prover:
+        for preemptions, kills in ((2, 0), (1, 1)):
+            reduced, everything = prover.reduced(preemptions, kills), prover.everything(preemptions, kills)
+            assert reduced.states >= everything.states, told
+        assert prover.fixpoint(4, after_errors=True).states >= prover.crash_sequences(3).states, told
