@@ -99,13 +99,20 @@ class Stage:
         """Wait until the worker that was started last is dead."""
         assert self.wait(lambda: self._workers[-1].poll() is not None, seconds), self.logs()
 
-    def settles(self, predicted: Course, last: Callable[[], object], *, within: float, grace: float = 0) -> Course:
-        """Wait for what is predicted; then see whether more comes, for a while and until one more job is done."""
+    def proves(
+        self, what: str, predicted: Course, last: Callable[[], object], *, within: float, grace: float = 0
+    ) -> None:
+        """Wait for what is predicted; then see whether more comes, for a while and until one more job is done.
+
+        Both are printed, as one row of the table, and must be the same.
+        """
         self.wait(lambda: len(steps.rows(ORDER)) >= len(predicted.steps), within)
         self.wait(lambda: len(steps.rows(ORDER)) > len(predicted.steps), grace)
         last()
         assert self.wait(lambda: len(steps.rows(LAST)) >= steps.STEPS, 8), self.logs()
-        return self.observed()
+        observed = self.observed()
+        print(f"{what}\n    predicted  {predicted}\n    observed   {observed}")
+        assert observed == predicted
 
     def logs(self) -> str:
         """What the workers have printed."""
@@ -163,8 +170,3 @@ def scenario(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
         yield stage
     finally:
         stage.end()
-
-
-def show(what: str, predicted: Course, observed: Course) -> None:
-    """One row of the table."""
-    print(f"{what}\n    predicted  {predicted}\n    observed   {observed}")

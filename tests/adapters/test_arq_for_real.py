@@ -7,10 +7,9 @@ import asyncio
 import pytest
 
 from jobchaos.adapted import job_of
-from tests.adapters.reality import LAST, ORDER, Stage, forget, redis_url, show
+from tests.adapters.reality import LAST, ORDER, Stage
 
 arq = pytest.importorskip("arq")
-redis = pytest.importorskip("redis")
 
 from tests.adapters.arq_app import FUNCTIONS  # noqa: E402 - it needs arq
 
@@ -25,17 +24,18 @@ pytestmark = pytest.mark.thorough
         ("fail", "", "A"),
     ],
 )
-def test_what_a_worker_does(stage: Stage, function: str, trouble: str, token: str) -> None:
-    url = redis_url()
+def test_what_a_worker_does(stage: Stage, redis_broker: str, function: str, trouble: str, token: str) -> None:
 
     async def enqueue(name: str, order: str) -> None:
-        pool = await arq.create_pool(arq.connections.RedisSettings.from_dsn(url), default_queue_name=stage.name)
+        pool = await arq.create_pool(
+            arq.connections.RedisSettings.from_dsn(redis_broker), default_queue_name=stage.name
+        )
         await pool.enqueue_job(name, order, _job_id=f"{stage.name}:{order}")
         await pool.aclose()
 
     def work(trouble: str = "") -> None:
         command = ("arq", "tests.adapters.arq_app.WorkerSettings")
-        stage.work(*command, trouble=trouble, JOBCHAOS_TEST_BROKER=url, JOBCHAOS_TEST_NAME=stage.name)
+        stage.work(*command, trouble=trouble, JOBCHAOS_TEST_BROKER=redis_broker, JOBCHAOS_TEST_NAME=stage.name)
 
     tested = next(known for known in FUNCTIONS if known.name == function)
     predicted = stage.predicted(job_of(tested, (ORDER,), {}), token)
@@ -44,9 +44,10 @@ def test_what_a_worker_does(stage: Stage, function: str, trouble: str, token: st
     if "kill" in trouble:
         stage.dies()
         work()
-    observed = stage.settles(predicted, lambda: asyncio.run(enqueue("run", LAST)), within=20, grace=0.5)
-    show(f"arq, {function}, {trouble or 'which always asks for a retry, max_tries=3'}: '{token}'", predicted, observed)
-    stage.end()
-    with redis.Redis.from_url(url) as connection:
-        forget(connection, stage.name)
-    assert observed == predicted
+    stage.proves(
+        f"arq, {function}, {trouble or 'which always asks for a retry, max_tries=3'}: '{token}'",
+        predicted,
+        lambda: asyncio.run(enqueue("run", LAST)),
+        within=20,
+        grace=0.5,
+    )

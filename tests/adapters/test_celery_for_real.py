@@ -11,7 +11,7 @@ import pytest
 
 from jobchaos import Settings
 from jobchaos.adapted import job_of
-from tests.adapters.reality import LAST, ORDER, Stage, forget, redis_url, service, show
+from tests.adapters.reality import LAST, ORDER, Stage, forget, redis_url, service
 
 pytest.importorskip("celery")
 redis = pytest.importorskip("redis")
@@ -108,13 +108,12 @@ def test_a_kill(stage: Stage, kind: str, conf: dict[str, Any], killed: str, toke
         if killed == "group":
             stage.dies()
             broker.work()
-        observed = stage.settles(predicted, lambda: broker.run.delay(LAST), within=within)
-        show(
+        stage.proves(
             f"Celery on {kind}, {conf or 'early acknowledgement'}, SIGKILL of {killed} at '{token}'",
             predicted,
-            observed,
+            lambda: broker.run.delay(LAST),
+            within=within,
         )
-        assert observed == predicted
 
 
 @pytest.mark.parametrize(
@@ -135,9 +134,13 @@ def test_late_acknowledgement_alone_loses_what_the_report_remarks(
         if killed == "group":
             stage.dies()
             broker.work()
-        observed = stage.settles(predicted, lambda: broker.run.delay(LAST), within=10, grace=3)
-        show(f"Celery on {kind}, {conf}, SIGKILL of {killed} at 'A1!kill', as remarked", predicted, observed)
-        assert observed == predicted
+        stage.proves(
+            f"Celery on {kind}, {conf}, SIGKILL of {killed} at 'A1!kill', as remarked",
+            predicted,
+            lambda: broker.run.delay(LAST),
+            within=10,
+            grace=3,
+        )
 
 
 def test_a_visibility_timeout_that_is_over_makes_two_executions_overlap(stage: Stage) -> None:
@@ -146,9 +149,12 @@ def test_a_visibility_timeout_that_is_over_makes_two_executions_overlap(stage: S
         for _ in range(2):  # whoever of them gets it first
             broker.work(f"hold|{ORDER}|1")
         broker.run.delay(ORDER)
-        observed = stage.settles(predicted, lambda: broker.run.delay(LAST), within=20)
-        show("Celery on redis, a task that is longer than the visibility timeout: 'A1 B A'", predicted, observed)
-        assert observed == predicted
+        stage.proves(
+            "Celery on redis, a task that is longer than the visibility timeout: 'A1 B A'",
+            predicted,
+            lambda: broker.run.delay(LAST),
+            within=20,
+        )
 
 
 @pytest.mark.parametrize("kind", ["redis", "rabbitmq"])
@@ -160,9 +166,13 @@ def test_retries_are_counted_alike(stage: Stage, kind: str) -> None:
         assert predicted.executions == job.retrying.deliveries.executions == 4
         broker.work()
         broker.fail.delay(ORDER)
-        observed = stage.settles(predicted, lambda: broker.run.delay(LAST), within=10, grace=1)
-        show(f"Celery on {kind}, max_retries=3 and a task that always fails", predicted, observed)
-        assert observed == predicted
+        stage.proves(
+            f"Celery on {kind}, max_retries=3 and a task that always fails",
+            predicted,
+            lambda: broker.run.delay(LAST),
+            within=10,
+            grace=1,
+        )
 
 
 def test_a_time_limit_that_is_over_ends_the_task(stage: Stage) -> None:
@@ -170,6 +180,10 @@ def test_a_time_limit_that_is_over_ends_the_task(stage: Stage) -> None:
         predicted = stage.predicted(job_of(broker.run, (ORDER,), {}), "A1!limit")
         broker.work(f"hang|{ORDER}|1")
         broker.run.delay(ORDER)
-        observed = stage.settles(predicted, lambda: broker.run.delay(LAST), within=10, grace=2)
-        show("Celery on redis, soft_time_limit=1 and a call that hangs: 'A1!limit'", predicted, observed)
-        assert observed == predicted
+        stage.proves(
+            "Celery on redis, soft_time_limit=1 and a call that hangs: 'A1!limit'",
+            predicted,
+            lambda: broker.run.delay(LAST),
+            within=10,
+            grace=2,
+        )

@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 
 from jobchaos.adapted import job_of
-from tests.adapters.reality import LAST, ORDER, Stage, show
+from tests.adapters.reality import LAST, ORDER, Stage
 
 pytest.importorskip("django_tasks")
 pytest.importorskip("django_tasks_db")
@@ -43,10 +43,8 @@ def test_what_a_worker_does(stage: Stage, task: str, trouble: str, token: str, s
     if "kill" in trouble:
         stage.dies()
         manage(*worker)
-    observed = stage.settles(predicted, lambda: enqueue("run", LAST), within=10, grace=0.5)
     what = f"Django tasks, DatabaseBackend, {task}, {trouble or 'which always fails'}: '{token}', then {status}"
-    show(what, predicted, observed)
-    assert observed == predicted
+    stage.proves(what, predicted, lambda: enqueue("run", LAST), within=10, grace=0.5)
     with closing(sqlite3.connect(database)) as connection:
         (table,) = connection.execute("SELECT name FROM sqlite_master WHERE name LIKE '%dbtaskresult'").fetchone()
         rows = connection.execute(f"SELECT status FROM {table} ORDER BY enqueued_at").fetchall()

@@ -5,12 +5,11 @@ from __future__ import annotations
 import pytest
 
 from jobchaos.adapted import job_of
-from tests.adapters.reality import LAST, ORDER, Stage, forget, redis_url, show
+from tests.adapters.reality import LAST, ORDER, Stage
 
 pytest.importorskip("dramatiq")
-redis = pytest.importorskip("redis")
 
-from tests.adapters.dramatiq_app import make  # noqa: E402 - it needs Dramatiq
+from tests.adapters.dramatiq_app import make
 
 pytestmark = pytest.mark.thorough
 
@@ -24,13 +23,12 @@ pytestmark = pytest.mark.thorough
         ("fail", "", "A"),
     ],
 )
-def test_what_a_worker_does(stage: Stage, actor: str, trouble: str, token: str) -> None:
-    url = redis_url()
-    broker = make(url, stage.name)
+def test_what_a_worker_does(stage: Stage, redis_broker: str, actor: str, trouble: str, token: str) -> None:
+    broker = make(redis_broker, stage.name)
 
     def work(trouble: str = "") -> None:
         command = ("dramatiq", "tests.adapters.dramatiq_app", "-p", "1", "-t", "1")
-        stage.work(*command, trouble=trouble, JOBCHAOS_TEST_BROKER=url, JOBCHAOS_TEST_NAME=stage.name)
+        stage.work(*command, trouble=trouble, JOBCHAOS_TEST_BROKER=redis_broker, JOBCHAOS_TEST_NAME=stage.name)
 
     predicted = stage.predicted(job_of(broker.get_actor(actor), (ORDER,), {}), token)
     work(trouble)
@@ -38,10 +36,11 @@ def test_what_a_worker_does(stage: Stage, actor: str, trouble: str, token: str) 
     if "kill" in trouble:
         stage.dies()
         work()
-    observed = stage.settles(predicted, lambda: broker.get_actor("run").send(LAST), within=15, grace=0.5)
-    show(f"Dramatiq, {actor} with max_retries=2, {trouble or 'which always fails'}: '{token}'", predicted, observed)
-    stage.end()
+    stage.proves(
+        f"Dramatiq, {actor} with max_retries=2, {trouble or 'which always fails'}: '{token}'",
+        predicted,
+        lambda: broker.get_actor("run").send(LAST),
+        within=15,
+        grace=0.5,
+    )
     broker.close()
-    with redis.Redis.from_url(url) as connection:
-        forget(connection, stage.name)
-    assert observed == predicted

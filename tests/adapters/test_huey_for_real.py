@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jobchaos.adapted import job_of
-from tests.adapters.reality import LAST, ORDER, Stage, show
+from tests.adapters.reality import LAST, ORDER, Stage
 
 pytest.importorskip("huey")
 
@@ -38,6 +38,10 @@ def test_what_a_consumer_does(stage: Stage, task: str, kind: str, trouble: str, 
     if "kill" in trouble:
         stage.dies()
         work()
-    observed = stage.settles(predicted, lambda: huey.run(LAST), within=10, grace=1)
-    show(f"Huey, {task} with retries, {kind} worker, {trouble or 'which always fails'}: '{token}'", predicted, observed)
-    assert observed == predicted
+    stage.proves(
+        f"Huey, {task} with retries, {kind} worker, {trouble or 'which always fails'}: '{token}'",
+        predicted,
+        lambda: huey.run(LAST),
+        within=10,
+        grace=1,
+    )

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from jobchaos.adapted import job_of
-from tests.adapters.reality import LAST, ORDER, Stage, service, show
+from tests.adapters.reality import LAST, ORDER, Stage, service
 
 pytest.importorskip("procrastinate")
 psycopg = pytest.importorskip("psycopg")
@@ -63,8 +63,6 @@ def test_what_a_worker_does(stage: Stage, url: str, task: str, trouble: str, tok
     if "kill" in trouble:
         stage.dies()
         work()
-    observed = stage.settles(predicted, lambda: asyncio.run(defer("run", LAST)), within=10, grace=1)
     what = f"Procrastinate, {task}, {trouble or 'which always fails, max_attempts=2'}: '{token}', then {status!r}"
-    show(what, predicted, observed)
-    assert observed == predicted
+    stage.proves(what, predicted, lambda: asyncio.run(defer("run", LAST)), within=10, grace=1)
     assert _execute(url, "SELECT status FROM procrastinate_jobs ORDER BY id LIMIT 1") == [(status,)]

@@ -7,13 +7,12 @@ import asyncio
 import pytest
 
 from jobchaos.adapted import job_of
-from tests.adapters.reality import LAST, ORDER, Stage, forget, redis_url, show
+from tests.adapters.reality import LAST, ORDER, Stage
 
 pytest.importorskip("taskiq")
 pytest.importorskip("taskiq_redis")
-redis = pytest.importorskip("redis")
 
-from tests.adapters.taskiq_app import make  # noqa: E402 - it needs TaskIQ
+from tests.adapters.taskiq_app import make
 
 pytestmark = pytest.mark.thorough
 
@@ -28,21 +27,20 @@ pytestmark = pytest.mark.thorough
         ("stream", "fail", "", "A"),
     ],
 )
-def test_what_a_worker_does(stage: Stage, kind: str, task: str, trouble: str, token: str) -> None:
-    url = redis_url()
+def test_what_a_worker_does(stage: Stage, redis_broker: str, kind: str, task: str, trouble: str, token: str) -> None:
 
     async def send(name: str, order: str) -> None:
-        broker = make(url, stage.name, kind)
+        broker = make(redis_broker, stage.name, kind)
         await broker.startup()
         await broker.find_task(name).kiq(order)
         await broker.shutdown()
 
     def work(trouble: str = "") -> None:
         command = ("taskiq", "worker", "tests.adapters.taskiq_app:broker", "-w", "1")
-        told = {"JOBCHAOS_TEST_BROKER": url, "JOBCHAOS_TEST_NAME": stage.name, "JOBCHAOS_TEST_KIND": kind}
+        told = {"JOBCHAOS_TEST_BROKER": redis_broker, "JOBCHAOS_TEST_NAME": stage.name, "JOBCHAOS_TEST_KIND": kind}
         stage.work(*command, trouble=trouble, **told)
 
-    predicted = stage.predicted(job_of(make(url, stage.name, kind).find_task(task), (ORDER,), {}), token)
+    predicted = stage.predicted(job_of(make(redis_broker, stage.name, kind).find_task(task), (ORDER,), {}), token)
     work(trouble)
     asyncio.run(send(task, ORDER))
     if "kill" in trouble:
@@ -51,9 +49,10 @@ def test_what_a_worker_does(stage: Stage, kind: str, task: str, trouble: str, to
     if kind == "stream" and trouble:  # it looks for what nobody has acknowledged only after a message has come
         stage.wait(lambda: False, 2)
         asyncio.run(send("run", "another"))
-    observed = stage.settles(predicted, lambda: asyncio.run(send("run", LAST)), within=10, grace=1)
-    show(f"TaskIQ, {kind} broker, {task}, {trouble or 'which always fails'}: '{token}'", predicted, observed)
-    stage.end()
-    with redis.Redis.from_url(url) as connection:
-        forget(connection, stage.name)
-    assert observed == predicted
+    stage.proves(
+        f"TaskIQ, {kind} broker, {task}, {trouble or 'which always fails'}: '{token}'",
+        predicted,
+        lambda: asyncio.run(send("run", LAST)),
+        within=10,
+        grace=1,
+    )

@@ -18,6 +18,7 @@ from jobchaos.core.attempts import attempt
 from jobchaos.core.job import Job
 from jobchaos.core.redelivery import GivenUp
 from jobchaos.core.retry_policy import RetryPolicy
+from jobchaos.core.task_result import task_result
 from jobchaos.core.terms import AfterKill, Terms
 
 _PACKAGES = ("django.tasks", "django_tasks")
@@ -85,19 +86,9 @@ def _handed_over(call: Callable[..., Any], around: Around) -> Callable[..., Any]
 
 def _result(base: Any, task: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     """What a backend knows of the task while it runs; its attempts are the workers that have had it."""
-    return base.TaskResult(
-        task=task,
-        id=str(uuid.uuid5(_IDS, f"{task.module_path}{args!r}{sorted(kwargs.items())!r}")),
-        status=base.TaskResultStatus.RUNNING,
-        enqueued_at=None,
-        started_at=None,
-        finished_at=None,
-        last_attempted_at=None,
-        args=list(args),
-        kwargs=dict(kwargs),
-        backend=task.backend,
-        errors=[],
-        worker_ids=["jobchaos"] * attempt(),
+    made_of = f"{task.module_path}{args!r}{sorted(kwargs.items())!r}"
+    return task_result(
+        base, task, args, kwargs, id=str(uuid.uuid5(_IDS, made_of)), backend=task.backend, workers=attempt()
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from jobchaos.core.task_result import task_result
 from jobchaos.probes.queue import QueueProbe
 
 
@@ -55,18 +56,5 @@ class DjangoTasksProbe(QueueProbe):
 
     def _enqueued(self, backend: Any, task: Any, args: Any, kwargs: Any) -> Any:
         self.enqueue(task.queue_name, task.name, args, kwargs)
-        base: Any = sys.modules[self._base]
-        return base.TaskResult(
-            task=task,
-            id="jobchaos",
-            status=base.TaskResultStatus.READY,
-            enqueued_at=None,
-            started_at=None,
-            finished_at=None,
-            last_attempted_at=None,
-            args=list(args),
-            kwargs=dict(kwargs),
-            backend=backend.alias,
-            errors=[],
-            worker_ids=[],
-        )
+        base = sys.modules[self._base]
+        return task_result(base, task, args, kwargs, id="jobchaos", backend=backend.alias, workers=0)
