@@ -186,3 +186,49 @@ def test_a_job_that_sleeps_for_three_days_is_checked_at_once(path: Path) -> None
 def test_bad_settings(name: str, value: object) -> None:
     with pytest.raises(jobchaos.UsageError, match=f"{name} must be a number of seconds"):
         Settings().override({name: value}, "the test")
+
+
+# --- different jobs --------------------------------------------------------------------------------------------------
+
+
+def add(path: Path, cents: int, fence: str) -> None:
+    """Reads the total and writes a new one, under a lease."""
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
+        now = time.time()
+        if not db.execute("UPDATE leases SET expires = ? WHERE expires < ?", (now + 60, now)).rowcount:
+            raise RuntimeError("busy")
+        (total,) = db.execute("SELECT coalesce(max(cents), 0) FROM payments").fetchone()
+        if not db.execute(f"INSERT INTO payments SELECT ? WHERE {fence}", (total + cents, now + 60)).rowcount:
+            raise RuntimeError("somebody else has the lease by now")
+        db.execute("UPDATE leases SET expires = 0 WHERE expires = ?", (now + 60,))
+
+
+def test_a_lease_of_one_job_runs_out_while_a_different_one_runs(path: Path) -> None:
+    verdict = check(Job(add, path, 10, "? > 0"), Job(add, path, 5, "? > 0"), settings=QUICK)
+    assert codes(verdict) == {"JC612": "A2 +61s B A"}
+    (finding,) = [finding for finding in verdict.findings if finding.gates]
+    assert "it ran out for A at +60 s, B gets it at +62 s, and A writes at +62 s" in finding.detail
+
+
+def test_different_jobs_that_mind_their_lease(path: Path) -> None:
+    fence = "(SELECT expires FROM leases) = ?"
+    verdict = check(Job(add, path, 10, fence), Job(add, path, 5, fence), settings=QUICK)
+    assert verdict.status == "holds", verdict.findings
+    assert "60 s running out at every step of one of them" in verdict.claim
+
+
+def test_a_different_job_may_do_something_else_when_it_is_late(path: Path) -> None:
+    due = NOON.timestamp() + 30
+
+    def remind() -> None:
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
+            db.execute("INSERT INTO payments VALUES (?)", (2000 if time.time() > due else 1000,))
+
+    def note() -> None:
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
+            db.execute("INSERT INTO leases VALUES ('y', ?)", (time.time() + 60,))
+            db.execute("UPDATE leases SET expires = 1 WHERE name = 'y'")
+
+    verdict = check(Job(remind), Job(note), settings=QUICK)
+    assert verdict.status == "holds", verdict.findings
+    assert "60 s running out" in verdict.claim

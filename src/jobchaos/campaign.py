@@ -15,7 +15,7 @@ from jobchaos.core.trace import Trace
 from jobchaos.crashes import Crashes
 from jobchaos.engine.world import World
 from jobchaos.errors import UsageError
-from jobchaos.expiry import Late
+from jobchaos.expiry import Late, meetings
 from jobchaos.explore.footprints import Ambient
 from jobchaos.explore.gaps import gaps
 from jobchaos.explore.plan import EXPIRY, FAMILIES, duplicates, family_of, limits
@@ -157,6 +157,10 @@ class Campaign:
         ambient = Ambient(clock=run.read_clock, memory=self.baseline.uses_memory or unseen)
         effects = {letter: self.baseline.run.trace.effects(letter) for letter in self.copies or ("A",)}
         covered = Overlaps(self.trials, reach, ambient, effects).cover()
+        if self.copies:
+            late, claim = meetings(self.copies, run, settings)
+            self._add(covered, late)
+            covered.claim += claim
         if kills < wanted:
             covered.claim += ", no kills (one crash without any overlap is too much already)"
         return covered

@@ -173,7 +173,7 @@ class Check:
         ignore = Ignore.parse(self._settings.ignore)
         initial, ledgers = self._world.initial, self._world.ledgers
         if orders:
-            return SerialJudge(orders, self._labels, initial, baseline.volatile, ignore, ledgers)
+            return SerialJudge(orders, self._labels, initial, baseline.volatile, ignore, ledgers, runner.run)
         later = functools.partial(clean_run_later, runner)
         within = self._settings.within_nanoseconds
         return RetryJudge(baseline.run, initial, baseline.volatile, ignore, ledgers, later, within, self._retrying)

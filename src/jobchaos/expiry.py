@@ -81,6 +81,26 @@ class Late:
         return self._timeless[timeless]
 
 
+def meetings(jobs: Sequence[str], clean: RunResult, settings: Settings) -> tuple[list[Schedule], str]:
+    """Schedules of different jobs in which one is paused until a time of its own is over, and the others run.
+
+    Args:
+        jobs: Their letters.
+        clean: One after the other.
+        settings: How far to go.
+
+    Returns:
+        The schedules, and what to say of them.
+    """
+    horizon, found, lengths = round(settings.horizon * _SECOND), [], set()
+    for letter in jobs:
+        late = Moments(clean.trace, (), horizon, looks=clean.read_clock, letter=letter)
+        found += late.meeting([other for other in jobs if other != letter])
+        lengths |= {span.length / _SECOND for span in late.spans}
+    times = ", ".join(f"{length:g} s" for length in sorted(lengths))
+    return found, f", {times} running out at every step of one of them" if found else ""
+
+
 def clean_run_later(runner: Runner, delay: int) -> RunResult:
     """A clean run that begins so many nanoseconds later."""
     return runner.run(Schedule((Wait(delay), Run("A"))))

@@ -109,3 +109,12 @@ def test_a_job_that_states_many_times_is_not_tried_with_all(count: int) -> None:
     moments = Moments(Trace((started(), effect(), *stated, effect())), [], HOUR, looks=True)
     assert len(moments.spans) == min(count, 4)
     assert len(moments.left_out) == max(0, count - 4)
+
+
+def test_different_jobs_meet_while_the_time_of_one_runs_out() -> None:
+    begun = started()._replace(at=5 * SECOND)
+    of_b = [event._replace(copy="B") for event in (begun, effect(5), happens(Happening.LEASED, 5, 65))]
+    trace = Trace((started(), effect(), *of_b, effect(5)._replace(copy="B")))
+    found = Moments(trace, (), HOUR, looks=True, letter="B").meeting(["A", "C"])
+    assert [str(schedule) for schedule in found] == ["B0 +61s A C B", "B1 +61s A C B"]
+    assert Moments(trace, (), HOUR, looks=True, letter="A").meeting(["B", "C"]) == []

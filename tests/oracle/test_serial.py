@@ -7,6 +7,7 @@ import pytest
 from jobchaos.core.effect import Effect, Mode, Touch
 from jobchaos.core.ignore import Ignore
 from jobchaos.core.result import CopyResult, RunResult
+from jobchaos.core.schedule import Schedule
 from jobchaos.core.snapshot import State
 from jobchaos.core.trace import Happening, TraceEvent
 from jobchaos.oracle.judge import Judgement
@@ -21,13 +22,19 @@ WRITE = sql("UPDATE users SET points = 1", "users")
 LOST = (did(READ), paused(WRITE), did(WRITE, "B"), TraceEvent(Happening.FINISHED, "B", 1, None, "", 0), did(WRITE))
 
 
+def later(schedule: Schedule) -> RunResult:
+    """Who comes a minute late leaves 7 points more."""
+    return run(str(schedule), world((1, 17)), copies=BOTH)
+
+
 def judged(
-    state: State, *events: TraceEvent, copies: dict[str, CopyResult] | None = None
+    state: State, *events: TraceEvent, copies: dict[str, CopyResult] | None = None, token: str = "A1 B A"
 ) -> tuple[RunResult, Judgement]:
     """After A B there are 10 points; after B A 20, and B has failed."""
     orders = [run("A B", world((1, 10)), copies=BOTH), run("B A", world((1, 20)), copies=NO_REFUND)]
-    judge = SerialJudge(orders, {"A": "pay()", "B": "refund()"}, world((1, 0)), frozenset(), Ignore.parse(()), LEDGERS)
-    overlapped = run("A1 B A", state, *events, copies=copies or BOTH)
+    labels = {"A": "pay()", "B": "refund()"}
+    judge = SerialJudge(orders, labels, world((1, 0)), frozenset(), Ignore.parse(()), LEDGERS, later)
+    overlapped = run(token, state, *events, copies=copies or BOTH)
     return overlapped, judge.judge(overlapped, "concurrent")
 
 
@@ -80,3 +87,10 @@ def test_when_different_jobs_go_wrong(events: tuple[TraceEvent, ...], circumstan
     assert message("pay() with refund()", broken, judgement, LEDGERS) == (
         f"pay() with refund() leaves one row too many in users {circumstance}; no serial order does (nearest: A then B)"
     )
+
+
+def test_where_time_passes_an_order_at_that_time_is_right_too() -> None:
+    assert judged(world((1, 17)), *LOST)[1].code == "JC205"
+    _, judgement = judged(world((1, 17)), *LOST, token="A1 +60s B A")
+    assert (judgement.code, judgement.detail) == ("", "")
+    assert judged(world((1, 18)), *LOST, token="A1 +60s B A")[1].code == "JC205"

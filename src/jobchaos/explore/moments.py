@@ -46,11 +46,13 @@ class Moments:
         stated: Further moments, as nanoseconds from the beginning of an attempt: a visibility timeout, a soft limit.
         horizon: Nanoseconds; what is farther off is left out.
         looks: True if the job has looked at the time.
+        letter: The copy's letter.
     """
 
-    def __init__(self, trace: Trace, stated: Sequence[int], horizon: int, *, looks: bool) -> None:
-        self._arrivals = _arrivals(trace)
-        known, marked = _spans(trace)
+    def __init__(self, trace: Trace, stated: Sequence[int], horizon: int, *, looks: bool, letter: str = "A") -> None:
+        self._letter = letter
+        self._arrivals = _arrivals(trace, letter)
+        known, marked = _spans(trace, letter)
         end = len(self._arrivals) - 1
         begun = self._arrivals[0] if self._arrivals else 0
         if known or marked or looks:  # else nobody could tell that time has passed
@@ -72,6 +74,20 @@ class Moments:
         """
         every = itertools.chain.from_iterable(self._of(span, preemptions, skew) for span in self.spans)
         return sorted(dict.fromkeys(every), key=lambda schedule: schedule.simplicity)
+
+    def meeting(self, others: Sequence[str]) -> list[Schedule]:
+        """Those in which the job is paused, time passes, and different jobs run meanwhile; the simplest first.
+
+        Args:
+            others: Letters of the different jobs.
+        """
+        found = (
+            Schedule((Run(self._letter, step), beyond, *map(Run, others), Run(self._letter)))
+            for span in self.spans
+            for step in range(span.first, span.last + 1)
+            if (beyond := self._wait(span, step, MARGIN))
+        )
+        return sorted(dict.fromkeys(found), key=lambda schedule: schedule.simplicity)
 
     def _of(self, span: Span, preemptions: int, skew: int) -> Iterator[Schedule]:
         end = len(self._arrivals) - 1
@@ -108,12 +124,12 @@ class Moments:
         return Wait(nanoseconds) if nanoseconds > 0 else None
 
 
-def _arrivals(trace: Trace) -> list[int]:
+def _arrivals(trace: Trace, letter: str) -> list[int]:
     """When an attempt comes to each step."""
     arrivals: list[int] = []
     now: int | None = None
     for event in trace.events:
-        if event.copy != "A":
+        if event.copy != letter:
             continue
         if event.happening is Happening.EFFECT:
             arrivals.append(event.at if now is None else now)
@@ -121,15 +137,15 @@ def _arrivals(trace: Trace) -> list[int]:
     return arrivals
 
 
-def _spans(trace: Trace) -> tuple[list[Span], bool]:
+def _spans(trace: Trace, letter: str) -> tuple[list[Span], bool]:
     """The moments that a trace tells of, those of leases first; and whether it has written down the present."""
-    last = len(trace.effects("A")) - 1
+    last = len(trace.effects(letter)) - 1
     leases: dict[str, Span] = {}
     spans: list[Span] = []
     stated: dict[int, Span] = {}
     marked = False
     step = 0
-    for event in trace.events:
+    for event in (event for event in trace.events if event.copy == letter):
         length = event.until - event.at
         if event.happening is Happening.EFFECT:
             step += 1

@@ -56,7 +56,7 @@ class PatientJudge(Judge):
         judgement = super().judge(run, family)
         if family == "duplicate" and not judgement.code:
             kept = kept_lease(run.trace)
-            return judgement if kept is None else _because_of(judgement, kept)
+            return judgement if kept is None else because_of(judgement, kept)
         if family not in (_FAMILY, _TIMEOUT) or not judgement.code or judgement.said:
             return judgement
         for passed in _delays(run, family):
@@ -64,7 +64,7 @@ class PatientJudge(Judge):
             if not at_that_time.code:
                 return at_that_time
         fault = lease_fault(run.trace) if family == _FAMILY else None
-        return judgement if fault is None else _because_of(judgement, fault)
+        return judgement if fault is None else because_of(judgement, fault)
 
     def _at(self, delay: int) -> Judge:
         if delay not in self._judges:
@@ -81,7 +81,8 @@ def _delays(run: RunResult, family: str) -> list[int]:
     return [at - deliveries[0] for at in deliveries[1:]]
 
 
-def _because_of(judgement: Judgement, fault: LeaseFault) -> Judgement:
+def because_of(judgement: Judgement, fault: LeaseFault) -> Judgement:
+    """The same, told as what has gone wrong with a lease."""
     lines = [line for line in (judgement.detail, f"lease {_bare(fault.name)}: {fault.text}") if line]
     return dataclasses.replace(judgement, code=fault.code, detail="\n".join(lines))
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 
 from jobchaos.core.compare import Comparison, Fresh, Ignore
 from jobchaos.core.result import RunResult
+from jobchaos.core.schedule import Schedule, Wait
 from jobchaos.core.snapshot import State, same_state
 from jobchaos.oracle.anomaly import DIRTY_WRITE, LOST_UPDATE, NON_REPEATABLE_READ, READ_SKEW, WRITE_SKEW, anomaly_of
 from jobchaos.oracle.judge import Judge, Judgement
+from jobchaos.oracle.lease_fault import lease_fault
+from jobchaos.oracle.patient import because_of
 
 _CODES = {
     LOST_UPDATE: "JC205",
@@ -34,6 +38,7 @@ class SerialJudge:
         volatile: Columns whose values depend on time and chance.
         ignore: What to leave out.
         ledgers: Names of stores that hold foreign effects.
+        run: Runs a serial order in which time passes.
     """
 
     def __init__(
@@ -44,14 +49,46 @@ class SerialJudge:
         volatile: frozenset[tuple[str, str, str]],
         ignore: Ignore,
         ledgers: frozenset[str],
+        run: Callable[[Schedule], RunResult],
     ) -> None:
-        self._orders = [(order, Judge(order, initial, volatile, ignore, ledgers)) for order in _distinct(orders)]
+        self._judge_against = functools.partial(
+            Judge, initial=initial, volatile=volatile, ignore=ignore, ledgers=ledgers
+        )
+        self._schedules = [order.schedule for order in orders]
+        self._orders = [(order, self._judge_against(order)) for order in _distinct(orders)]
+        self._run = run
+        self._late: dict[int, list[tuple[RunResult, Judge]]] = {}
         self._legend = ", ".join(f"{letter} is {label}" for letter, label in labels.items())
 
     def judge(self, run: RunResult, family: str) -> Judgement:
-        """Judge one run of any family against the nearest serial order: the one with the fewest changes."""
+        """Judge one run of any family against the nearest serial order: the one with the fewest changes.
+
+        If time passes in it, then against orders, too, in which it passes before a job: what it does so late is its
+        business.
+        """
+        judgement = self._nearest(run, self._orders)
+        passed = sum(segment.nanoseconds for segment in run.schedule.segments if isinstance(segment, Wait))
+        if not judgement.code or not passed:
+            return judgement
+        at_that_time = self._nearest(run, self._orders_later(passed))
+        fault = lease_fault(run.trace)
+        if not at_that_time.code:
+            return at_that_time
+        return judgement if fault is None else because_of(judgement, fault)
+
+    def _orders_later(self, delay: int) -> list[tuple[RunResult, Judge]]:
+        if delay not in self._late:
+            late = (
+                self._run(Schedule((*order.runs[:at], Wait(delay), *order.runs[at:])))
+                for order in self._schedules
+                for at in range(len(order.runs))
+            )
+            self._late[delay] = [(order, self._judge_against(order)) for order in _distinct(list(late))]
+        return self._late[delay]
+
+    def _nearest(self, run: RunResult, orders: Sequence[tuple[RunResult, Judge]]) -> Judgement:
         compared: list[tuple[RunResult, Comparison]] = []
-        for order, judge in self._orders:
+        for order, judge in orders:
             comparison = judge.compare(run.state, run.fresh)
             if not comparison.diff and _outcome(order) == _outcome(run):
                 return Judgement("", comparison, (), ())
