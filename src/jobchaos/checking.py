@@ -287,7 +287,9 @@ class Check:
 
 _DRAWN = 100  # indices of one plan that Hypothesis draws; the rest is run in order
 
-_NO_STORE = "Its state can be neither compared nor restored. Give one: FunctionStore(snapshot=..., reset=...)."
+_NO_STORE = (
+    "Its state can be neither compared nor restored. Give one: FunctionStore(snapshot=..., reset=..., covers=[...])."
+)
 
 
 def _nobody(_event: Event) -> None:

@@ -51,6 +51,7 @@ from jobchaos.probes.sqlite import SQLiteProbe
 from jobchaos.probes.subprocesses import SubprocessProbe
 from jobchaos.probes.taskiq import TaskiqProbe
 from jobchaos.probes.transports import TransportProbe
+from jobchaos.probes.unwatched import unwatched_drivers
 from jobchaos.probes.waits import WaitProbe
 from jobchaos.stores.reachable import places
 
@@ -80,6 +81,7 @@ def probes_for(
         SQLiteProbe(bindings),
         PsycopgProbe(),
         Psycopg2Probe(bindings),
+        *unwatched_drivers(),
         *_above_drivers(),
         SocketProbe(),
         TransportProbe(),
