@@ -81,7 +81,6 @@ def probes_for(
         SQLiteProbe(bindings),
         PsycopgProbe(),
         Psycopg2Probe(bindings),
-        *unwatched_drivers(),
         *_above_drivers(),
         SocketProbe(),
         TransportProbe(),
@@ -108,6 +107,7 @@ def _clients() -> list[Probe]:
     """Those of libraries that speak to servers."""
     return [
         PyMySQLProbe(),
+        *unwatched_drivers(),
         RedisProbe(),
         SMTPProbe(),
         AiosmtplibProbe(),
