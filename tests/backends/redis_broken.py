@@ -51,6 +51,12 @@ def reads_its_stream_and_acknowledges_first() -> None:
             client.hset(f"order:{fields[b'order'].decode()}", "status", "paid")
 
 
+def waits_for_what_it_has_taken() -> None:
+    client = site.connect()
+    client.blpop(["queue"])
+    client.hset("order:7", "status", "paid")
+
+
 def sends_a_message_twice() -> None:
     site.connect().publish("orders", "order 7 is paid")
 
@@ -116,6 +122,7 @@ class Broken:
 BROKEN = (
     Broken(increments_a_counter, {"JC103": "A A", "JC203": "A B", "JC303": "A1!kill A"}),
     Broken(reads_modifies_writes, {"JC203": "A1 B A", "JC303": "A3!kill A"}),
+    Broken(waits_for_what_it_has_taken, {"JC104": "A A", "JC304": "A1!kill A"}),
     Broken(locks_for_ever, {"JC303": "A1!kill A"}),
     Broken(counts_and_then_lets_expire, {"JC303": "A1!kill A"}),
     Broken(pops_and_then_works, {"JC303": "A1!kill A"}),

@@ -15,7 +15,7 @@ from jobchaos.checking import check
 from jobchaos.core.settings import Settings
 from jobchaos.errors import UsageError
 from tests.backends import redis_site as site
-from tests.backends.redis_broken import BROKEN, Broken, sends_a_message_twice
+from tests.backends.redis_broken import BROKEN, Broken, sends_a_message_twice, waits_for_what_it_has_taken
 from tests.backends.redis_sound import SOUND
 
 
@@ -43,6 +43,14 @@ def test_a_broken_job_is_found(case: Broken, client: Any) -> None:
     crashes = [finding for finding in verdict.findings if finding.code.startswith("JC3")]
     in_memory = isinstance(client, fakeredis.FakeRedis) and case.job is not sends_a_message_twice  # it uses no key
     assert all(bool(finding.confirmed) is not in_memory for finding in crashes)
+
+
+def test_who_is_delivered_again_and_waits_for_ever_is_told_so(client: Any) -> None:
+    verdict = check(waits_for_what_it_has_taken, faults=["duplicate"], settings=Settings(profile="quick"))
+    (finding,) = verdict.findings
+    assert finding.code == "JC104"
+    assert "never completes" in finding.message
+    assert finding.message.endswith("when it is delivered twice"), finding.message
 
 
 @pytest.mark.parametrize("job", SOUND, ids=lambda job: job.__name__)

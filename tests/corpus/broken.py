@@ -157,6 +157,16 @@ def marks_then_mails() -> None:
             site.mail("ann@example.com")
 
 
+def leaves_the_mail_to_the_other_copy() -> None:
+    with site.connect() as db:
+        if db.execute("SELECT sent FROM users WHERE id = 1").fetchone()[0]:
+            return
+        db.execute("UPDATE users SET points = points + 1 WHERE id = 1")
+        if db.execute("SELECT points FROM users WHERE id = 1").fetchone()[0] == 1:
+            site.mail("ann@example.com", "<welcome-1@example.com>")
+            db.execute("UPDATE users SET sent = 1 WHERE id = 1")
+
+
 def mails_inside_the_transaction() -> None:
     with site.connect() as db:
         db.execute("BEGIN IMMEDIATE")
@@ -385,6 +395,7 @@ class Broken:
 
 BROKEN = [
     Broken(adds_points, {"JC103": "A A"}),
+    Broken(leaves_the_mail_to_the_other_copy, {"JC202": "A2 B A"}),
     Broken(inserts_without_a_key, {"JC103": "A A"}),
     Broken(checks_then_inserts, {"JC203": "A1 B A"}),
     Broken(reads_modifies_writes, {"JC303": "A2!kill A"}),

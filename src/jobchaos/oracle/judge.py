@@ -99,7 +99,11 @@ class Judge:
         if lost and family == "crash" and comparison.diff:
             return Judgement(_GONE[lost[0]], comparison, tuple(run.copies), ())
         if not comparison.diff:
-            stuck = tuple(letter for letter in unfinished if _hangs(run.copies[letter].error))
+            stuck = tuple(
+                letter
+                for letter, copy in run.copies.items()
+                if (copy.completed or letter in unfinished) and _hangs(copy.error)  # be it only when delivered again
+            )
             advice = tuple(("JC701", run.copies[letter].error) for letter in unfinished if letter not in stuck)
             return Judgement(_code(family, 4) if stuck else "", comparison, stuck, advice)
         kind = self._kind(comparison, unfinished)

@@ -176,8 +176,9 @@ def _circumstance(run: RunResult, *, several: bool) -> str:
         if segment.fault in (*_SILENT, Fault.LIMIT) or (segment.fault is not None and run.schedule.fails):
             return f"when {_failed(run, position)}"
     events = run.trace.events
+    dies = any(segment.fault is Fault.KILL for segment in run.schedule.runs)  # if not: what never ends is ended
     for position, event in enumerate(events):
-        if event.happening is Happening.KILLED:
+        if event.happening is Happening.KILLED and dies:
             return f"when its worker dies {_killed(_attempt(events[:position], event), event)}"
         if event.happening is Happening.TERMINATED:
             place = _killed(_attempt(events[:position], event), event)
