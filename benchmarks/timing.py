@@ -201,6 +201,20 @@ def whole(profile: str) -> float:
     return statistics.median(times)
 
 
+def three_days() -> float:
+    """Median time of a whole check of a job that sleeps for a day three times, in milliseconds; freezegun included."""
+
+    def job() -> None:
+        with closing(sqlite3.connect(reference.database, isolation_level=None)) as db:
+            for day in range(3):
+                db.execute("INSERT OR REPLACE INTO days VALUES (?)", (day,))
+                time.sleep(24 * 3600)
+
+    with closing(sqlite3.connect(reference.database)) as db:
+        db.execute("CREATE TABLE days (day INTEGER PRIMARY KEY)")
+    return milliseconds(lambda: check(job, settings=Settings(profile="quick")))
+
+
 def rows() -> list[Row]:
     """Figure, milliseconds, goal, note."""
     with tempfile.TemporaryDirectory(dir=in_memory()) as folder:
@@ -212,6 +226,7 @@ def rows() -> list[Row]:
         share = driven()
         twice, thrice, frozen = run_twice()
         quick, full = whole("quick"), whole("full")
+        slept = three_days()
     return [
         (
             "one schedule, 10 effects, threads, SQLite",
@@ -225,6 +240,7 @@ def rows() -> list[Row]:
         ("  Hypothesis's own share on top of it", share, "", "a plan that it draws"),
         ("the reference job, quick profile", quick, "<= 500", "all families"),
         ("  full profile", full, "<= 5000", "all families, two preemptions with one kill"),
+        ("a job that sleeps for three days, quick profile", slept, "<= 200", "all families"),
         ("run_twice above the job three times by hand", twice, "<= 5", "without freezegun's start"),
         ("  freezegun's start and stop", frozen, "20-100", "once a check"),
         ("  the job three times by hand", thrice, "", ""),
