@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import sys
 from typing import Any
+
+# Folders in /dev/shm are for tests that are to be fast; right in it lies the memory that processes share.
+_NO_STATE = re.compile(r"/(proc|sys|dev(?!/shm/[^/]+/))/")
 
 
 def path_of(name: Any, directory: int | None = None) -> str | None:
@@ -31,7 +35,7 @@ def path_of(name: Any, directory: int | None = None) -> str | None:
         return None
     head, tail = os.path.split(os.path.abspath(path))
     path = os.path.join(os.path.realpath(head), tail)
-    return None if path.startswith(("/dev/", "/proc/", "/sys/")) or "__pycache__" in path else path
+    return None if _NO_STATE.match(path) or "__pycache__" in path else path
 
 
 def is_regular(descriptor: int) -> bool:
