@@ -115,7 +115,7 @@ def test_a_redelivery_that_never_comes_to_a_step_is_named(sql: Sql) -> None:
                 pass
         sql("UPDATE users SET points = 1")
 
-    verdict = check(job, faults=["duplicate"], settings=Settings(profile="quick", guard=0.3))
+    verdict = check(job, faults=["duplicate"], settings=Settings(profile="quick", guard=1))
     assert (verdict.status, codes(verdict)) == ("inconclusive", ["JC904"])
     assert str(verdict.findings[0].schedule) == "A A"
 
@@ -161,7 +161,7 @@ def test_nothing_more_is_run_after_a_schedule_that_got_stuck(sql: Sql) -> None:
         sql("UPDATE users SET points = 1")
 
     heard: list[Event] = []
-    verdict = check(job, settings=Settings(profile="quick", guard=0.3), listener=heard.append)
+    verdict = check(job, settings=Settings(profile="quick", guard=1), listener=heard.append)
     assert verdict.status == "inconclusive"
     assert codes(verdict) == ["JC904"]
     assert sum(isinstance(event, ScheduleRun) for event in heard) == 1
@@ -178,3 +178,17 @@ def test_memory_that_is_too_large_is_left_alone_and_that_is_noted(sql: Sql) -> N
     assert verdict.status == "holds"
     (note,) = (note for note in verdict.notes if "known leads to more than 100000 objects" in note)
     assert note.endswith("let the job know less. It is not restored between runs, nor compared")
+
+
+def test_an_object_that_the_user_has_named_is_shown_once() -> None:
+    inbox: list[str] = []
+
+    def job() -> None:
+        if not inbox:
+            inbox.append("mail")
+
+    settings = Settings(profile="quick", granularity="line")
+    verdict = check(job, stores=[MemoryStore(inbox, name="inbox")], faults=["concurrent"], settings=settings)
+    (finding,) = verdict.findings
+    assert finding.diff is not None
+    assert {change.store for change in finding.diff.changes} == {"inbox"}

@@ -225,7 +225,7 @@ def test_a_process_that_hangs_is_told_as_such(path: Path) -> None:
             pass
         sets(path, 5)
 
-    verdict = check(job, faults=["crash"], settings=Settings(profile="quick", granularity="effect", guard=0.5))
+    verdict = check(job, faults=["crash"], settings=Settings(profile="quick", granularity="effect", guard=1))
     assert verdict.status == "holds"
     assert any("did not reach its next step in time, at" in note and "in job()" in note for note in verdict.notes)
 
@@ -240,5 +240,5 @@ def test_a_process_that_hangs_once_is_tried_again(path: Path, mapped: Mapped) ->
                 pass
         sets(path, 5)
 
-    verdict = check(job, faults=["crash"], settings=Settings(profile="quick", granularity="effect", guard=0.5))
+    verdict = check(job, faults=["crash"], settings=Settings(profile="quick", granularity="effect", guard=1))
     assert (verdict.status, verdict.notes, memory[0]) == ("holds", (), 1)

@@ -88,7 +88,8 @@ class Workbench:
             for store in self._explicit:
                 self.world.add(store)
             for store in reachable(*(job.body for job in self._jobs)):
-                self._remember(store)
+                if not self._is_given(store):
+                    self._remember(store)
             frozen = Frozen(self._clock, self._stage.current)
             with self._forks, frozen, self._stage.watching(self._probes()):
                 yield
@@ -143,6 +144,16 @@ class Workbench:
             self.world.promote_memory()
         return self.lines
 
+    def _is_given(self, store: Store) -> bool:
+        """True if the user has named that very object: then it is state, and shown once."""
+        found = store.targets if isinstance(store, MemoryStore) else ()
+        return any(one is target for one in found for target in self._targets)
+
+    @property
+    def _targets(self) -> list[object]:
+        """The objects in memory that the user has named."""
+        return [target for store in self._explicit if isinstance(store, MemoryStore) for target in store.targets]
+
     def _remember(self, store: Store) -> None:
         try:
             self.world.remember(store)
@@ -150,7 +161,7 @@ class Workbench:
             self._unrestored.append(f"{error}. It is not restored between runs, nor compared")
 
     def _runner(self, hire: Hire, run: RunsCoroutine | None = None, kind: type[Runner] = Runner) -> Runner:
-        shared = [target for store in self._explicit if isinstance(store, MemoryStore) for target in store.targets]
+        shared = self._targets
         in_a_loop_of_its_own = functools.partial(
             run_coroutine,
             clock=self._clock,
