@@ -165,6 +165,13 @@ def test_sound_children_to_any_depth_stay_silent(system: System, sql: Sql) -> No
         assert "any number of sequential crashes" in verdict.claim
 
 
+def test_workers_that_are_processes_follow_just_the_same(system: System, sql: Sql) -> None:
+    real = dataclasses.replace(FOLLOW, isolation="process")
+    found = check(system.job("sets_and_adds", 5), faults=["duplicate", "crash"], settings=real).findings
+    assert [(finding.code, str(finding.schedule)) for finding in found] == [("JC103", "A A"), ("JC303", "A2!kill A")]
+    assert check(system.job("opens", 5), faults=["duplicate"], settings=real).status == "holds"
+
+
 def test_without_following_it_is_a_message_too_many_that_is_found(system: System, sql: Sql) -> None:
     alone = dataclasses.replace(FOLLOW, follow=False)
     for name in ("sets_and_adds", "opens"):
