@@ -6,6 +6,7 @@ not genuine, pickles, freezes inside each other (`test_freeze.py`, `test_held.py
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import datetime
 import signal
@@ -129,3 +130,24 @@ def test_file_times_stay_real_and_sqlites_clock_is_virtual(tmp_path: Path) -> No
 
     check(job, faults=["duplicate"], settings=Settings(profile="quick", now=NOON.replace(year=2099)))
     assert years == {(2099, time.gmtime().tm_year)}
+
+
+def test_uvloop_which_waits_in_c_is_told_instead_of_waited_for(tmp_path: Path) -> None:
+    """Its timers are real: an hour would be one. Only Python's own event loops jump to their next timer."""
+    uvloop = pytest.importorskip("uvloop")
+    path = tmp_path / "app.db"
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.executescript("CREATE TABLE t (id INTEGER PRIMARY KEY)")
+    loop = uvloop.new_event_loop()
+
+    def job() -> None:
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
+            db.execute("INSERT OR IGNORE INTO t VALUES (1)")
+            with contextlib.suppress(RuntimeError):  # it is stopped, below
+                loop.run_until_complete(asyncio.sleep(3600))
+
+    verdict = check(job, faults=["duplicate"], settings=Settings(profile="quick", guard=0.2))
+    loop.call_soon_threadsafe(loop.stop)
+    (finding,) = verdict.findings
+    assert (verdict.status, finding.code) == ("inconclusive", "JC904")
+    assert "stuck in C code" in finding.message
