@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import itertools
 import os
 import signal
@@ -11,6 +12,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -216,6 +218,41 @@ def test_an_endless_loop_is_stopped_and_named() -> None:
     text = finding(verdict, "JC904")
     assert f"at {__file__}:" in text
     assert "in spins()" in text
+
+
+def test_a_wait_in_c_cannot_be_made_virtual_and_is_told() -> None:
+    reader, writer = os.pipe()
+    wait = ctypes.CDLL(None).read
+
+    def waits() -> None:
+        sets()
+        wait(reader, ctypes.create_string_buffer(1), 1)
+
+    try:
+        verdict = check(waits, settings=Settings(profile="quick", guard=1.0))
+    finally:
+        os.write(writer, b"x")  # or its thread would stay for ever
+        for thread in threading.enumerate():
+            if thread.name.startswith("jobchaos"):
+                thread.join()
+        os.close(writer)
+        os.close(reader)
+    text = finding(verdict, "JC904")
+    assert "its thread is stuck in C code and stays behind" in text
+    assert verdict.status == "inconclusive"
+    assert verdict.findings[0].detail.startswith("C code waits in real time, which no virtual clock can shorten")
+
+
+def test_a_wait_in_c_that_ends_takes_real_time_and_no_virtual_time() -> None:
+    pause = ctypes.CDLL(None).usleep
+
+    def waits() -> None:
+        before = time.time()
+        pause(1000)
+        sets()
+        assert time.time() == before
+
+    assert checked(waits, faults=["duplicate"]).status == "holds"
 
 
 def test_a_job_that_swallows_the_kill_is_stopped_and_named() -> None:

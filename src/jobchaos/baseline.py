@@ -113,7 +113,8 @@ def clean_run(job: str, runner: Runner, schedule: Schedule) -> RunResult:
     run = runner.run(schedule)
     if run.stuck:
         message = f"{job} did not reach its next step in time, {run.stuck}"
-        raise NoBaselineError(Finding("JC904", message, trace=run.trace, detail=_ENDLESS), run)
+        detail = _IN_C if "in C code" in run.stuck else _ENDLESS
+        raise NoBaselineError(Finding("JC904", message, trace=run.trace, detail=detail), run)
     if run.completed or len(schedule.copies) > 1:
         return run
     raise NoBaselineError(failure(f"{job} fails without any fault: {run.copies['A'].error}", run, runner), run)
@@ -161,6 +162,10 @@ _SIGNAL = "signal only works in main thread"
 _MAIN_THREAD = (
     "Jobs run in threads here, and Python lets only a main thread handle signals. Give each worker a process of its "
     'own, in whose main thread the job runs: isolation="process".'
+)
+_IN_C = (
+    "C code waits in real time, which no virtual clock can shorten: let the test give it less to wait for, wait in "
+    "Python (time.sleep), or raise guard= if it ends."
 )
 _ENDLESS = "Raise guard= if the job really computes for that long between two effects."
 
