@@ -16,6 +16,7 @@ from jobchaos.core.trace import Happening
 from jobchaos.errors import UnsafeRestoreError, UsageError
 from jobchaos.probes.pymysql import PyMySQLProbe
 from jobchaos.stores.mysql import MySQLStore
+from jobchaos.stores.mysql_driver import Session
 from tests.backends.mysql import ACCESS, Database, mysql_databases
 from tests.probes.conftest import Watch, effects, seen, watch
 
@@ -122,11 +123,50 @@ def test_what_triggers_write_comes_back_too(database: Database) -> None:
 
 
 def test_a_database_that_is_not_for_tests_is_refused_before_anything_is_changed(database: Database) -> None:
-    store = MySQLStore({**ACCESS, "database": "mysql"})
-    with pytest.raises(UnsafeRestoreError, match=r"the database 'mysql' on .* is not plainly a test resource.*allow="):
+    name = f"jobchaos_production_{os.getpid()}"
+    database.run(f"DROP DATABASE IF EXISTS {name}", f"CREATE DATABASE {name}", f"CREATE TABLE {name}.precious (id INT)")
+    database.run(f"INSERT INTO {name}.precious VALUES (1)")
+    store = MySQLStore({**ACCESS, "database": name})
+    with pytest.raises(
+        UnsafeRestoreError, match=rf"the database '{name}' on .* is not plainly a test resource.*allow="
+    ):
         store.capture()
+    store.restore()
     store.close()
+    assert database.run(f"SELECT id FROM {name}.precious") == ((1,),)
     assert database.run(f"SHOW DATABASES LIKE 'jobchaos\\_shadow\\_{os.getpid()}\\_%'") == ()
+    allowed = MySQLStore({**ACCESS, "database": name}, allow=[name])
+    allowed.capture()
+    allowed.close()
+    database.run(f"DROP DATABASE {name}")
+
+
+@pytest.mark.parametrize(("told", "shown"), [("10.2.44-MariaDB", "10.3 or newer"), ("5.7.44", "8.0 or newer")])
+def test_a_server_that_is_too_old_is_refused(
+    database: Database, monkeypatch: pytest.MonkeyPatch, told: str, shown: str
+) -> None:
+    genuine = Session.run
+    monkeypatch.setattr(Session, "run", lambda self, sql: ((told,),) if "VERSION()" in sql else genuine(self, sql))
+    with pytest.raises(UsageError, match=f"{told}, which is too old: {shown}"):
+        MySQLStore({**ACCESS, "database": database.name})
+
+
+def test_unusual_types_come_back_and_are_told_apart(database: Database) -> None:
+    database.run(
+        "CREATE TABLE odd (b BIT(3), p POINT, j JSON, y YEAR, t TIME(3), e ENUM('a', 'b'), s SET('x', 'y'), f FLOAT,"
+        " c CHAR(3) COLLATE utf8mb4_bin, m DECIMAL(30, 10))",
+        "INSERT INTO odd VALUES (b'101', POINT(1, 2), '{\"a\": 1}', 2020, '-01:02:03.004', 'b', 'x,y', 0.5, 'Ab', 1e9)",
+        "INSERT INTO odd (y) VALUES (NULL)",
+    )
+    store = MySQLStore({**ACCESS, "database": database.name})
+    store.capture()
+    before = store.snapshot()
+    for change in ("b = b'111'", "p = POINT(1, 3)", "j = '{}'", "t = '01:02:03'", "e = 'a'", "s = 'x'", "c = 'AB'"):
+        database.run(f"UPDATE odd SET {change} WHERE y = 2020")
+        assert not store.snapshot().same_as(before), change
+        store.restore()
+        assert store.snapshot().same_as(before), change
+    store.close()
 
 
 def test_a_user_who_may_not_create_a_database_is_told_what_to_grant(database: Database) -> None:

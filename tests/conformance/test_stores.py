@@ -36,7 +36,7 @@ ELSEWHERE = {
 """Stores whose contracts need something that is not here."""
 
 
-NEVER_RESTORED = {"DjangoTables", "SQLAlchemyTables"}
+NEVER_RESTORED = {"DjangoTables", "SQLAlchemyTables", "ServerTables", "RedisKeys"}
 """Where a suite's own fixtures do that."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from jobchaos.conformance.trial_run import TrialRun
 from jobchaos.core.effect import Effect, Mode
@@ -20,11 +20,13 @@ class ProbeContract:
         failures: Hook. What the job may raise when its call fails: the client's own exceptions.
         patched: Hook. Classes and modules that the probe changes while it is installed.
         survives_forks: Hook. False if what the job changes is in the memory of this process.
+        recorded: How many foreign effects were recorded so far: for the `state` of a probe that sends nothing on.
     """
 
     failures: tuple[type[Exception], ...] = (OSError,)
     patched: Sequence[object] = ()
     survives_forks = True
+    recorded = 0
 
     def make(self, bindings: Bindings) -> Sequence[Probe]:
         """Hook. The probe, after others that it needs.
@@ -75,8 +77,7 @@ class ProbeContract:
             thread.start()
             thread.join()
 
-        bindings = Bindings()
-        run = TrialRun.of(other_thread, "A", self.make(bindings), bindings, self.state)
+        run = self._run("A", other_thread)
         assert errors == []
         assert self.state() == before + 1
         assert run.result.trace.effects() == ()
@@ -126,8 +127,8 @@ class ProbeContract:
             finally:
                 self.job()  # what a process that is dead would not get to
 
-        position, before, bindings = self._position(), self.state(), Bindings()
-        run = TrialRun.of(stubborn, f"A{position}!kill", self.make(bindings), bindings, self.state)
+        position, before = self._position(), self.state()
+        run = self._run(f"A{position}!kill", stubborn)
         assert self.state() == before
         assert not run.result.copies["A"].completed
 
@@ -167,9 +168,11 @@ class ProbeContract:
 
     # --- inside ------------------------------------------------------------------------------------------------------
 
-    def _run(self, token: str, *, forked: bool = False) -> TrialRun:
+    def _run(self, token: str, job: Callable[[], object] | None = None, *, forked: bool = False) -> TrialRun:
         bindings = Bindings()
-        return TrialRun.of(self.job, token, self.make(bindings), bindings, self.state, forked=forked)
+        run = TrialRun.of(job or self.job, token, self.make(bindings), bindings, self.state, forked=forked)
+        self.recorded += len(run.notes.records)
+        return run
 
     def _position(self) -> int:
         """How many effects come before the one that lasts: a BEGIN, say."""
