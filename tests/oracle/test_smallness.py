@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import sqlite3
 import threading
 import time
@@ -17,6 +18,7 @@ from jobchaos.core.finding import Finding
 from tests.probes.servers import WebServer, web_server
 
 STATE = threading.Lock()
+QUICK = Settings(profile="quick")
 
 
 @pytest.fixture(scope="module")
@@ -139,10 +141,87 @@ def test_a_job_that_takes_very_long(database: str) -> None:
     assert told(lambda: waits(300)) == []
 
 
-def test_advice_gates_if_it_is_to(database: str) -> None:
-    def job() -> None:
-        inserts(database, range(21), each=True)
+def looks(database: str, times: int) -> None:
+    with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as db:
+        for number in range(times):
+            db.execute("SELECT n FROM t WHERE n = ?", (number,)).fetchall()
+        db.execute("INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING")
 
-    verdict = check(job, faults=["duplicate"], settings=Settings(profile="quick", strict=True))
+
+def test_a_job_with_very_many_effects(database: str) -> None:
+    (line,) = told(lambda: looks(database, 100))
+    assert line.startswith("JC716")
+    assert "it has 101 effects, and as many places to fail at" in line
+    assert told(lambda: looks(database, 99)) == []
+    assert told(lambda: looks(database, 100), most_effects=101) == []
+
+
+def locks_a_file(database: str, *, until: float | None) -> None:
+    with open(f"{database}.lock", "a") as file:
+        deadline = None if until is None else time.monotonic() + until
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | (0 if deadline is None else fcntl.LOCK_NB))
+                break
+            except BlockingIOError:
+                if deadline is not None and time.monotonic() >= deadline:
+                    raise
+                time.sleep(1)
+        inserts(database, range(1), each=True)
+
+
+def test_a_lock_of_a_file_without_a_limit(database: str) -> None:
+    def advice(until: float | None) -> list[str]:
+        verdict = check(lambda: locks_a_file(database, until=until), faults=["timeout"], settings=QUICK)
+        assert verdict.status == "holds", verdict
+        return [finding.code for finding in verdict.findings]
+
+    assert advice(None) == ["JC711"]
+    assert advice(5) == []
+
+
+def calls_inside(database: str, web: WebServer) -> None:
+    with contextlib.closing(sqlite3.connect(database)) as db, db:
+        db.execute("INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING")
+        put(web)
+
+
+def calls_under_a_lock(web: WebServer) -> None:
+    with STATE:
+        put(web)
+
+
+def sleeps_inside(database: str) -> None:
+    with contextlib.closing(sqlite3.connect(database)) as db, db:
+        db.execute("INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING")
+        time.sleep(6)
+
+
+def sleeps_before(database: str) -> None:
+    time.sleep(301)
+    inserts(database, range(1), each=True)
+
+
+ADVISABLE: dict[str, Callable[[str, WebServer], None]] = {
+    "JC711": lambda database, _: locks_a_file(database, until=None),
+    "JC712": calls_inside,
+    "JC713": lambda _, web: calls_under_a_lock(web),
+    "JC714": lambda database, _: sleeps_inside(database),
+    "JC715": lambda database, _: inserts(database, range(21), each=True),
+    "JC716": lambda database, _: looks(database, 100),
+    "JC717": lambda database, _: sleeps_before(database),
+}
+
+
+@pytest.mark.parametrize("code", ADVISABLE)
+def test_each_advice_gates_if_it_is_to(database: str, web: WebServer, code: str) -> None:
+    """JC718, which needs a session to compare with, is tested with the plugin."""
+
+    def job() -> None:
+        ADVISABLE[code](database, web)
+
+    faults = ["timeout" if code == "JC711" else "duplicate"]
+    assert check(job, faults=faults, settings=QUICK).status == "holds"
+    verdict = check(job, faults=faults, settings=Settings(profile="quick", strict=True))
     assert verdict.status == "fails"
-    assert [finding.code for finding in verdict.findings] == ["JC715"]
+    assert [finding.code for finding in verdict.findings] == [code]
