@@ -202,7 +202,7 @@ def test_a_job_whose_effects_are_all_in_a_thread_of_its_own() -> None:
 
 def test_a_job_that_starts_a_process() -> None:
     def starts() -> None:
-        subprocess.run([sys.executable, "-c", ""], check=True)
+        subprocess.run([sys.executable, "-c", ""], check=True, timeout=30)
         sets()
 
     assert "starts a process of its own" in finding(checked(starts), "JC906")

@@ -90,8 +90,8 @@ class OnlookingSession:
     def silence(self, worker: Worker, advice: str) -> None:
         """See `ServerSession.silence`: servers answer."""
 
-    def applied(self, worker: Worker, sql: str, *, open: bool) -> None:  # noqa: A002
-        """See `ServerSession.applied`."""
+    def applied(self, worker: Worker, sql: str, *, open: bool, answer: str = "") -> None:  # noqa: A002
+        """See `ServerSession.applied`; when a lease runs out matters only where time passes, and here it does not."""
         if not (self._depth if self.joins else open):
             self._written.clear()
 
