@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -260,3 +261,35 @@ def test_paths_can_be_part_of_the_state() -> None:
 def test_so_many_objects_are_refused() -> None:
     with pytest.raises(TooLargeError, match=r"^the list leads to more than 100000 objects, among them a list"):
         Graph([[[] for _ in range(100_001)]], "the list")
+
+
+def test_other_threads_find_everything_all_the_time() -> None:
+    """A server of the test's own may be in a job's closure, and goes on serving while it is restored."""
+    server = SimpleNamespace(port=1, routes={"/": "index"}, hosts={"localhost"})
+    graph = Graph([server])
+    stop = threading.Event()
+    missed: list[Exception] = []
+
+    def serve() -> None:
+        while not stop.is_set():
+            try:
+                assert server.port, server.routes["/"]
+                assert "localhost" in server.hosts
+            except (AttributeError, KeyError, AssertionError) as error:
+                missed.append(error)
+                return
+
+    before = sys.getswitchinterval()
+    thread = threading.Thread(target=serve)
+    sys.setswitchinterval(1e-6)
+    thread.start()
+    try:
+        for _ in range(3000):
+            server.requests = 1
+            graph.restore()
+            assert not hasattr(server, "requests")
+    finally:
+        stop.set()
+        thread.join()
+        sys.setswitchinterval(before)
+    assert missed == []

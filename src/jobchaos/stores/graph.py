@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 from array import array
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from jobchaos.errors import TooLargeError
@@ -72,8 +72,9 @@ def _contents(thing: Any) -> tuple[list[object], Callable[[], None] | None]:
         pairs = dict.copy(thing)  # with the keys' hashes, which may depend on attributes that are not back yet
 
         def refill() -> None:
-            mapping.clear(thing)
-            mapping.update(thing, pairs)
+            if not _same(mapping.items(thing), pairs.items()):
+                mapping.clear(thing)
+                mapping.update(thing, pairs)
 
         return [part for pair in pairs.items() for part in pair], refill
     if isinstance(thing, list | deque | bytearray | array):
@@ -81,10 +82,12 @@ def _contents(thing: Any) -> tuple[list[object], Callable[[], None] | None]:
         return [] if isinstance(thing, bytearray | array) else items, _refilling(thing, items)
     if isinstance(thing, set):
         members = set(thing)
+        identities = set(map(id, members))
 
         def reunite() -> None:
-            set.clear(thing)
-            set.update(thing, members)
+            if set(map(id, thing)) != identities:
+                set.clear(thing)
+                set.update(thing, members)
 
         return list(members), reunite
     return [], None
@@ -103,12 +106,23 @@ def _refilling(thing: Any, items: list[Any]) -> Callable[[], None]:
     return replace
 
 
+def _same(items: Iterable[tuple[Any, Any]], others: Collection[tuple[Any, Any]]) -> bool:
+    """True for the very same keys and values in the same order."""
+    pairs = list(items)
+    return len(pairs) == len(others) and all(
+        key is other_key and value is other for (key, value), (other_key, other) in zip(pairs, others, strict=True)
+    )
+
+
 def _set_attributes(thing: Any, attributes: dict[str, object]) -> None:
+    """Each by itself: threads that do not belong to the job, as a test's server, must find all of them all the time."""
     own = getattr(thing, "__dict__", None)
+    slots = slots_of(type(thing))
     if own is not None:
-        own.clear()
-        own.update({name: value for name, value in attributes.items() if name not in slots_of(type(thing))})
-    for name in slots_of(type(thing)):
+        for name in [name for name in own if name not in attributes]:
+            del own[name]
+        own.update({name: value for name, value in attributes.items() if name not in slots})
+    for name in slots:
         if name in attributes and attributes[name] is not getattr(thing, name, attributes):
             object.__setattr__(thing, name, attributes[name])
         elif name not in attributes and hasattr(thing, name):
