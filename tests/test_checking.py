@@ -168,15 +168,16 @@ def test_nothing_more_is_run_after_a_schedule_that_got_stuck(sql: Sql) -> None:
     assert [family.status for family in verdict.families] == ["inconclusive"] * 5
 
 
-def test_memory_that_is_too_large_is_left_alone_and_that_is_noted(sql: Sql) -> None:
-    known = [[number] for number in range(100_001)]
+def test_memory_that_is_too_large_is_left_alone_and_that_is_noted(sql: Sql, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobchaos.stores.graph._MOST", 1000)
+    known = [[number] for number in range(1001)]
 
     def job() -> None:
         sql(f"UPDATE users SET points = {len(known)}")
 
     verdict = check(job, faults=["duplicate"], settings=Settings(profile="quick"))
     assert verdict.status == "holds"
-    (note,) = (note for note in verdict.notes if "known leads to more than 100000 objects" in note)
+    (note,) = (note for note in verdict.notes if "known leads to more than 1000 objects" in note)
     assert note.endswith("let the job know less. It is not restored between runs, nor compared")
 
 

@@ -70,6 +70,14 @@ BLOCKS = [
 ]
 
 
+CHECKED = [
+    pytest.param(block, marks=pytest.mark.thorough if block.document.parent.name == "how-to" else ())
+    for block in BLOCKS
+    if block.is_test
+]
+"""Each page takes a process and some seconds; the README, the tutorial and the reference are checked in every run."""
+
+
 def each(chosen: Callable[[Block], bool]) -> pytest.MarkDecorator:
     """Run a test for each block that is chosen."""
     return pytest.mark.parametrize("block", [block for block in BLOCKS if chosen(block)], ids=str)
@@ -123,7 +131,7 @@ def outcomes_of(document: Path) -> dict[str, str]:
         return outcomes(folder)
 
 
-@each(lambda block: block.is_test)
+@pytest.mark.parametrize("block", CHECKED, ids=str)
 def test_code_does_what_the_text_says(block: Block) -> None:
     assert outcomes_of(block.document)[f"test_{block.number}"] == block.argument
 

@@ -70,7 +70,9 @@ LAST_WORDS: dict[str, LastWords] = {
 }
 
 
-@pytest.mark.parametrize("caught", [BaseException, ()], ids=["except", "finally"])
+@pytest.mark.parametrize(
+    "caught", [pytest.param(BaseException, marks=pytest.mark.thorough), ()], ids=["except", "finally"]
+)
 @pytest.mark.parametrize("words", LAST_WORDS)
 def test_last_words_change_nothing(tmp_path: Path, words: str, caught: type[BaseException] | tuple[()]) -> None:
     (tmp_path / "file").write_text("abc")

@@ -79,11 +79,12 @@ class Case(unittest.TestCase):
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "options",
     [
         pytest.param((), id="alone"),
-        pytest.param(("-n", "2"), id="xdist", marks=pytest.mark.thorough),
+        pytest.param(("-n", "2"), id="xdist"),
         pytest.param(("-p", "randomly", "--randomly-seed=3"), id="randomly"),
         pytest.param(("--reruns", "1"), id="rerunfailures"),
     ],

@@ -262,6 +262,7 @@ def test_asyncio_and_a_transaction_of_the_tests_own(pytester: pytest.Pytester, n
     )
 
 
+@pytest.mark.thorough
 def test_pymysql(pytester: pytest.Pytester, mysql_databases: tuple[Database, Database]) -> None:
     tasks = MYSQL.format(access=ACCESS, name=mysql_databases[0].name) + SQL
     result = replayed(pytester, tasks, TESTS)
@@ -269,7 +270,7 @@ def test_pymysql(pytester: pytest.Pytester, mysql_databases: tuple[Database, Dat
     result.assert_outcomes(passed=5)
 
 
-@pytest.mark.parametrize("kind", ["server", "fake"])
+@pytest.mark.parametrize("kind", ["server", pytest.param("fake", marks=pytest.mark.thorough)])
 def test_redis(pytester: pytest.Pytester, jobchaos_redis: str, kind: str) -> None:
     client = f"redis.Redis.from_url({jobchaos_redis!r})" if kind == "server" else "fakeredis.FakeRedis()"
     result = replayed(pytester, REDIS.format(client=client), REDIS_TESTS)

@@ -28,6 +28,7 @@ def test_adds(run_crashing, number):
 """
 
 
+@pytest.mark.thorough
 def test_forks_work_in_the_workers_of_xdist(project: pytest.Pytester) -> None:
     project.makepyfile(test_it=f"import pytest\nimport jobs\n{PROCESSES}")
     result = project.runpytest_subprocess("-n", "2", "-W", "error", "-p", "no:cacheprovider")

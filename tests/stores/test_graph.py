@@ -258,9 +258,10 @@ def test_paths_can_be_part_of_the_state() -> None:
     assert (place.folder, place.names) == (Path("/tmp/one"), ["a"])
 
 
-def test_so_many_objects_are_refused() -> None:
-    with pytest.raises(TooLargeError, match=r"^the list leads to more than 100000 objects, among them a list"):
-        Graph([[[] for _ in range(100_001)]], "the list")
+def test_so_many_objects_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobchaos.stores.graph._MOST", 1000)
+    with pytest.raises(TooLargeError, match=r"^the list leads to more than 1000 objects, among them a list"):
+        Graph([[[] for _ in range(1001)]], "the list")
 
 
 def test_other_threads_find_everything_all_the_time() -> None:
