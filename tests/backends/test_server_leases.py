@@ -57,7 +57,9 @@ def pymysql_site(mysql_databases: tuple[Database, Database]) -> Site:
     return Site("mysql", database.connect)
 
 
-@pytest.fixture(params=["psycopg", pytest.param("psycopg2", marks=pytest.mark.thorough), pytest.param("pymysql", marks=pytest.mark.thorough)])
+@pytest.fixture(
+    params=["psycopg", *(pytest.param(driver, marks=pytest.mark.thorough) for driver in ("psycopg2", "pymysql"))]
+)
 def driver(request: pytest.FixtureRequest) -> Iterator[str]:
     """The driver through which the jobs work."""
     here.site = request.getfixturevalue(f"{request.param}_site")
