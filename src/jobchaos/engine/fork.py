@@ -28,6 +28,7 @@ from jobchaos.errors import UsageError
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+_FROZEN = 5000  # objects; Python 3.12 counts some hundred of its own, and who freezes has more than 10,000
 _PATIENCE = 1.0  # seconds; for a running Python program to say where it is
 
 
@@ -49,7 +50,7 @@ class Forks:
         return ForkWorker(copy, attempt, body, stage, self)
 
     def __enter__(self) -> Self:
-        self._thaws = not gc.get_freeze_count()  # else somebody else has frozen it, and wants it so
+        self._thaws = gc.get_freeze_count() < _FROZEN  # else somebody else has frozen it, and wants it so
         return self
 
     def __exit__(
