@@ -221,3 +221,16 @@ def test_a_job_that_freezes_time_itself_is_left_to_it(store: Store, stored: Call
 
     assert check(job, settings=QUICK).status == "holds"
     assert stored() == "2031-05-06T07:08:09+00:00"
+
+
+@pytest.mark.parametrize("zone", [datetime.timezone.utc, datetime.timezone(datetime.timedelta(hours=-5))])
+def test_runs_begin_exactly_when_the_user_says(
+    store: Store, stored: Callable[[], Any], zone: datetime.timezone
+) -> None:
+    moment = datetime.datetime(2031, 5, 6, 23, 59, 59, 123_000, tzinfo=zone)
+
+    def job() -> None:
+        store(time.time_ns())
+
+    check(job, faults=["duplicate"], settings=Settings(profile="quick", now=moment))
+    assert divmod(stored(), 10**9) == (int(moment.timestamp()), 123_000_000)

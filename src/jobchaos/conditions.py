@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import time
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from jobchaos.core.compare import Fresh
 from jobchaos.core.settings import Settings
 from jobchaos.probes.entropy import EntropyProbe
 
+_EPOCH = datetime.datetime.fromtimestamp(0, datetime.timezone.utc)
 _SHIFT = 61_001_000_000  # ns: a perturbed run starts so much later; no round number in any unit
 
 
@@ -79,7 +81,10 @@ class RunConditions:
 def start_time(settings: Settings) -> int:
     """Nanoseconds since the epoch at which all runs start.
 
-    The last minute of an hour is avoided: a redelivery starts a little later, and must not fall into the next day.
+    If nobody has said when, the last minute of an hour is avoided: a redelivery starts a little later, and must not
+    fall into the next day.
     """
-    start = time.time_ns() if settings.now is None else round(settings.now.timestamp() * 10**9)
+    if settings.now is not None:
+        return (settings.now - _EPOCH) // datetime.timedelta(microseconds=1) * 1000
+    start = time.time_ns()
     return start - 60 * 10**9 if start // 10**9 % 3600 >= 3540 else start
