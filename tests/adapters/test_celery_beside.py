@@ -111,6 +111,7 @@ def test_flaky():
 """
 
 
+@pytest.mark.thorough
 def test_what_passes_only_the_second_time_is_said_not_to_be_re_runnable(pytester: pytest.Pytester) -> None:
     pytest.importorskip("pytest_rerunfailures")
     result = run(pytester, "--reruns", "2", app=APP, test_app=FLAKY)

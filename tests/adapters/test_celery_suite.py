@@ -7,6 +7,7 @@ import pytest
 from tests.adapters.small_suite import causes, run
 
 pytest.importorskip("celery")
+pytestmark = pytest.mark.thorough
 
 APP = """
 from celery import Celery

@@ -60,7 +60,7 @@ def on_redis(jobchaos_redis: str) -> Sessions:
     return session
 
 
-@pytest.fixture(params=["on_postgres", "on_mariadb", "on_redis"])
+@pytest.fixture(params=["on_postgres", pytest.param("on_mariadb", marks=pytest.mark.thorough), "on_redis"])
 def shop(request: pytest.FixtureRequest, ports: tuple[int, int]) -> Shop:
     return Shop(request.getfixturevalue(request.param), *ports)
 

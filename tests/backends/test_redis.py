@@ -19,7 +19,7 @@ from tests.backends.redis_broken import BROKEN, Broken, sends_a_message_twice, w
 from tests.backends.redis_sound import SOUND
 
 
-@pytest.fixture(params=["server", "fakeredis"])
+@pytest.fixture(params=["server", pytest.param("fakeredis", marks=pytest.mark.thorough)])
 def client(request: pytest.FixtureRequest, jobchaos_redis: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A client of a database as the jobs expect it."""
     if request.param == "server":

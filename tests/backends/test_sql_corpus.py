@@ -75,7 +75,7 @@ def each(*, broken: bool, drivers: tuple[str, ...] = tuple(DIALECTS)) -> pytest.
             driver,
             case,
             id=f"{driver}-{case}",
-            marks=() if driver == "psycopg" or case.name in BRIEF else pytest.mark.thorough,
+            marks=() if (driver == "psycopg" and broken) or case.name in BRIEF else pytest.mark.thorough,
         )
         for driver in drivers
         for case in jobs.ALL

@@ -419,6 +419,7 @@ def test_one_attempt_can_start_from_a_saved_state(lab: ForkLab) -> None:
     assert not run.completed
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="descriptors are listed in /proc")
 def test_a_thousand_forks_leave_nothing_behind(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.engine.thousand_forks", str(tmp_path)]
