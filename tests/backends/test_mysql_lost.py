@@ -12,16 +12,11 @@ from pathlib import Path
 import pymysql
 import pytest
 
-from jobchaos.checking import check
-from jobchaos.core.events import Event, PlanReady
-from jobchaos.core.settings import Settings
-from jobchaos.core.verdict import Verdict
+from tests.backends.interrupted import interrupted
 from tests.backends.mysql import ACCESS, Database, mysql_databases
 from tests.backends.proxy import Proxy
 
 __all__ = ["mysql_databases"]
-
-QUICK = Settings(profile="quick", isolation="thread")
 
 
 @pytest.fixture
@@ -42,19 +37,6 @@ def job_on(database: Database, port: int) -> Callable[[], None]:
     return job
 
 
-def checked(job: Callable[[], None], when_planned: Callable[[], None]) -> Verdict:
-    told: list[Event] = []
-
-    def listen(event: Event) -> None:
-        if isinstance(event, PlanReady) and not told:
-            told.append(event)
-            when_planned()
-
-    verdict = check(job, faults=["duplicate"], settings=QUICK, listener=listen)
-    assert told
-    return verdict
-
-
 def test_a_session_that_the_server_has_ended_comes_back(database: Database) -> None:
     killed: list[int] = []
 
@@ -65,7 +47,7 @@ def test_a_session_that_the_server_has_ended_comes_back(database: Database) -> N
         killed.extend(number for (number,) in rows)
         database.run(*(f"KILL {number}" for number in killed))
 
-    verdict = checked(job_on(database, ACCESS["port"]), end_all_sessions)
+    verdict = interrupted(job_on(database, ACCESS["port"]), end_all_sessions)
     assert killed
     assert verdict.status == "holds", verdict
     assert database.run("SELECT points FROM users") == ((10,),), "as one clean run leaves it"
@@ -74,7 +56,7 @@ def test_a_session_that_the_server_has_ended_comes_back(database: Database) -> N
 
 def test_a_server_that_stays_away_is_said_with_where_the_rows_are(database: Database) -> None:
     proxy = Proxy(lambda: socket.create_connection((ACCESS["host"], ACCESS["port"])))
-    verdict = checked(job_on(database, proxy.port), proxy.vanish)
+    verdict = interrupted(job_on(database, proxy.port), proxy.vanish)
     (finding,) = verdict.findings
     assert (verdict.status, finding.code) == ("inconclusive", "JC913")
     assert f"the server of {database.name} on 127.0.0.1 was lost in the middle of the check" in finding.message
@@ -95,7 +77,7 @@ def test_what_is_elsewhere_is_brought_back_all_the_same(database: Database, tmp_
         with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
             db.execute("INSERT INTO seen VALUES (1)")
 
-    verdict = checked(job, proxy.vanish)
+    verdict = interrupted(job, proxy.vanish)
     assert [finding.code for finding in verdict.findings] == ["JC913"]
     with contextlib.closing(sqlite3.connect(path)) as db:
         assert db.execute("SELECT n FROM seen").fetchall() == []

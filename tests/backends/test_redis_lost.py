@@ -13,12 +13,8 @@ import pytest
 import redis
 
 from jobchaos import servers
-from jobchaos.checking import check
-from jobchaos.core.events import Event, PlanReady
-from jobchaos.core.settings import Settings
 from jobchaos.core.verdict import Verdict
-
-QUICK = Settings(profile="quick", isolation="thread")
+from tests.backends.interrupted import interrupted
 
 
 @pytest.fixture(autouse=True)
@@ -43,16 +39,7 @@ def checked(url: str, when_planned: Callable[[], None]) -> Verdict:
             client.hset("order", mapping={"status": "sold"})
             client.set("new", 1)
 
-    told: list[Event] = []
-
-    def listen(event: Event) -> None:
-        if isinstance(event, PlanReady) and not told:
-            told.append(event)
-            when_planned()
-
-    verdict = check(job, faults=["duplicate"], settings=QUICK, listener=listen)
-    assert told
-    return verdict
+    return interrupted(job, when_planned)
 
 
 def fill(client: redis.Redis) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -85,3 +87,25 @@ def effects(run: RunResult) -> Sequence[Effect]:
 def watch() -> Iterator[Watch]:
     yield Watch()
     assert [thread.name for thread in threading.enumerate() if thread.name.startswith("jobchaos")] == []
+
+
+@pytest.fixture(scope="module")
+def silent() -> Iterator[int]:
+    """The port of a server that is connected to, and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def full() -> Iterator[int]:
+    """The port of a server to which nobody can connect any more: Linux does not even refuse."""
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(socket.socket())
+        server.bind(("127.0.0.1", 0))
+        server.listen(0)
+        for _ in range(3):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                waiting.connect(server.getsockname())
+        yield server.getsockname()[1]

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import functools
 import re
-import socket
 from collections.abc import Callable, Iterator
 
 import httpx
@@ -120,28 +119,6 @@ def really(send: Send, port: int) -> str:
 
 def without_numbers(text: str) -> str:
     return re.sub(r"port=\d+|0x[0-9a-f]+", "", text).strip(": ")
-
-
-@pytest.fixture(scope="module")
-def silent() -> Iterator[int]:
-    """The port of a server that is connected to, and never answers."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield server.getsockname()[1]
-
-
-@pytest.fixture(scope="module")
-def full() -> Iterator[int]:
-    """The port of a server to which nobody can connect any more."""
-    with contextlib.ExitStack() as stack:
-        server = stack.enter_context(socket.socket())
-        server.bind(("127.0.0.1", 0))
-        server.listen(0)
-        for _ in range(3):
-            waiting = stack.enter_context(socket.socket())
-            waiting.setblocking(False)
-            with contextlib.suppress(BlockingIOError):
-                waiting.connect(server.getsockname())
-        yield server.getsockname()[1]
 
 
 Fake = Callable[[], contextlib.AbstractContextManager[Callable[[], int]]]

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import re
-import socket
 from collections.abc import Callable, Iterator
 
 import aiohttp
@@ -102,28 +100,6 @@ def ports(jobchaos_redis: str) -> Iterator[dict[str, int]]:
     with web_server() as web, mail_server() as mail:
         mailing, getting = mail.port, int(jobchaos_redis.rpartition(":")[2].partition("/")[0])
         yield {job.__name__: web.server_port for job in CLIENTS} | {"mails": mailing, "gets": getting}
-
-
-@pytest.fixture(scope="module")
-def silent() -> Iterator[int]:
-    """The port of a server that is connected to, and never answers."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield server.getsockname()[1]
-
-
-@pytest.fixture(scope="module")
-def full() -> Iterator[int]:
-    """The port of a server to which nobody can connect any more."""
-    with contextlib.ExitStack() as stack:
-        server = stack.enter_context(socket.socket())
-        server.bind(("127.0.0.1", 0))
-        server.listen(0)
-        for _ in range(3):
-            waiting = stack.enter_context(socket.socket())
-            waiting.setblocking(False)
-            with contextlib.suppress(BlockingIOError):
-                waiting.connect(server.getsockname())
-        yield server.getsockname()[1]
 
 
 def watched(watch: Watch, job: Callable[[], None], token: str) -> RunResult:

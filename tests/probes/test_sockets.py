@@ -39,28 +39,6 @@ def mail() -> Iterator[Mailbox]:
         yield mailbox
 
 
-@pytest.fixture(scope="module")
-def silent() -> Iterator[int]:
-    """The port of a server that is connected to, and never answers."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield server.getsockname()[1]
-
-
-@pytest.fixture(scope="module")
-def full() -> Iterator[int]:
-    """The port of a server to which nobody can connect any more: Linux does not even refuse."""
-    with contextlib.ExitStack() as stack:
-        server = stack.enter_context(socket.socket())
-        server.bind(("127.0.0.1", 0))
-        server.listen(0)
-        for _ in range(3):
-            waiting = stack.enter_context(socket.socket())
-            waiting.setblocking(False)
-            with contextlib.suppress(BlockingIOError):
-                waiting.connect(server.getsockname())
-        yield server.getsockname()[1]
-
-
 def url(port: int) -> str:
     return f"http://127.0.0.1:{port}/charges"
 
