@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -128,7 +127,7 @@ def _named(entry: Entry) -> str:
     effect = entry.effect
     if effect is None:
         return f"{entry.copy}'s {_OTHERWISE[entry.kind]}"
-    site = f" ({os.path.basename(effect.site.file)}:{effect.site.line})" if effect.site else ""
+    site = f" ({effect.site.short})" if effect.site else ""
     return f"{entry.copy}'s {shortening.short(effect)}{site}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import posixpath
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -46,6 +47,11 @@ class Site:
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}"
+
+    @property
+    def short(self) -> str:
+        """Without the folder: `jobs.py:12`."""
+        return f"{posixpath.basename(self.file)}:{self.line}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import posixpath
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from types import FrameType
@@ -197,7 +196,7 @@ class Attempt(Blocking):
     def oddity(self, code: str, message: str, *, placed: bool = False) -> None:
         """See `Worker.oddity`."""
         site = call_site(sys._getframe(1)) if placed else None  # noqa: SLF001
-        where = "" if site is None else f" ({posixpath.basename(site.file)}:{site.line})"
+        where = "" if site is None else f" ({site.short})"
         self._stage.oddity(code, f"{message}{where}")
 
     def note(

@@ -37,7 +37,7 @@ class Access:
 
     def __str__(self) -> str:
         site = self.effect.site
-        where = "" if site is None else f" ({posixpath.basename(site.file)}:{site.line})"
+        where = "" if site is None else f" ({site.short})"
         return f"{self.copy} {_VERBS[self.mode]} {posixpath.basename(self.resource)}{where}"
 
 

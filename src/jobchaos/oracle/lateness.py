@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 from dataclasses import dataclass
 
 from jobchaos.core.hang import HangPoint, name_of, seconds
@@ -89,7 +88,7 @@ def place(hung: HangPoint | None) -> str:
     """Where a call is made: ` at jobs.py:12`."""
     if hung is None or hung.site is None:
         return ""
-    return f" at {posixpath.basename(hung.site.file)}:{hung.site.line}"
+    return f" at {hung.site.short}"
 
 
 def longest_attempt(run: RunResult) -> int:

@@ -110,7 +110,7 @@ def _sizes(trace: Trace, made: Sequence[TraceEvent], settings: Settings) -> Iter
 
 
 def _place(effect: Effect) -> str:
-    return "" if effect.site is None else f" at {posixpath.basename(effect.site.file)}:{effect.site.line}"
+    return "" if effect.site is None else f" at {effect.site.short}"
 
 
 _AFTER_COMMIT = "call after the COMMIT, or write what is to be sent into an outbox table in the same transaction"
