@@ -17,7 +17,7 @@ class Step:
     """One effect of a modelled job.
 
     Attributes:
-        what: `read`, `write` (a value made from all that was read), `set` (always the same value) or `append`; `begin`
+        what: `read`, `write` (a value made from all that was read), `set` (the key's one value) or `append`; `begin`
             and `commit` take and release the one lock, and what is written between them is seen by nobody, and lost in
             a crash, before the commit.
         key: What it touches.
@@ -38,7 +38,7 @@ State = tuple[tuple[str, tuple[int, ...]], ...]
 
 def program(text: str) -> Program:
     """`R idem, W order` as a program."""
-    words = {"R": "read", "W": "write", "A": "append"}
+    words = {"R": "read", "W": "write", "S": "set", "A": "append"}
     return tuple(Step(words[word], key) for word, key in (part.split() for part in text.split(",")))
 
 
@@ -122,21 +122,30 @@ class Machine:
             return Happening.BLOCKED
         self._note(Happening.EFFECT, copy, attempt.number, effect)
         after = replace(attempt, position=attempt.position + 1, is_blocked=False)
+        before = dict(self.cells), () if step.what == "commit" else self._own(attempt)
         self.running[copy] = after = self._apply(copy, step, after)
-        if step.what == "read" and after.seen[-1] and step.then:
-            return self._end(copy, Happening.FINISHED if step.then == "stop" else Happening.RAISED)
+        self.events[-1] = self.events[-1]._replace(changed=before != (self.cells, self._own(after)))
+        if step.what == "read" and after.seen[-1] and step.then == "raise":
+            return self._end(copy, Happening.RAISED)
         return Happening.EFFECT
 
     def kill(self, copy: str) -> None:
         """The worker of a running copy dies."""
         self._end(copy, Happening.KILLED)
 
+    def _own(self, attempt: _Attempt) -> tuple[tuple[str, int], ...]:
+        """What an attempt sees and others do not."""
+        written = dict(attempt.written or ())
+        return tuple((key, value) for key, value in written.items() if self.cells.get(key) != (value,))
+
     def _apply(self, copy: str, step: Step, attempt: _Attempt) -> _Attempt:
-        value = hash((attempt.position, *(() if step.what == "set" else attempt.seen)))
+        value = hash(step.key) if step.what == "set" else hash((attempt.position, *attempt.seen))
         if step.what == "read":
             mine = dict(attempt.written or ()).get(step.key)
             found = (mine,) if mine is not None else self.cells.get(step.key, ())
-            return replace(attempt, seen=(*attempt.seen, hash(found) if found else 0))
+            stops = step.then == "stop" and found
+            position = len(self.programs[copy]) if stops else attempt.position
+            return replace(attempt, seen=(*attempt.seen, hash(found) if found else 0), position=position)
         if step.what == "append":
             self.cells[step.key] = tuple(sorted((*self.cells.get(step.key, ()), value)))
         elif step.what == "begin":

@@ -114,6 +114,10 @@ class Effect(NamedTuple):
         met = tuple(Touch(f"{lock}{HELD}", Mode.WRITE) for lock in locks)
         return self._replace(locks=self.locks + met, held=tuple(held))
 
+    def in_vain(self) -> Effect:
+        """The same effect, if it has turned out to change nothing: all it has done is to look."""
+        return self._replace(touches=tuple(Touch(touch.resource, Mode.READ) for touch in self.touches), durable=False)
+
     @property
     def writes(self) -> bool:
         """True if it changes anything outside the process, durably or not."""

@@ -14,36 +14,11 @@ from jobchaos.core.conditions import Clock
 from jobchaos.core.effect import Effect, Foreign
 from jobchaos.core.hang import Hang
 from jobchaos.core.leases import Holder
+from jobchaos.core.pending import Pending
 from jobchaos.core.schedule import Fault
 from jobchaos.core.snapshot import Snapshot
 
 T = TypeVar("T")
-
-
-class Pending(Protocol):
-    """An effect that has been let through and is happening now. Either `done` or `failed` is called, once."""
-
-    @property
-    def is_silent(self) -> bool:
-        """True if the schedule has let nobody hear of it."""
-
-    def done(self, outcome: str = "") -> None:
-        """It is applied. `outcome` is what the far side answered: `-> 0`, `250`."""
-
-    def failed(self, error: BaseException, *, complete: bool = True) -> bool:
-        """It was refused by the far side, or its reply was lost.
-
-        Args:
-            error: What the driver has raised.
-            complete: False if it takes several exchanges, and the one that would have applied it was not reached.
-
-        Returns:
-            True if it has been applied all the same: the schedule let its answer come too late. What the effect leaves
-            with others, unless the effect itself says so (`Effect.foreign`), is then to be recorded.
-        """
-
-    def add(self, outcome: str) -> None:
-        """After `done`: more of the answer has become known (a row was fetched)."""
 
 
 class Worker(Holder, Protocol):

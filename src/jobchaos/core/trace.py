@@ -39,6 +39,7 @@ class TraceEvent(NamedTuple):
         detail: The effect's outcome (`-> 0`, `250`), the exception's text, how much time passed, or a lease's name.
         at: Virtual time, in nanoseconds since the epoch.
         applied: For `EFFECT`: False if the far side refused it (`detail` tells why) or a fault kept it from happening.
+        changed: For `EFFECT`: False if it has surely changed nothing, and was as good as a read.
         until: For `LEASED` and `DEADLINE`: the moment to come, in nanoseconds since the epoch.
     """
 
@@ -49,6 +50,7 @@ class TraceEvent(NamedTuple):
     detail: str
     at: int
     applied: bool = True
+    changed: bool = True
     until: int = 0
 
     def amended(self, detail: str) -> TraceEvent:

@@ -200,10 +200,10 @@ class Attempt(Blocking):
         self._stage.oddity(code, f"{message}{where}")
 
     def note(
-        self, happening: Happening, effect: Effect | None, detail: str, *, applied: bool = True
+        self, happening: Happening, effect: Effect | None, detail: str, *, applied: bool = True, changed: bool = True
     ) -> Callable[[str], None]:
         """Enter an event of this worker into the trace; return what changes its detail."""
-        return self._stage.note(happening, self.copy, self.attempt, effect, detail, applied=applied)
+        return self._stage.note(happening, self.copy, self.attempt, effect, detail, applied=applied, changed=changed)
 
     def insist(self, suspended: Iterable[FrameType] = ()) -> None:
         """It is dead, and goes on all the same; of coroutines, with their suspended frames."""

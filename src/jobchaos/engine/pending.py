@@ -40,7 +40,7 @@ class PendingEffect:
         """See `Pending.is_silent`."""
         return self._worker.waits.is_silent
 
-    def done(self, outcome: str = "") -> None:
+    def done(self, outcome: str = "", *, changed: bool = True) -> None:
         """See `Pending.done`."""
         worker, effect = self._worker, self._effect
         worker.unblock()
@@ -53,16 +53,17 @@ class PendingEffect:
             error = self._lost()
             worker.note(Happening.EFFECT, effect, f"{outcome} (reply lost: {describe(error)})")
             raise error
-        self._amend = worker.note(Happening.EFFECT, effect, outcome)
+        self._amend = worker.note(Happening.EFFECT, effect, outcome, changed=changed)
 
-    def failed(self, error: BaseException, *, complete: bool = True) -> bool:
+    def failed(self, error: BaseException, *, complete: bool = True, changed: bool = True) -> bool:
         """See `Pending.failed`."""
         worker, effect = self._worker, self._effect
         is_late = worker.waits.is_late and complete
         worker.unblock()
         if is_late and effect.foreign is not None:
             worker.record(effect.foreign)
-        worker.note(Happening.EFFECT, effect, worker.waits.told(describe(error), applied=is_late), applied=is_late)
+        told = worker.waits.told(describe(error), applied=is_late)
+        worker.note(Happening.EFFECT, effect, told, applied=is_late, changed=changed or is_late)
         worker.waits.ended()
         return is_late
 

@@ -175,9 +175,10 @@ class Stage:
         detail: str,
         *,
         applied: bool = True,
+        changed: bool = True,
     ) -> Callable[[str], None]:
         """Enter an event into the trace; return what changes its detail, while the trace is not taken."""
-        return self.append(TraceEvent(happening, copy, attempt, effect, detail, self.clock.now(), applied))
+        return self.append(TraceEvent(happening, copy, attempt, effect, detail, self.clock.now(), applied, changed))
 
     def append(self, event: TraceEvent) -> Callable[[str], None]:
         """Enter an event that was made elsewhere; see `note`."""

@@ -77,13 +77,14 @@ class _Telling:
         attempt = walk.attempts.get(copy, 0)
         if copy not in walk.alive:
             attempt += 1
-            self._append(copy, attempt, self._delivered)
+            self._append(copy, attempt, (self._delivered,))
         while copy in walk.alive:
-            if self._append(copy, attempt, following.get(walk.last(copy))) is Kind.BLOCK:
+            if self._append(copy, attempt, following.get(walk.last(copy), ())) is Kind.BLOCK:
                 return
 
-    def _append(self, copy: str, attempt: int, known: Entry | None) -> Kind:
-        kind = None if known is None else self.walk.recall(copy, attempt, known)
-        if kind is None:
-            raise _UnknownError
-        return kind
+    def _append(self, copy: str, attempt: int, ways: tuple[Entry, ...]) -> Kind:
+        for known in ways:
+            kind = self.walk.recall(copy, attempt, known)
+            if kind is not None:
+                return kind
+        raise _UnknownError

@@ -7,12 +7,16 @@ depends on, which has the earlier ones in its own past. So the latest numbers of
 
 What an attempt does next depends on its causal past alone. So what was observed after a numbered entry once will follow
 it in every execution, and executions can be foretold.
+
+A write that turns out to change nothing (the row is there already, or has that value) is as good as a read, and depends
+on fewer entries than one that does. Which of them it is depends on its causal past alone, too.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+from jobchaos.core.effect import Effect
 from jobchaos.explore.entry import Entry, Kind
 from jobchaos.explore.footprints import Footprints
 
@@ -49,8 +53,11 @@ class Histories:
         self.footprints = footprints
         self.numbers: dict[Key, int] = {}
         self.keys: dict[int, Key] = {}
-        self.following: dict[int, Entry] = {}
-        """By number: what the same attempt does next; only its kind, effect and footprint count."""
+        self.entries: dict[int, Entry] = {}
+        """By number: the entry as it has turned out; of a block, what it waits to do."""
+        self.following: dict[int, tuple[Entry, ...]] = {}
+        """By number: what the same attempt does next, in each way in which it was seen to turn out; only its kind and
+        footprint count."""
         self.blocked: set[int] = set()
         """Effects that had to wait for a lock, each with its causal past."""
         self.applied: set[int] = set()
@@ -59,10 +66,23 @@ class Histories:
         """True once an attempt had to wait for a lock that its effect does not name: nobody sees when it is released,
         so that causal pasts tell too little."""
 
-    def number(self, key: Key) -> int:
-        """The number of a key, a new one if need be."""
-        known = self.numbers.get(key)
-        if known is None:
-            known = self.numbers[key] = len(self.numbers) + 1
-            self.keys[known] = key
-        return known
+    def number(self, key: Key, effect: Effect | None, footprint: int) -> int:
+        """The number of a key, a new one if need be.
+
+        Args:
+            key: What it stands for.
+            effect: The effect, if it is one, as it has turned out.
+            footprint: What its order depends on.
+        """
+        number = self.numbers.get(key)
+        if number is None:
+            number = self.numbers[key] = len(self.numbers) + 1
+            self.keys[number] = key
+            self.entries[number] = Entry(key.copy, key.attempt, key.kind, effect, number, footprint)
+        return number
+
+    def follows(self, number: int, entry: Entry) -> None:
+        """Remember what comes after an entry in the same attempt, and how it has turned out."""
+        known = self.following.get(number, ())
+        if all(other.footprint != entry.footprint for other in known):
+            self.following[number] = (*known, entry)

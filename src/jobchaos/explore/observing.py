@@ -34,7 +34,7 @@ def observe(histories: Histories, trace: Trace, expected: Walk | None = None) ->
     Returns:
         The execution.
     """
-    events = _with_lasting_locks([event for event in trace.events if event.happening in _KINDS])
+    events = _with_lasting_locks([_turned_out(event) for event in trace.events if event.happening in _KINDS])
     walk = Walk(histories)
     if expected is not None and _begins(events, expected.entries):
         walk = expected.fork()
@@ -46,6 +46,13 @@ def observe(histories: Histories, trace: Trace, expected: Walk | None = None) ->
         else:  # a kill tells what it has prevented
             walk.learn(event.copy, event.attempt, kind, event.effect if kind is Kind.EFFECT else None)
     return walk
+
+
+def _turned_out(event: TraceEvent) -> TraceEvent:
+    """An event with what its effect has turned out to be."""
+    if event.changed or event.effect is None:
+        return event
+    return event._replace(effect=event.effect.in_vain())
 
 
 def _with_lasting_locks(events: list[TraceEvent]) -> list[TraceEvent]:

@@ -42,15 +42,14 @@ class Renaming:
         copy = self._letters.get(key.copy, key.copy)
         before = numbers[key.before]
         past = frozenset(map(numbers.__getitem__, key.past))
-        number = histories.number(Key(copy, key.attempt, key.kind, before, past))
+        number = histories.number(Key(copy, key.attempt, key.kind, before, past), entry.effect, entry.footprint)
         if entry.kind is Kind.BLOCK:
             histories.blocked.add(number)
             return number
         if entry.kind is Kind.EFFECT:
             histories.applied.add(number)
         if before and entry.kind not in (Kind.KILL, Kind.TIME):
-            renamed = entry._replace(copy=copy, number=number)
-            histories.following.setdefault(before, renamed)
+            histories.follows(before, entry._replace(copy=copy, number=number))
         return number
 
 

@@ -80,12 +80,12 @@ class Walk:
         """Append an entry, numbered anew if need be, and remember that it follows the one before it."""
         state = self._by_name.get((copy, attempt))
         footprint = self._histories.footprints.of(kind, effect, state.locks if state else ())
-        number = self._histories.number(self._key(copy, attempt, kind, footprint))
+        number = self._histories.number(self._key(copy, attempt, kind, footprint), effect, footprint)
         entry = Entry(copy, attempt, kind, effect, number, footprint)
         if kind is Kind.EFFECT:
             self._histories.applied.add(number)
         if state is not None and kind not in (Kind.KILL, Kind.TIME):
-            self._histories.following.setdefault(state.last, entry)
+            self._histories.follows(state.last, entry)
         self.append(entry)
 
     def learn_block(self, copy: str, attempt: int, awaited: Effect | None) -> None:
@@ -94,19 +94,26 @@ class Walk:
         self._histories.hidden = self._histories.hidden or awaited is None or not awaited.locks
         if awaited is not None:
             footprint = self._histories.footprints.of(Kind.EFFECT, awaited, ())
-            number = self._histories.number(self._key(copy, attempt, Kind.EFFECT, footprint))
+            key = self._key(copy, attempt, Kind.EFFECT, footprint)
+            number = self._histories.number(key, awaited, footprint)
             self._histories.blocked.add(number)
         self.append(Entry(copy, attempt, Kind.BLOCK, awaited, number, footprint))
 
     def recall(self, copy: str, attempt: int, known: Entry) -> Kind | None:
         """Append what follows an entry, if it was seen with this past before, and tell what it is."""
-        number = self._histories.numbers.get(self._key(copy, attempt, known.kind, known.footprint))
-        waits = number in self._histories.blocked
-        if number is None or (waits and number in self._histories.applied):
-            return None  # if both was seen, the lock is one that no effect tells of
-        kind = Kind.BLOCK if waits else known.kind
-        self.append(Entry(copy, attempt, kind, known.effect, number, known.footprint))
-        return kind
+        histories = self._histories
+        number = histories.numbers.get(self._key(copy, attempt, known.kind, known.footprint))
+        if number is None:
+            return None
+        entry = histories.entries[number]
+        if entry.footprint != known.footprint:
+            return None  # with this past, it has turned out otherwise
+        if number in histories.blocked:
+            if number in histories.applied:
+                return None  # both was seen: the lock is one that no effect tells of
+            entry = entry._replace(kind=Kind.BLOCK)
+        self.append(entry)
+        return entry.kind
 
     def append(self, entry: Entry) -> None:
         """Append an entry that is known."""

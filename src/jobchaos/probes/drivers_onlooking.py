@@ -10,7 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 from jobchaos.core.effect import Foreign
-from jobchaos.core.ports import Control, Pending, Worker
+from jobchaos.core.pending import Pending
+from jobchaos.core.ports import Control, Worker
 from jobchaos.probes.base import BaseProbe, Patches
 from jobchaos.probes.onlooking import Onlooking, is_called_by_a_library
 from jobchaos.probes.psycopg import PsycopgProbe

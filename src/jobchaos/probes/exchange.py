@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from jobchaos.core.effect import Effect, Foreign, Mode, Touch
-from jobchaos.core.ports import Pending, Worker
+from jobchaos.core.pending import Pending
+from jobchaos.core.ports import Worker
 
 _COLUMNS = ("method", "url", "body")
 _READING = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})

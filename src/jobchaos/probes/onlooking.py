@@ -11,7 +11,8 @@ from typing import Any
 
 from jobchaos.core.address import Address
 from jobchaos.core.effect import Effect, Mode, Touch
-from jobchaos.core.ports import Pending, Worker
+from jobchaos.core.pending import Pending
+from jobchaos.core.ports import Worker
 from jobchaos.probes.server_probe import ServerProbe
 from jobchaos.probes.server_statement import COMMITTING, CONTROLLING, SILENT, UNDOING
 from jobchaos.probes.sql_text import tables_of, verb_of

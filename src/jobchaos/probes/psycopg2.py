@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from jobchaos.core.address import Address
-from jobchaos.core.ports import Control, Pending, Worker
+from jobchaos.core.pending import Pending
+from jobchaos.core.ports import Control, Worker
 from jobchaos.probes.bindings import Bindings
 from jobchaos.probes.isolation_gaps import Scratch
 from jobchaos.probes.postgres_connecting import connect_by_psycopg2

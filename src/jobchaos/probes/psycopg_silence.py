@@ -7,7 +7,8 @@ import functools
 from collections.abc import Callable, Generator
 from typing import Any
 
-from jobchaos.core.ports import Pending, Worker
+from jobchaos.core.pending import Pending
+from jobchaos.core.ports import Worker
 from jobchaos.probes.server_session import ServerSession
 from jobchaos.probes.server_silence import GIVE_UP
 

@@ -45,6 +45,10 @@ class RowKeys:
     rows: tuple[tuple[Value, ...], ...]
     at_most_one: bool = False
 
+    def values(self, parameters: Any) -> list[Any]:
+        """The key of the first row, as it is bound; None where that is not plain to see."""
+        return [_bound(value.at, parameters) if type(value) is Bound else value for value in self.rows[0]]
+
     def of(self, parameters: Any) -> list[str] | None:
         """The keys, as parts of resource paths: `id=42`.
 

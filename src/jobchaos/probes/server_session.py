@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from jobchaos.core.effect import Effect, Mode, Touch
-from jobchaos.core.ports import Pending, Worker
+from jobchaos.core.pending import Pending
+from jobchaos.core.ports import Worker
 from jobchaos.probes.server_database import ServerDatabase
 from jobchaos.probes.server_limits import Limits
 from jobchaos.probes.server_silence import Silence, server, silence

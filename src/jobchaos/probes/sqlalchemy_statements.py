@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jobchaos.core.effect import Effect, Mode, Touch
-from jobchaos.core.ports import Control, Pending, Worker
+from jobchaos.core.pending import Pending
+from jobchaos.core.ports import Control, Worker
 from jobchaos.probes.base import BaseProbe, Patches
 from jobchaos.probes.sql_text import tables_of, told, verb_of
 from jobchaos.probes.sqlite_connection import ProbedConnection

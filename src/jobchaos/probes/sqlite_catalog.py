@@ -17,6 +17,7 @@ from typing import Any
 from jobchaos.core.effect import Mode, Touch
 from jobchaos.core.sqlite_uri import is_in_memory, is_shared
 from jobchaos.probes.row_keys import RowKeys
+from jobchaos.probes.sqlite_changes import is_counted, look_at
 from jobchaos.probes.sqlite_tables import read_tables
 from jobchaos.probes.statement import Statement, first_word
 from jobchaos.probes.table_facts import TableFacts
@@ -158,12 +159,19 @@ class Catalog:
         for touch in list(touches):
             touches |= dict.fromkeys(self._hidden(touch, tables))
         if not self._keyed or word not in _KEYED:
-            return Statement(word, tuple(touches))
+            return Statement(word, tuple(touches), is_counted=is_counted(word, touches, self._base))
         if sql not in self._schema.rows:
             from jobchaos.probes.row_finder import find_row_keys
 
             self._schema.rows[sql] = find_row_keys(sql, tables)
-        return Statement(word, tuple(touches), self._schema.rows[sql])
+        rows = self._schema.rows[sql]
+        return Statement(
+            word,
+            tuple(touches),
+            rows,
+            is_counted=is_counted(word, touches, self._base),
+            look=look_at(sql, rows, touches, tables),
+        )
 
     def _known_tables(self) -> dict[str, TableFacts]:
         if self._schema.tables is None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import re
 import sqlite3
 import threading
 import weakref
@@ -13,18 +12,18 @@ from typing import Any, TypeVar
 
 from jobchaos.core.effect import Effect, Mode, Touch
 from jobchaos.core.hang import Hang
-from jobchaos.core.ports import Pending, Worker
+from jobchaos.core.pending import Pending
+from jobchaos.core.ports import Worker
+from jobchaos.probes.sqlite_changes import Changes
 from jobchaos.probes.sqlite_commits import CommitsInC
 from jobchaos.probes.sqlite_cursor import ProbedCursor, probed
 from jobchaos.probes.sqlite_database import Database, disk_failure
-from jobchaos.probes.sqlite_files import attached_files, vacuum_target, widened
 from jobchaos.probes.sqlite_locks import KeptLocks
 from jobchaos.probes.sqlite_pragmas import Hurry
+from jobchaos.probes.sqlite_surroundings import Surroundings
 from jobchaos.probes.statement import Statement, label
 
 T = TypeVar("T")
-_SCHEMA = ("CREATE", "ALTER", "DROP")
-_TEMPORARY_TRIGGER = re.compile(r"create\s+(temp(orary)?\s+trigger\b|trigger\s[^.]*\btemp\s*\.)", re.IGNORECASE)
 _LEGACY = getattr(sqlite3, "LEGACY_TRANSACTION_CONTROL", -1)
 _finalize: Callable[[sqlite3.Connection], None] | None = getattr(sqlite3.Connection, "__del__", None)
 
@@ -36,11 +35,8 @@ class ProbedConnection(CommitsInC):
     last_worker: Worker | None = None
     timeout = 0.0
     owner: int | None = None
-    schema_changed = False
-    temporary_triggers = False
     answer: Pending | None = None
     statement: Statement | None = None
-    attached: tuple[str, ...] = ()
     is_inherited = False
     is_closed = False
     is_quiet = False  # while a library prepares it
@@ -66,6 +62,8 @@ class ProbedConnection(CommitsInC):
         self.kept = KeptLocks(database.locks)
         self.last_worker = database.control.current()
         self.hurry = Hurry(self._unseen, keeps_journal=keeps_journal)
+        self.surroundings = Surroundings(database.base, database.catalog, self._unseen)
+        self.changes = Changes(self, super().cursor)
         database.catalog.reconsider()
         if not keeps_time:
             database.clock.show_on(self, self.told)
@@ -132,51 +130,33 @@ class ProbedConnection(CommitsInC):
         if statement.verb in ("COMMIT", "END", "RELEASE"):
             return self._commit(worker, shown, call)
         autocommit = self.commits_itself(statement.verb)
-        touches = self._touches(worker, statement, sql, calls)
+        touches = self.surroundings.touches_of(worker, statement, sql, calls)
         locks = self.kept.needed_by(statement, sql, autocommit=autocommit, level=self.isolation_level)
-        durable = bool(statement.writes) and autocommit
-        effect = Effect("sql", shown, touches, durable, None, None, locks)
+        effect = Effect("sql", shown, touches, bool(statement.writes) and autocommit, None, None, locks)
         may_wait = not self.kept.in_transaction
         hang = self._lock_wait(is_read=not statement.writes) if locks and may_wait else None
         self.answer = worker.begin(effect, disk_failure, hang)
         try:
-            result = self.database.patiently(worker, call, self.timeout if may_wait else None)
+            watched = self._watched(statement, calls, call)
+            result = self.database.patiently(worker, watched, self.timeout if may_wait else None)
         except Exception as error:
             if self.in_transaction:
                 self.kept.keep(worker, locks)  # it may have got them before it failed
-            self.answer.failed(error)
+            self.answer.failed(error, changed=self.changes.last)
             raise
-        self.answer.done(statement.outcome(result))
-        self._applied(worker, statement, sql, touches, locks)
-        return result
-
-    def _touches(self, worker: Worker, statement: Statement, sql: str, calls: Sequence[Any]) -> tuple[Touch, ...]:
-        touches = statement.touches_of(calls)
-        touches = widened(touches, self.attached) if self.attached else touches
-        if self.database and touches and (self.schema_changed or self.temporary_triggers):  # unknown to the catalog
-            touches = (*touches, Touch(self.database.base, Mode.WRITE if statement.writes else Mode.READ))
-        if statement.verb == "VACUUM":
-            target = vacuum_target(self._unseen, sql, calls[0])
-            if target is not None:
-                worker.touch(f"sql:{target}")
-                touches = (*touches, Touch(f"sql:{target}", Mode.WRITE))
-        return touches
-
-    def _applied(
-        self, worker: Worker, statement: Statement, sql: str, touches: tuple[Touch, ...], locks: tuple[Touch, ...]
-    ) -> None:
-        """A statement has gone through: remember what the next ones depend on."""
-        if statement.verb in ("ATTACH", "DETACH"):
-            self.attached = attached_files(self._unseen)
-            for path in self.attached:
-                worker.touch(f"sql:{path}")
-        if statement.verb in _SCHEMA and self.database is not None:
-            self.database.catalog.expire()
-            self.schema_changed = self.in_transaction
-            self.temporary_triggers = self.temporary_triggers or _TEMPORARY_TRIGGER.search(sql) is not None
-        if self.in_transaction:
+        self.answer.done(statement.outcome(result), changed=self.changes.last)
+        self.surroundings.applied(worker, statement, sql, in_transaction=self.in_transaction)
+        if self.in_transaction:  # remember what the next ones depend on
             self.pending.update(dict.fromkeys(touch for touch in touches if touch.mode is not Mode.READ))
             self.kept.keep(worker, locks)
+        return result
+
+    def _watched(self, statement: Statement, calls: Sequence[Any], call: Callable[[], T]) -> Callable[[], T]:
+        if not statement.is_counted or not self.surroundings.are_plain:
+            self.changes.unknown(statement)
+            return call
+        may_look = bool(self.pending) or not self.in_transaction  # it would begin a transaction to read only
+        return functools.partial(self.changes.watch, statement, calls, call, may_look=may_look)
 
     def commits_itself(self, verb: str) -> bool:
         """True if a statement with this verb would be its own transaction."""
@@ -264,17 +244,15 @@ class ProbedConnection(CommitsInC):
         hang = self._lock_wait(is_read=False) if self.pending and not self.hurry.is_wal else None
         database = self.database
         assert database is not None  # noqa: S101 - there is no worker without one
+        answer = worker.begin(effect, disk_failure, hang)
         try:
-            result = worker.perform(
-                effect,
-                lambda: database.patiently(worker, call, self.timeout),
-                failure=disk_failure,
-                hang=hang,
-            )
-        except Exception:
+            result = database.patiently(worker, call, self.timeout)
+        except Exception as error:
             if self.in_transaction:
                 self.kept.keep(worker, locks)
+            answer.failed(error)
             raise
+        answer.done(changed=self.changes.uncommitted)
         if not self.in_transaction or self._always_in_transaction:
             self._transaction_over()
         return result
@@ -295,6 +273,5 @@ class ProbedConnection(CommitsInC):
     def _transaction_over(self) -> None:
         self.kept.transaction_over()
         self.pending.clear()
-        if self.schema_changed and self.database is not None:
-            self.database.catalog.expire()
-        self.schema_changed = False
+        self.surroundings.transaction_over()
+        self.changes.uncommitted = False

@@ -8,7 +8,8 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from jobchaos.core.ports import Pending, Worker
+from jobchaos.core.pending import Pending
+from jobchaos.core.ports import Worker
 from jobchaos.probes.sqlite_clock import moments_of
 from jobchaos.probes.stated_times import note_times
 from jobchaos.probes.statement import first_word, label, split_script

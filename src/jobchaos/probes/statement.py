@@ -30,12 +30,16 @@ class Statement:
         verb: Its first keyword, in capitals.
         touches: Tables read and written; the whole database where SQLite could not be asked.
         rows: The rows of a table that it is known to keep to, if any.
+        is_counted: Whether SQLite's count of changed rows tells of all that it changes.
+        look: A query of all that it may change, with the key of the one row as parameters; empty if there is none.
         writes: The touches that change something.
     """
 
     verb: str
     touches: tuple[Touch, ...]
     rows: RowKeys | None = None
+    is_counted: bool = False
+    look: str = ""
     writes: tuple[Touch, ...] = field(init=False)
     _keyed: tuple[Touch, ...] = field(init=False)
     _others: tuple[Touch, ...] = field(init=False)

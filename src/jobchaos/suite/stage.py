@@ -121,6 +121,7 @@ class Watch(Stage):
         detail: str,
         *,
         applied: bool = True,
+        changed: bool = True,
     ) -> Callable[[str], None]:
         """See `Stage.note`."""
         if happening is Happening.EFFECT and effect is not None:
