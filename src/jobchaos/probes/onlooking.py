@@ -91,6 +91,10 @@ class OnlookingSession:
     def silence(self, worker: Worker, advice: str) -> None:
         """See `ServerSession.silence`: servers answer."""
 
+    def changed(self, answer: str) -> bool:
+        """See `ServerSession.changed`; nothing is left out because of it, so nobody asks."""
+        return True
+
     def applied(self, worker: Worker, sql: str, *, open: bool, answer: str = "") -> None:  # noqa: A002
         """See `ServerSession.applied`; when a lease runs out matters only where time passes, and here it does not."""
         if not (self._depth if self.joins else open):

@@ -228,7 +228,7 @@ def _step(
         raise told from None
     answer = answer_of(cursor)
     if pending is not None:
-        pending.done(answer)
+        pending.done(answer, changed=session.changed(answer))
     session.applied(worker, text, open=pgconn.transaction_status != _IDLE, answer=answer)
     return result
 

@@ -177,7 +177,7 @@ class Psycopg2Probe(ServerProbe):
             raise told from None
         reply = "" if pending is None else outcome(result)
         if pending is not None:
-            pending.done(reply)
+            pending.done(reply, changed=session.changed(reply))
         session.applied(worker, text, open=self.is_in_transaction(connection) or text.startswith("BEGIN"), answer=reply)
         return result
 

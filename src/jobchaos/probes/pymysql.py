@@ -189,7 +189,7 @@ class PyMySQLProbe(ServerProbe):
             self._asked.discard(id(connection))
         answer = _outcome(connection, text, result)
         if pending is not None:
-            pending.done(answer)
+            pending.done(answer, changed=session.changed(answer))
         session.applied(worker, text, open=self.is_in_transaction(connection), answer=answer)
         self._note_limit(connection, session, text)
         return result

@@ -6,7 +6,7 @@ Importing it takes a tenth of a second (sqlglot), so this module is imported whe
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import sqlglot
 from sqlglot import exp
@@ -68,11 +68,13 @@ class Analyst:
         for tree in trees:
             if not self._add_touches(tree, touches):
                 return self._unknown(word, sql)
+        advisory = any(_ADVISORY.match(name) for tree in trees for name in _functions(tree))
+        is_counted = not advisory and self._is_counted(trees, touches)
         return ServerStatement(
-            Statement(word, tuple(touches), self._rows(trees)),
+            Statement(word, tuple(touches), self._rows(trees), is_counted),
             self._base,
             locks_rows=any(tree.find(exp.Lock) is not None for tree in trees),
-            advisory=any(_ADVISORY.match(name) for tree in trees for name in _functions(tree)),
+            advisory=advisory,
             locks_gaps=self._schema.locks_gaps,
             clock=deciding_call(trees, self._dialect),
         )
@@ -153,6 +155,16 @@ class Analyst:
                     self._write(child, "delete", touches, seen)
                 else:
                     touches[Touch(f"{self._base}/{child.name}", Mode.READ)] = None
+
+    def _is_counted(self, trees: list[exp.Expr], touches: Iterable[Touch]) -> bool:
+        """True if it changes counted rows, if anything: triggers and sequences may do more, also without any row."""
+        if len(trees) != 1 or not isinstance(trees[0], exp.Insert | exp.Update | exp.Delete) or trees[0].find(exp.CTE):
+            return False
+        target = trees[0].find(exp.Table) if isinstance(trees[0], exp.Insert) else None
+        if target is not None and any(relation.facts.allocates for relation in self._called(target)):
+            return False
+        sequences = f"{self._base}/@sequences"
+        return not any(touch.resource == self._base or touch.resource.startswith(sequences) for touch in touches)
 
     def _rows(self, trees: list[exp.Expr]) -> RowKeys | None:
         if len(trees) != 1:

@@ -10,6 +10,7 @@ from jobchaos.core.effect import Effect, Mode, Touch
 from jobchaos.core.pending import Pending
 from jobchaos.core.ports import Worker
 from jobchaos.probes.server_database import ServerDatabase
+from jobchaos.probes.server_isolation import Isolation
 from jobchaos.probes.server_limits import Limits
 from jobchaos.probes.server_silence import Silence, server, silence
 from jobchaos.probes.server_statement import COMMITTING, CONTROLLING, SILENT, UNDOING, ServerStatement
@@ -18,8 +19,6 @@ from jobchaos.probes.stated_times import note_times, written_in
 UNKNOWN = "@unknown"
 """Stands for tables that a statement may write to, and nobody knows which."""
 _MILLISECOND = 10**6
-_LEVEL = re.compile(r"\b(?:isolation\s+level|default_transaction_isolation\W+)\s*(\w+(?:\s+\w+)?)", re.IGNORECASE)
-_FOR_GOOD = re.compile(r"\bset\s+session\s+characteristics\b|\bdefault_transaction_isolation\b", re.IGNORECASE)
 _ADVISORY = re.compile(
     r"\b(pg_advisory_unlock_all|pg_advisory_unlock|pg_(?:try_)?advisory_lock|release_all_locks|release_lock|get_lock)",
     re.IGNORECASE,
@@ -29,7 +28,6 @@ _REAL = (
     "in no schedule. Pass the moment as a parameter: datetime.now(timezone.utc)"
 )
 _NOTHING = ("0 rows", "-> no row")
-_KEPT_VIEW = ("REPEATABLE READ", "SERIALIZABLE")
 
 
 class ServerSession:
@@ -51,12 +49,11 @@ class ServerSession:
         """Whether it was seen to do nothing at the last look around."""
         defaults = database.monitor.defaults
         self.limits = Limits(defaults.lock_timeout, defaults.statement_timeout)
-        self._usual_level = defaults.isolation
-        self._level = self._usual_level
+        self._isolation = Isolation(database.base, defaults.isolation)
         self._pending: dict[Touch, None] = {}
+        self._has_changed = False
         self._kept: list[tuple[Worker, str]] = []
         self._advisory = 0
-        self._has_view = False
         self._others: frozenset[int] = frozenset()
         self._since = 0
         self._statement: ServerStatement | None = None
@@ -69,6 +66,17 @@ class ServerSession:
     def touches(self) -> tuple[Touch, ...]:
         """What its latest statement touches."""
         return self._touches
+
+    def changed(self, answer: str) -> bool:
+        """Whether its latest statement may have changed anything.
+
+        Args:
+            answer: What it has led to, for people.
+        """
+        statement = self._statement
+        if statement is None or statement.verb in COMMITTING:
+            return self._has_changed
+        return not (statement.statement.is_counted and answer in _NOTHING)
 
     @property
     def holds_anything(self) -> bool:
@@ -140,26 +148,17 @@ class ServerSession:
     ) -> Effect:
         if statement.verb in COMMITTING:
             touches = () if is_broken else tuple(self._pending)
-            return Effect("sql", shown, touches, bool(touches), None, None, self._view_locks(durable=bool(touches)))
+            return Effect(
+                "sql", shown, touches, bool(touches), None, None, self._isolation.locks(durable=bool(touches))
+            )
         if statement.verb in CONTROLLING:
             return Effect("sql", shown)
         self._calls, self._touches = calls, statement.touches_of(calls)
-        self.database.levels.add(self._level)
+        self.database.levels.add(self._isolation.level)
         durable = statement.writes and not is_open
         self._locks = statement.locks_of(self._touches)
-        view = self._view_locks(durable=durable, begins=is_open and bool(self._touches))
+        view = self._isolation.locks(durable=durable, begins=is_open and bool(self._touches))
         return Effect("sql", shown, self._touches, durable, None, None, self._locks + view)
-
-    def _view_locks(self, *, durable: bool, begins: bool = False) -> tuple[Touch, ...]:
-        base, locks = self.database.base, []
-        if durable:
-            locks.append(Touch(f"{base}/@snapshot", Mode.APPEND))
-        if begins and not self._has_view and self._level in _KEPT_VIEW:
-            self._has_view = True
-            locks.append(Touch(f"{base}/@snapshot", Mode.READ))
-        if self._level == "SERIALIZABLE":
-            locks.append(Touch(f"{base}/@serializable", Mode.WRITE))
-        return tuple(locks)
 
     def applied(self, worker: Worker, sql: str, *, open: bool, answer: str = "") -> None:  # noqa: A002
         """A statement has ended, one way or the other.
@@ -177,6 +176,7 @@ class ServerSession:
             calls, changed = (*self._calls, written_in(sql)), int(answer not in _NOTHING)
             note_times(worker, self.database.control.clock, sql, calls, self._touches, changed)
         if open:
+            self._has_changed = self._has_changed or (statement.writes and self.changed(answer))
             self._pending.update(dict.fromkeys(touch for touch in self._touches if touch.mode is not Mode.READ))
             self._keep(worker, [lock.resource for lock in self._locks])
         else:
@@ -194,8 +194,8 @@ class ServerSession:
         self._kept.clear()
         self._note_locks()
         self._pending.clear()
-        self._has_view = False
-        self._level = self._usual_level
+        self._has_changed = False
+        self._isolation.transaction_over()
         self.limits.transaction_over()
 
     def over(self) -> None:
@@ -288,12 +288,4 @@ class ServerSession:
     def _note_settings(self, sql: str, statement: ServerStatement) -> None:
         if "timeout" in sql or statement.verb in ("RESET", "DISCARD"):
             self.limits.read(sql)
-        if statement.verb not in ("BEGIN", "START", "SET"):
-            return
-        level = _LEVEL.search(sql)
-        if level is None:
-            return
-        self._level = " ".join(level.group(1).upper().split())
-        self._level = next((known for known in _KEPT_VIEW if self._level.startswith(known)), self._level)
-        if _FOR_GOOD.search(sql):
-            self._usual_level = self._level
+        self._isolation.read(sql, statement.verb)

@@ -30,7 +30,7 @@ class Statement:
         verb: Its first keyword, in capitals.
         touches: Tables read and written; the whole database where SQLite could not be asked.
         rows: The rows of a table that it is known to keep to, if any.
-        is_counted: Whether SQLite's count of changed rows tells of all that it changes.
+        is_counted: Whether the database's count of changed rows tells if it has changed anything.
         look: A query of all that it may change, with the key of the one row as parameters; empty if there is none.
         writes: The touches that change something.
     """
