@@ -48,6 +48,16 @@ _FIRST_WRITTEN = """
 """
 _BLOCKING = frozenset(_words("BLPOP BRPOP BLMOVE BRPOPLPUSH BLMPOP BZPOPMIN BZPOPMAX BZMPOP XREAD XREADGROUP"))
 
+_COUNTING = frozenset(
+    _words("""
+    COPY DEL EXPIRE EXPIREAT HDEL HSETNX LPUSHX LREM MOVE MSETNX PERSIST PEXPIRE PEXPIREAT PFADD RENAMENX RPUSHX SADD
+    SETNX SMOVE SREM UNLINK XACK XDEL XTRIM ZREM ZREMRANGEBYLEX ZREMRANGEBYRANK ZREMRANGEBYSCORE
+    """)
+)
+"""They answer how many things they have changed."""
+_TAKING = frozenset(_words("GETDEL LPOP RPOP SPOP ZPOPMAX ZPOPMIN"))
+"""They answer with what they have taken away."""
+
 
 def uses_of(command: Command) -> tuple[Use, ...]:
     """What a command uses of its database; unknown ones may write all of it.
@@ -61,6 +71,19 @@ def uses_of(command: Command) -> tuple[Use, ...]:
         return tuple(rule(words)) if rule is not None else ((None, WRITE),)
     except (IndexError, ValueError):
         return ()  # not what the command takes: the server will refuse it
+
+
+def is_vain(command: Command, reply: object) -> bool:
+    """True if a command has surely changed nothing.
+
+    Args:
+        command: What was asked.
+        reply: The answer.
+    """
+    name = name_of(command)
+    if name == "SET":  # with NX or XX; with GET, the answer is the old value
+        return reply is None and b"GET" not in map(bytes.upper, command[3:])
+    return (name in _COUNTING and reply == 0) or (name in _TAKING and (reply is None or reply == []))
 
 
 def is_known(command: Command) -> bool:

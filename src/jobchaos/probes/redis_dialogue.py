@@ -11,7 +11,7 @@ from typing import Any
 
 from jobchaos.core.effect import Foreign
 from jobchaos.core.ports import Control, Worker
-from jobchaos.probes.redis_commands import SILENT
+from jobchaos.probes.redis_commands import SILENT, is_vain
 from jobchaos.probes.redis_leases import Leases
 from jobchaos.probes.redis_link import Link
 from jobchaos.probes.redis_places import lefts as lefts_of
@@ -139,7 +139,7 @@ class Dialogue:
         else:
             for message in filter(None, map(published, unit.commands)):
                 worker.record(Foreign("pubsub", ("channel", "message"), message))
-            pending.done(outcome(reply))
+            pending.done(outcome(reply), changed=unit.is_transaction or not is_vain(unit.commands[0], reply))
             if self._leases.concern(worker, unit):
                 lefts = lefts_of(link, unit) if link.in_memory else lefts
                 self._leases.update(worker, unit, link, reply, lefts)
