@@ -15,7 +15,7 @@ from jobchaos.core.settings import Settings
 from jobchaos.core.verdict import Verdict
 from jobchaos.errors import UsageError
 from jobchaos.explore.minimise import minimise, simplifications
-from tests.corpus import broken, sound
+from tests.corpus import broken, expiring, hanging, retrying, sound
 from tests.corpus.broken import BROKEN, Broken
 from tests.corpus.sound import SOUND
 
@@ -142,3 +142,17 @@ def test_a_race_in_memory_is_found_line_by_line(job: Callable[[], Any]) -> None:
 def test_the_corpora_are_large_enough() -> None:
     assert len(BROKEN) >= 20
     assert len(SOUND) >= 12
+
+
+def test_the_corpora_of_time_are_large_enough() -> None:
+    found = [case.findings for case in (*expiring.EXPIRING, *expiring.LATE)]
+    found += [case.findings for case in retrying.BROKEN]
+    found += [{case.code: case.token} for case in hanging.BROKEN]
+    codes = {code for case in found for code in case}
+    assert len(found) >= 10
+    assert codes >= {
+        *("JC401", "JC402", "JC403", "JC411", "JC415"),
+        *("JC505", "JC506", "JC507", "JC508", "JC509", "JC511", "JC512", "JC513", "JC514"),
+        *("JC601", "JC602", "JC603", "JC604", "JC612", "JC613", "JC614"),
+    }
+    assert len([*expiring.UNHURRIED, *expiring.LATE_AND_SOUND, *hanging.SOUND, *retrying.SOUND]) >= 8
