@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import ctypes
 import itertools
@@ -14,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -192,11 +192,10 @@ def test_a_job_that_starts_a_thread() -> None:
     assert "starts a thread of its own" in finding(checked(starts), "JC906")
 
 
-def test_a_job_whose_effects_are_all_in_a_thread_of_its_own() -> None:
-    async def hands_over() -> None:
-        await asyncio.to_thread(sets)
-
-    verdict = checked(hands_over)
+def test_a_job_whose_effects_are_all_in_a_thread_that_others_have_started() -> None:
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(int).result()
+        verdict = checked(lambda: pool.submit(sets).result())
     assert "starts a thread of its own" in finding(verdict, "JC906")
 
 

@@ -239,6 +239,42 @@ def test_a_worker_that_dies_there_takes_its_loop_along() -> None:
     assert loops[0].is_closed()
 
 
+def test_what_a_worker_hands_to_an_executor_runs_in_its_own_thread() -> None:
+    worker: Any = object()
+    seen: list[Any] = []
+
+    def work(number: int) -> int:
+        seen.append(threading.current_thread())
+        with pytest.raises(RuntimeError, match="no running event loop"):
+            asyncio.get_running_loop()
+        return 10 // number
+
+    async def job() -> None:
+        loop = asyncio.get_running_loop()
+        assert await asyncio.to_thread(work, 2) == 5
+        with ThreadPoolExecutor(1) as pool:
+            assert await loop.run_in_executor(pool, work, 5) == 2
+        with pytest.raises(ZeroDivisionError):
+            await asyncio.to_thread(work, 0)
+        assert await asyncio.gather(*(asyncio.to_thread(work, number) for number in (1, 2))) == [10, 5]
+        assert asyncio.get_running_loop() is loop
+
+    run_coroutine(job(), VirtualClock(0), lambda: worker)
+    assert set(seen) == {threading.current_thread()}
+
+
+def test_who_waits_for_it_with_a_limit_gives_up_at_its_virtual_moment() -> None:
+    worker: Any = object()
+    clock = VirtualClock(0)
+
+    async def job() -> None:
+        await asyncio.wait_for(asyncio.to_thread(clock.advance, 5 * 10**9), 5.1)
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(asyncio.to_thread(clock.advance, 5 * 10**9), 4.9)
+
+    run_coroutine(job(), clock, lambda: worker)
+
+
 def test_three_days_take_no_time() -> None:
     clock = VirtualClock(0)
 

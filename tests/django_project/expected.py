@@ -7,6 +7,8 @@ from shop import jobs
 IN_SEQUENCE = {
     jobs.adds_a_payment: {"JC103": "A A", "JC303": "A1!kill A", "JC503": "A0!lost"},
     jobs.records_a_receipt: {},
+    jobs.adds_a_payment_asynchronously: {"JC103": "A A", "JC303": "A1!kill A", "JC503": "A0!lost"},
+    jobs.records_a_receipt_asynchronously: {},
     jobs.marks_paid_then_adds_a_payment: {"JC303": "A2!kill A", "JC503": "A1!lost"},
     jobs.marks_paid_and_adds_a_payment_at_once: {},
     jobs.replaces_payments: {},
@@ -25,6 +27,8 @@ IN_SEQUENCE = {
 OVERLAPPING = {
     jobs.adds_a_payment: {"JC203": "A B"},
     jobs.records_a_receipt: {},
+    jobs.adds_a_payment_asynchronously: {"JC203": "A B"},
+    jobs.records_a_receipt_asynchronously: {},
     jobs.marks_paid_then_adds_a_payment: {"JC203": "A1 B A"},
     jobs.marks_paid_and_adds_a_payment_at_once: {},
     jobs.replaces_payments: {"JC203": "A3 B A"},

@@ -6,6 +6,7 @@ import asyncio
 import selectors
 import socket
 from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from jobchaos.clock.virtual import VirtualClock
@@ -111,6 +112,15 @@ def is_virtual(loop: asyncio.AbstractEventLoop) -> bool:
     return isinstance(loop, VirtualLoop)
 
 
+def _settle(future: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
+    if future.done():  # cancelled
+        return
+    if error is None:
+        future.set_result(result)
+    else:
+        future.set_exception(error)
+
+
 class VirtualLoop(asyncio.SelectorEventLoop):
     """See `virtual_loop`."""
 
@@ -132,9 +142,25 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return (self._clock.now() - self._start) / _SECOND
 
     def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:  # type: ignore[override]  # newer stubs know more
+        if self._current() is not None and (executor is None or isinstance(executor, ThreadPoolExecutor)):
+            return self._run_here(func, *args)
         future = super().run_in_executor(executor, func, *args)
         self._executing += 1
         future.add_done_callback(self._executed)
+        return future
+
+    def _run_here(self, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
+        """In the worker's own thread: the effects of another could be neither ordered nor killed with the job."""
+        future = self.create_future()
+        asyncio._set_running_loop(None)  # noqa: SLF001 - documented for event loops; an executor's threads have none
+        try:
+            result, error = func(*args), None
+        except BaseException as raised:  # noqa: BLE001 - whatever it is, an executor hands it on
+            result, error = None, raised
+        finally:
+            asyncio._set_running_loop(self)  # noqa: SLF001
+        # Timers that were due meanwhile come first: they may have given it up.
+        self.call_at(self.time(), _settle, future, result, error)
         return future
 
     async def getaddrinfo(self, *args: Any, **kwargs: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from jobchaos.core.ports import Control
@@ -41,6 +42,13 @@ class SpawnProbe(BaseProbe):
             start(thread)
 
         self._patches.set(threading.Thread, "start", watched)  # no audit event before Python 3.12
+        submit = ThreadPoolExecutor.submit
+
+        def submitted(executor: ThreadPoolExecutor, /, *args: Any, **kwargs: Any) -> Any:
+            self._report("a thread")  # it may have been started before
+            return submit(executor, *args, **kwargs)
+
+        self._patches.set(ThreadPoolExecutor, "submit", submitted)
         if hasattr(os, "fork"):
             genuine = self._patches.set(os, "fork", self._fork(os.fork))
             self._bindings.replace(genuine, os.fork)

@@ -17,6 +17,14 @@ def records_a_receipt(order_id: int) -> None:
     Receipt.objects.get_or_create(number=f"order-{order_id}")
 
 
+async def adds_a_payment_asynchronously(order_id: int) -> None:
+    await Payment.objects.acreate(order_id=order_id, cents=100)
+
+
+async def records_a_receipt_asynchronously(order_id: int) -> None:
+    await Receipt.objects.aget_or_create(number=f"order-{order_id}")
+
+
 def marks_paid_then_adds_a_payment(order_id: int) -> None:
     order = Order.objects.get(id=order_id)
     if not order.paid:
