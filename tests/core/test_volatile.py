@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from jobchaos.core.compare import Fresh, volatile_columns
-from jobchaos.core.snapshot import Cell, Row, Snapshot, State, Table
+from jobchaos.core.snapshot import SERVER_TIME, Cell, Row, Snapshot, State, Table
 from tests.core.states import S, T, compared, kinds, mail, state, users
 
 STAMPED = ("id", "at", "code")
@@ -34,6 +34,14 @@ def test_a_text_with_a_time_keeps_its_outline(one: str, later: str, twice: str) 
     expected = stamped((1, one, None))
     assert not compared(expected, stamped((1, later, None)), volatile=("orders.at",)).diff
     assert kinds(compared(expected, stamped((1, twice, None)), volatile=("orders.at",))) == [("orders", "changed")]
+
+
+@pytest.mark.parametrize("later", [SERVER_TIME, "2026-11-29 06:01:05+00"], ids=["the server's", "a whole second"])
+def test_the_jobs_clock_may_show_what_a_servers_clock_does(later: str) -> None:
+    """A check begins at the real time, so that what a later delivery writes may look like the server's own."""
+    expected = stamped((1, "2026-11-29 06:01:04.559609+00", None))
+    assert not compared(expected, stamped((1, later, None)), volatile=("orders.at",)).diff
+    assert compared(expected, stamped((1, f"at {later}", None)), volatile=("orders.at",)).diff
 
 
 def test_a_volatile_value_that_was_not_updated_is_a_difference() -> None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from jobchaos.core.coloring import Atom
 from jobchaos.core.fresh import Forms, Fresh, as_text, forms_of
-from jobchaos.core.snapshot import Cell, Row, State, Table
+from jobchaos.core.snapshot import SERVER_TIME, Cell, Row, State, Table
 
 Column = tuple[str, str, str]
 """Store, table and column."""
@@ -24,6 +24,7 @@ _TIME = re.compile(
     r"\d{4}-\d\d-\d\d|\d\d:\d\d|(?<!\d)(19|20)\d{6}(?!\d)|(?<!\d)(19|20)\d{6}T?\d{4,6}(?!\d)"
     r"|(?<!\d)[1-4]\d{9}(\d{3}|\d{6}|\d{9})?(?!\d)"
 )
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)?")
 _SHORTEST_NAME = 6  # characters; shorter values may be equal by chance
 
 
@@ -184,6 +185,8 @@ def _holds_names(column: Column, states: tuple[Mapping[Place, Table], ...], befo
 
 def _outline(cell: Cell) -> str:
     """What stays of a text with a time in it, whatever the time: a log with two lines is none with one."""
+    if isinstance(cell, str) and (cell == SERVER_TIME or _MOMENT.fullmatch(cell)):
+        return SERVER_TIME  # the job's own clock may show what the server's does, and a fraction may be 0
     return re.sub(r"\w+", "#", cell) if isinstance(cell, str) and _TIME.search(cell) else ""
 
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 
 Cell = None | int | float | str | bytes
 Row = tuple[Cell, ...]
+SERVER_TIME = "(server time)"
+"""Stands for what a server's own clock has given during the check: it is another moment in each run."""
 _Content = list[tuple[str, tuple[str, ...], list[tuple[tuple[str, str], ...]]]]
 
 

@@ -11,7 +11,7 @@ from jobchaos.report.shown import escape, literal, shorten
 
 _SIGNS = {"extra": "+", "missing": "-", "changed": "~"}
 _MOST = 20
-_MOST_EQUAL = 10
+_MOST_EQUAL = 3
 _NAME = 30
 _CELL = 40
 _CONTEXT = 10

@@ -7,12 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jobchaos.core.snapshot import Table
+from jobchaos.core.snapshot import SERVER_TIME, Table
 
 Query = Callable[[str], Sequence[tuple[Any, ...]]]
 
-SERVER_TIME = "(server time)"
-"""Stands for what the server's own clock gave since the capture: it is another value in each run."""
 
 _COLUMNS = """
 SELECT c.table_name, c.column_name, c.data_type, c.extra, coalesce(c.character_octet_length, 0)

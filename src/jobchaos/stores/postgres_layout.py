@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from jobchaos.core.snapshot import Table
+from jobchaos.core.snapshot import SERVER_TIME, Table
 
 Query = Callable[[str], Sequence[tuple[Any, ...]]]
 
@@ -33,8 +33,6 @@ WHERE c.relkind = 'S' AND {_OURS} ORDER BY 1
 """
 
 _PLAIN = frozenset({"int2", "int4", "int8", "float4", "float8", "text", "varchar", "bytea"})
-SERVER_TIME = "(server time)"
-"""Stands for what the server's own clock gave since the capture: it is another value in each run."""
 
 
 @dataclass(frozen=True, slots=True)
