@@ -66,7 +66,7 @@ class Findings:
         findings += covered.findings
         run = len(covered.trials)
         status = _status(findings, complete=covered.complete)
-        if status != "fails" and not covered.complete and not self._trials.is_stuck:
+        if status != "fails" and not covered.complete and covered.planned and not self._trials.is_stuck:
             findings.append(self._over_budget(covered))
         result = FamilyResult(covered.family, status, covered.planned, run, len(failing), covered.pruned, covered.claim)
         return Family(result, tuple(findings))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from jobchaos.core.effect import Effect, Mode, Touch
 from jobchaos.core.ports import Worker
+from jobchaos.probes.server_probe import SPARED
 from jobchaos.probes.statement import first_word, label
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 _READING = frozenset({"SELECT", "EXPLAIN", "PRAGMA", "SHOW", "VALUES"})
 _PLACEHOLDER = re.compile(r"%(s|%)")
+_WITH_PROBES = ("postgresql", "mysql")
+"""Backends whose drivers are watched at any connection, so at the test's, too."""
+_STATEMENT = "jobchaos_statement"
 _log = logging.getLogger("django.db.backends.base")
 
 
@@ -42,6 +46,8 @@ class TestTransaction:
         self._pending = False  # the job's transaction has changed something
         self._savepoint = ""  # stands for the job's open transaction
         self._rolled_back = ""
+        self._spared = [connection.connection] if connection.vendor in _WITH_PROBES else []
+        SPARED.update(self._spared)
         connection.inc_thread_sharing()
         connection.execute_wrappers.append(self._execute)
         self._on_commit = connection.on_commit
@@ -52,6 +58,7 @@ class TestTransaction:
         del self.connection.on_commit
         self.connection.execute_wrappers.remove(self._execute)
         self.connection.dec_thread_sharing()
+        SPARED.difference_update(self._spared)
 
     def end_attempt(self) -> None:
         """A process ends, and takes its open transaction with it."""
@@ -105,6 +112,8 @@ class TestTransaction:
             return execute(sql, params, many, context)
         savepoint = text.rpartition(" ")[2]
         if verb == "ROLLBACK":
+            if self._is_outside and savepoint != self._savepoint:
+                raise self._failure()  # it is committed, and only the answer was lost
             self._rolled_back = savepoint
             self._pending = self._pending and not self._is_outside
             self._savepoint = "" if self._is_outside else self._savepoint
@@ -120,14 +129,31 @@ class TestTransaction:
             )
         result = worker.perform(
             effect,
-            lambda: execute(sql, params, many, context),
+            lambda: self._run(verb, savepoint, lambda: execute(sql, params, many, context)),
             failure=self._failure,
             outcome=lambda _: _rows(effect, context["cursor"]),
         )
-        if self._is_outside and verb in ("SAVEPOINT", "RELEASE"):
-            self._savepoint = savepoint if verb == "SAVEPOINT" else ""
         self._pending = (self._pending or effect.writes) and not self._is_outside
         return result
+
+    def _run(self, verb: str, savepoint: str, execute: Callable[[], Any]) -> Any:
+        """Run a statement; outside of any block, an error is over with it, and must not end the test's transaction."""
+        if self._is_outside and verb in ("SAVEPOINT", "RELEASE"):
+            result = execute()
+            self._savepoint = savepoint if verb == "SAVEPOINT" else ""
+            return result
+        if self.connection.vendor == "sqlite" or not self._is_outside:
+            return execute()
+        with contextlib.closing(self.connection.create_cursor()) as cursor:
+            cursor.execute(f"SAVEPOINT {_STATEMENT}")
+            try:
+                result = execute()
+            except Exception:
+                cursor.execute(f"ROLLBACK TO SAVEPOINT {_STATEMENT}")
+                raise
+            finally:
+                cursor.execute(f"RELEASE SAVEPOINT {_STATEMENT}")
+            return result
 
     @property
     def _resource(self) -> str:

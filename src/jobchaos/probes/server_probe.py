@@ -16,6 +16,8 @@ from jobchaos.probes.server_database import ServerDatabase
 from jobchaos.probes.server_monitor import ServerMonitor
 from jobchaos.probes.server_session import ServerSession
 
+SPARED: weakref.WeakSet[Any] = weakref.WeakSet()
+"""Connections that are none of the job's own: whoever has put them here sees to what workers do on them."""
 Told = dict[tuple[str, int], list[tuple[Address, list[int]]]]
 """Copy and attempt to the databases that it is connected to, each with the numbers of its sessions."""
 
@@ -90,7 +92,7 @@ class ServerProbe(BaseProbe, abc.ABC):
         """
         control = self.control
         worker = None if control is None else control.current()
-        if worker is None or connection in self.monitors:
+        if worker is None or connection in self.monitors or connection in SPARED:
             return None
         session = self.sessions.get(connection)
         if session is None:

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
 
 _SAVEPOINT = "jobchaos"
+_SEQUENCES = """
+SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'S' AND n.nspname NOT LIKE 'pg_%' ORDER BY 1
+"""
 
 
 class DjangoTransactionStore(BaseStore):
@@ -35,6 +39,7 @@ class DjangoTransactionStore(BaseStore):
         super().__init__(alias)
         self._connection: BaseDatabaseWrapper | None = None
         self._tables: dict[str, Table] = {}
+        self._sequences: list[tuple[str, int, bool]] = []  # PostgreSQL's are part of no transaction
 
     def covers(self, resource: str) -> bool:
         """See `Store.covers`."""
@@ -49,12 +54,17 @@ class DjangoTransactionStore(BaseStore):
             raise UsageError(
                 f"the transaction that the test had on the database {self.name!r} is over before the job is"
             )
+        if self._connection.vendor == "postgresql":
+            self._sequences = self._read_sequences()
         self._run(f"SAVEPOINT {_SAVEPOINT}")
 
     def restore(self) -> None:
         """See `Store.restore`."""
         if self._connection is not None:
             self._run(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
+            with self._cursor() as cursor:
+                for sequence in self._sequences:
+                    cursor.execute("SELECT setval(%s, %s, %s)", sequence)
 
     def snapshot(self) -> Snapshot:
         """See `Store.snapshot`."""
@@ -77,6 +87,15 @@ class DjangoTransactionStore(BaseStore):
     def _run(self, sql: str) -> None:
         with self._cursor() as cursor:
             cursor.execute(sql)
+
+    def _read_sequences(self) -> list[tuple[str, int, bool]]:
+        with self._cursor() as cursor:
+            cursor.execute(_SEQUENCES)
+            found = []
+            for (name,) in cursor.fetchall():
+                cursor.execute(f"SELECT last_value, is_called FROM {name}")  # noqa: S608 - quoted by the server
+                found.append((name, *cursor.fetchone()))
+            return found
 
     def _names(self, cursor: Any) -> list[str]:
         assert self._connection is not None  # noqa: S101
