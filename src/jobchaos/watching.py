@@ -126,12 +126,11 @@ def _job_systems(*, follow: bool) -> list[Probe]:
         *(CeleryResultsProbe(backend) for backend in ("redis", "rpc")),
         RQProbe(follow=follow),
         DramatiqProbe(follow=follow),
-        HueyProbe(),
-        ArqProbe(),
-        TaskiqProbe(),
-        ProcrastinateProbe(),
-        DjangoTasksProbe("django.tasks"),
-        DjangoTasksProbe("django_tasks"),
+        HueyProbe(follow=follow),
+        ArqProbe(follow=follow),
+        TaskiqProbe(follow=follow),
+        ProcrastinateProbe(follow=follow),
+        *(DjangoTasksProbe(package, follow=follow) for package in ("django.tasks", "django_tasks")),
     ]
 
 

@@ -6,6 +6,7 @@ import collections
 import datetime
 import decimal
 import enum
+import functools
 import uuid
 from dataclasses import dataclass
 from types import MappingProxyType, SimpleNamespace
@@ -59,7 +60,7 @@ def test_plain_values_are_themselves(value: object) -> None:
         (decimal.Decimal("1.50"), "Decimal('1.50')"),
         (datetime.date(2024, 1, 31), "datetime.date(2024, 1, 31)"),
         (looped(1), "[1, ...]"),
-        (Level, f"<enum {Level.__name__!r}>"),
+        (Level, "<class 'tests.stores.test_rendering.Level'>"),
         (print, "<built-in function print>"),
     ],
     ids=lambda value: type(value).__name__,
@@ -163,3 +164,22 @@ def test_what_is_full_of_loops_has_a_text() -> None:
     after = digest(people)
     assert before == same
     assert before != after
+
+
+class Lazy:
+    """As kombu's, which connects to its broker to say what it is."""
+
+    __slots__ = ()
+
+    def __call__(self, *_args: object, **_kwargs: object) -> None:
+        raise AssertionError("woken up")
+
+    def __repr__(self) -> str:
+        raise AssertionError("woken up")
+
+
+def test_nobody_is_asked_what_it_is_who_has_to_do_something_for_it() -> None:
+    text = "<tests.stores.test_rendering.Lazy>"
+    assert cell_of(Lazy()) == text
+    assert cell_of(functools.partial(Lazy(), 5, key="x")) == f"partial({text}, [5], {{'key': 'x'}})"
+    assert cell_of(Lazy().__call__) == "<bound method Lazy.__call__>"

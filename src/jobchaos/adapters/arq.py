@@ -8,6 +8,7 @@ import dataclasses
 import datetime
 import functools
 import inspect
+import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -22,6 +23,7 @@ from jobchaos.core.attempts import attempt
 from jobchaos.core.job import Job
 from jobchaos.core.redelivery import GivenUp, Redelivery
 from jobchaos.core.retry_policy import RetryPolicy
+from jobchaos.core.sent import Sent
 from jobchaos.core.terms import AfterKill, Terms
 
 _IDS = uuid.UUID("6a6f6263-6861-6f73-8000-000000617271")
@@ -54,7 +56,13 @@ class ArqAdapter:
         call.__signature__ = signature.replace(parameters=shown)  # type: ignore[attr-defined]
         name = getattr(thing.coroutine, "__name__", thing.name)
         policy = RetryPolicy(executions=most, retryable=(arq.worker.Retry,), source="arq's max_tries")
-        return Job.delivered(call, args, kwargs, name=name, terms=_terms(thing)).with_policy(policy)
+        home = getattr(thing.coroutine, "__module__", "")
+        return Job.delivered(call, args, kwargs, name=name, terms=_terms(thing), home=home).with_policy(policy)
+
+    def child(self, sent: Sent, home: Any) -> Job | None:
+        """See `Follower.child`: of the functions in its parent's module, and in settings of workers there."""
+        known = {function.name: function for function in _functions(home)}
+        return self.job(known[sent.task], sent.args, sent.kwargs) if sent.task in known else None
 
     @contextlib.contextmanager
     def executions(self, around: Around) -> Iterator[None]:
@@ -70,6 +78,16 @@ class ArqAdapter:
         with replacing() as replace:
             replace(arq.worker.Worker, "__init__", made)
             yield
+
+
+def _functions(home: str) -> Iterator[Any]:
+    """What a worker can run of what a module has, plain coroutine functions first, as their settings may say more."""
+    things = list(vars(sys.modules[home]).values()) if home in sys.modules else []
+    yield from (arq.worker.func(thing) for thing in things if inspect.iscoroutinefunction(thing))
+    yield from (thing for thing in things if isinstance(thing, arq.worker.Function))
+    for settings in things:
+        if isinstance(settings, type) and isinstance(functions := getattr(settings, "functions", None), list | tuple):
+            yield from map(arq.worker.func, functions)
 
 
 async def _handed_over(around: Around, function: Any, context: Any, *args: Any, **kwargs: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib
 import inspect
 import sys
 import uuid
@@ -18,6 +19,7 @@ from jobchaos.core.attempts import attempt
 from jobchaos.core.job import Job
 from jobchaos.core.redelivery import GivenUp
 from jobchaos.core.retry_policy import RetryPolicy
+from jobchaos.core.sent import Sent
 from jobchaos.core.task_result import task_result
 from jobchaos.core.terms import AfterKill, Terms
 
@@ -57,6 +59,15 @@ class DjangoTasksAdapter:
         call.__signature__ = signature.replace(parameters=shown)  # type: ignore[attr-defined]
         job = Job.delivered(call, args, kwargs, name=task.name, terms=_terms(task))
         return job.with_policy(RetryPolicy(executions=1, source="Django tasks, which know no retries"))
+
+    def child(self, sent: Sent, home: Any) -> Job | None:
+        """See `Follower.child`."""
+        module, _, name = sent.options["path"].rpartition(".")
+        try:
+            task = getattr(importlib.import_module(module), name)
+        except (ImportError, AttributeError):
+            return None
+        return self.job(task, sent.args, sent.kwargs) if self.recognises(task) else None
 
     @contextlib.contextmanager
     def executions(self, around: Around) -> Iterator[None]:

@@ -16,7 +16,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import huey.api
-from huey.exceptions import TaskTimeout
+from huey.exceptions import HueyException, TaskTimeout
 from huey.storage import BlackHoleStorage
 
 from jobchaos.adapters.execution import Executing, defined_at, replacing
@@ -24,6 +24,7 @@ from jobchaos.core.adapter import Around
 from jobchaos.core.job import Job
 from jobchaos.core.redelivery import GivenUp, Redelivery, message
 from jobchaos.core.retry_policy import RetryPolicy
+from jobchaos.core.sent import Sent
 from jobchaos.core.terms import AfterKill, Terms
 from jobchaos.errors import UsageError
 
@@ -45,11 +46,19 @@ class HueyAdapter:
         if isinstance(thing, huey.api.TaskWrapper):
             task = thing.s(*args, **kwargs)
             task.id = str(uuid.uuid5(_IDS, f"{task.name}{args!r}{sorted(kwargs.items())!r}"))
-            return _job(thing, task)
+            return _job(thing.huey, task)
         if args or kwargs:
             raise UsageError(f"{thing!r} carries its own arguments; give further ones to .s(...) instead")
         task = thing.task if isinstance(thing, huey.api.Result) else thing
-        return _job(_wrapper(task), task)
+        return _job(_owner(task), task)
+
+    def child(self, sent: Sent, home: Any) -> Job | None:
+        """See `Follower.child`."""
+        try:
+            task = home._registry.create_task(sent.options["message"])  # noqa: SLF001 - as `Huey.dequeue` does
+        except HueyException:  # it is registered elsewhere
+            return None
+        return _job(home, task)
 
     @contextlib.contextmanager
     def executions(self, around: Around) -> Iterator[None]:
@@ -85,20 +94,20 @@ def _function(task: Any) -> Any:
     return inspect.getclosurevars(type(task).execute).nonlocals["func"]
 
 
-def _wrapper(task: Any) -> Any:
-    """The wrapper that has made the class of a task, which does not know it."""
+def _owner(task: Any) -> Any:
+    """The Huey instance whose wrapper has made the class of a task, which does not know it."""
     # By `type`, as `isinstance` would wake lazy objects, which say that they are something else.
     made: Iterator[Any] = (thing for thing in gc.get_objects() if issubclass(type(thing), huey.api.TaskWrapper))
     wrapper = next((thing for thing in made if thing.task_class is type(task)), None)
     if wrapper is None:
         raise UsageError(f"{task!r} is of no task that a Huey instance has registered. Pass the decorated function")
-    return wrapper
+    return wrapper.huey
 
 
-def _job(wrapper: Any, task: Any) -> Job:
-    owner = wrapper.huey
+def _job(owner: Any, task: Any) -> Job:
+    function = _function(task)
 
-    @functools.wraps(wrapper.func)
+    @functools.wraps(function)
     def execute(*args: Any, **kwargs: Any) -> Any:
         attempt = _fresh(task)
         attempt.args, attempt.kwargs = args, kwargs
@@ -115,8 +124,8 @@ def _job(wrapper: Any, task: Any) -> Job:
             raise GivenUp(attempt.raised) from attempt.raised
         return result
 
-    signature = inspect.signature(wrapper.func)
-    shown = [parameter for name, parameter in signature.parameters.items() if not (wrapper.context and name == "task")]
+    signature = inspect.signature(function)
+    shown = [parameter for name, parameter in signature.parameters.items() if not (task.context and name == "task")]
     execute.__signature__ = signature.replace(parameters=shown)  # type: ignore[attr-defined]
     return Job.delivered(
         execute,
@@ -125,6 +134,7 @@ def _job(wrapper: Any, task: Any) -> Job:
         name=task.name,
         terms=_terms(task),
         during=functools.partial(_detached, owner),
+        home=owner,
     ).with_policy(_policy(task))
 
 

@@ -18,6 +18,7 @@ from jobchaos.core.adapter import Around
 from jobchaos.core.job import Job
 from jobchaos.core.redelivery import GivenUp
 from jobchaos.core.retry_policy import RetryPolicy
+from jobchaos.core.sent import Sent
 from jobchaos.core.terms import AfterKill, Terms
 
 _ID = 1
@@ -46,8 +47,14 @@ class ProcrastinateAdapter:
         signature = inspect.signature(thing.func)
         shown = list(signature.parameters.values())[1 if thing.pass_context else 0 :]
         call.__signature__ = signature.replace(parameters=shown)  # type: ignore[attr-defined]
-        job = Job.delivered(call, args, kwargs, name=thing.name.rpartition(".")[2], terms=_TERMS)
+        name = thing.name.rpartition(".")[2]
+        job = Job.delivered(call, args, kwargs, name=name, terms=_TERMS, home=thing.blueprint)
         return job.with_policy(_policy(thing))
+
+    def child(self, sent: Sent, home: Any) -> Job | None:
+        """See `Follower.child`."""
+        task = home.tasks.get(sent.task)
+        return None if task is None else self.job(task, sent.args, sent.kwargs)
 
     @contextlib.contextmanager
     def executions(self, around: Around) -> Iterator[None]:

@@ -25,6 +25,7 @@ from jobchaos.adapters.taskiq_terms import OutOfTimeError, policy_of, terms_of
 from jobchaos.core.adapter import Around
 from jobchaos.core.job import Job
 from jobchaos.core.redelivery import GivenUp, Redelivery, message
+from jobchaos.core.sent import Sent
 
 _again: ContextVar[list[dict[str, Any]] | None] = ContextVar("jobchaos_taskiq_again", default=None)
 _IDS = uuid.UUID("6a6f6263-6861-6f73-8000-7461736b6971")
@@ -54,8 +55,13 @@ class TaskiqAdapter:
 
         name = thing.task_name.rpartition(":")[2]
         during = functools.partial(_detached, broker)
-        job = Job.delivered(receive, args, kwargs, name=name, terms=terms_of(thing), during=during)
+        job = Job.delivered(receive, args, kwargs, name=name, terms=terms_of(thing), during=during, home=broker)
         return job.with_policy(policy_of(thing))
+
+    def child(self, sent: Sent, home: Any) -> Job | None:
+        """See `Follower.child`."""
+        task = home.find_task(sent.options["task"])
+        return None if task is None else self.job(task, sent.args, sent.kwargs)
 
     @contextlib.contextmanager
     def executions(self, around: Around) -> Iterator[None]:

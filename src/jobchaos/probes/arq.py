@@ -11,6 +11,7 @@ class ArqProbe(QueueProbe):
     """Makes a step of `ArqRedis.enqueue_job`. A second one with the same `_job_id` is dropped, as arq does."""
 
     library = "arq.connections"
+    system = "arq"
 
     def watch(self) -> None:
         """See `LibraryProbe.watch`."""

@@ -16,10 +16,13 @@ class DjangoTasksProbe(QueueProbe):
 
     Args:
         package: `django.tasks` or `django_tasks`.
+        follow: See `QueueProbe`.
     """
 
-    def __init__(self, package: str) -> None:
-        super().__init__()
+    system = "Django tasks"
+
+    def __init__(self, package: str, *, follow: bool = False) -> None:
+        super().__init__(follow=follow)
         self.library = f"{package}.backends.base"
         self._base = f"{package}.base"
 
@@ -55,6 +58,6 @@ class DjangoTasksProbe(QueueProbe):
         self.patches.set(kind, "aenqueue", watched)
 
     def _enqueued(self, backend: Any, task: Any, args: Any, kwargs: Any) -> Any:
-        self.enqueue(task.queue_name, task.name, args, kwargs)
+        self.enqueue(task.queue_name, task.name, args, kwargs, options={"path": task.module_path})
         base = sys.modules[self._base]
         return task_result(base, task, args, kwargs, id="jobchaos", backend=backend.alias, workers=0)

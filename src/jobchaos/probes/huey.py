@@ -11,6 +11,7 @@ class HueyProbe(QueueProbe):
     """Makes a step of `Huey.enqueue` and of `Huey.add_schedule`; in immediate mode a task has no queue, and is run."""
 
     library = "huey.api"
+    system = "Huey"
 
     def watch(self) -> None:
         """See `LibraryProbe.watch`."""
@@ -27,7 +28,8 @@ class HueyProbe(QueueProbe):
         def watched(owner: Any, task: Any) -> Any:
             if not self.is_ours() or owner.immediate or not isinstance(task, Task):
                 return genuine(owner, task)
-            self.enqueue(owner.name, task.name, task.args, task.kwargs)
+            known = {"message": owner._registry.create_message(task)}  # noqa: SLF001 - what would be serialized
+            self.enqueue(owner.name, task.name, task.args, task.kwargs, options=known)
             return None
 
         self.patches.set(owner_class, name, watched)

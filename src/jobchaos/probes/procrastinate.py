@@ -12,6 +12,7 @@ class ProcrastinateProbe(QueueProbe):
     """Makes a step of each job that `JobManager` stores. A second one with the same queueing lock is none."""
 
     library = "procrastinate.manager"
+    system = "Procrastinate"
 
     def watch(self) -> None:
         """See `LibraryProbe.watch`."""

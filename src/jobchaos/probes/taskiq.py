@@ -11,6 +11,7 @@ class TaskiqProbe(QueueProbe):
     """Makes a step of `kick`, of every class of brokers."""
 
     library = "taskiq"
+    system = "TaskIQ"
 
     def watch(self) -> None:
         """See `LibraryProbe.watch`."""
@@ -30,7 +31,8 @@ class TaskiqProbe(QueueProbe):
             if not self.is_ours():
                 return await genuine(broker, sent)
             message = broker.formatter.loads(sent.message)
-            self.enqueue("taskiq", sent.task_name.rpartition(":")[2], message.args, message.kwargs)
+            name, known = sent.task_name.rpartition(":")[2], {"task": sent.task_name}
+            self.enqueue("taskiq", name, message.args, message.kwargs, options=known)
             return None
 
         self.patches.set(kind, "kick", watched)

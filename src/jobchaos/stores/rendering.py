@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 import sys
@@ -101,4 +102,18 @@ class _Texts:
         if attributes:
             inside = ", ".join(f"{name}={self._part(item)}" for name, item in sorted(attributes.items()))
             return f"{type(value).__name__}({inside})"
-        return _ADDRESS.sub("", repr(value))
+        if isinstance(value, functools.partial):
+            return f"partial({self._part(value.func)}, {self._part(value.args)}, {self._part(value.keywords)})"
+        return _named(value)
+
+
+def _named(value: Any) -> str:
+    """What has no parts, by a `repr` that runs no Python: lazy objects would wake up, and do whatever they are for."""
+    if isinstance(value, types.MethodType):
+        return f"<bound method {value.__func__.__qualname__}>"
+    if isinstance(value, type):
+        return f"<class '{value.__module__}.{value.__qualname__}'>"
+    kind = type(value)
+    if isinstance(kind.__repr__, types.FunctionType):
+        return f"<{kind.__module__}.{kind.__qualname__}>"
+    return _ADDRESS.sub("", repr(value))
