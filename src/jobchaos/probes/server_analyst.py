@@ -27,6 +27,7 @@ _LEXEME = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _PARSED = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "WITH", "VALUES", "TABLE", "TRUNCATE", "REPLACE"})
+_REPLACE = re.compile(r"^\s*replace\b", re.IGNORECASE)
 _WITHOUT_DATA = CONTROLLING | COMMITTING | UNDOING | SILENT | {"FETCH", "MOVE", "NOTIFY"}
 _CURSOR = re.compile(r"\s*declare\b.*?\bcursor\b.*?\bfor\s+", re.IGNORECASE | re.DOTALL)
 _CHANGES = (exp.Insert, exp.Update, exp.Delete, exp.Merge)
@@ -88,8 +89,11 @@ class Analyst:
     def _parse(self, sql: str, word: str) -> list[exp.Expr] | None:
         if word not in _PARSED:
             return None
+        text = _LEXEME.sub(_rewritten, sql)
+        if word == "REPLACE":  # MySQL's, which sqlglot does not know, and says so in its log
+            text = _REPLACE.sub("INSERT OR REPLACE", text, count=1)
         try:
-            trees = sqlglot.parse(_LEXEME.sub(_rewritten, sql), dialect=self._dialect)
+            trees = sqlglot.parse(text, dialect=self._dialect)
         except (sqlglot.errors.SqlglotError, RecursionError):
             return None
         known = [tree for tree in trees if tree is not None]
@@ -196,6 +200,8 @@ def _effect_of(change: exp.Expr, relation: Relation) -> str:
     """How a statement changes a table: `insert`, `update`, `rekey` (others may refer to the row), `delete`, `merge`."""
     if isinstance(change, exp.TruncateTable):
         return "delete"
+    if change.args.get("alternative") == "REPLACE":
+        return "merge"  # it deletes the row that is in the way
     if not isinstance(change, exp.Update):
         return type(change).__name__.lower()
     plain = all(isinstance(each, exp.EQ) and isinstance(each.left, exp.Column) for each in change.expressions)
