@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from benchmarks.timing import with_bytecode
+
 SHOP = Path(__file__).parent.parent / "examples" / "shop"
 ROUNDS = 5
 MODES = {
@@ -34,6 +36,7 @@ def rows() -> Iterator[tuple[str, float, float, str]]:
 def _seconds(options: tuple[str, ...]) -> float:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     off = ("-p", "no:cacheprovider", "-p", "no:randomly")
-    subprocess.run([sys.executable, "-m", "pytest", "-q", *off, *options], cwd=SHOP, capture_output=True, check=False)
+    command = [sys.executable, "-m", "pytest", "-q", *off, *options]
+    subprocess.run(command, cwd=SHOP, capture_output=True, check=False, env=with_bytecode())
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

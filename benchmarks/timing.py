@@ -170,11 +170,8 @@ def start_up() -> float:
         (Path(folder) / "test_empty.py").write_text("def test_empty(): pass\n")
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", folder]
 
-        # Users' Python keeps bytecode, of pytest's rewritten plugins, too.
-        environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
-
         def run(*options: str) -> None:
-            subprocess.run([*command, *options], check=True, capture_output=True, cwd=folder, env=environment)
+            subprocess.run([*command, *options], check=True, capture_output=True, cwd=folder, env=with_bytecode())
 
         def spent(*options: str) -> float:
             before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -190,6 +187,11 @@ def start_up() -> float:
             third, fourth = spent("-p", "no:jobchaos"), spent()
             differences.append((first + fourth - second - third) / 2)
         return statistics.median(differences)
+
+
+def with_bytecode() -> dict[str, str]:
+    """The environment of a command as users run it: their Python keeps bytecode, of pytest's rewritten plugins, too."""
+    return {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
 
 
 def whole(profile: str) -> float:
