@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pymysql
@@ -15,8 +14,9 @@ from jobchaos.core.settings import Settings
 from jobchaos.core.trace import Happening
 from jobchaos.core.verdict import Verdict
 from tests.backends.mysql import ACCESS, Database, mysql_databases
+from tests.probes.conftest import silent
 
-__all__ = ["mysql_databases"]
+__all__ = ["mysql_databases", "silent"]
 SHORT = {"connect_timeout": 3, "read_timeout": 5, "write_timeout": 5}
 
 
@@ -97,13 +97,6 @@ def test_the_error_is_the_one_of_a_server_that_really_does_not_answer(database: 
         real = really(lambda: job(0.001))
     assert raised(verdict) == [real]
     assert real == "OperationalError: (2013, 'Lost connection to MySQL server during query (timed out)')"
-
-
-@pytest.fixture
-def silent() -> Iterator[int]:
-    """The port of a server that accepts connections, and says nothing."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield server.getsockname()[1]
 
 
 def test_so_is_the_one_of_a_server_that_says_nothing(database: Database, silent: int) -> None:
