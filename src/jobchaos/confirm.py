@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from jobchaos.baseline import CLEAN
 from jobchaos.core.diff import Diff
 from jobchaos.core.events import Event, Listener, ScheduleRun
-from jobchaos.core.finding import Finding
+from jobchaos.core.finding import OF_CLEAN_RUNS, Finding
 from jobchaos.core.result import RunResult
 from jobchaos.core.schedule import Schedule
 from jobchaos.engine.runner import Runner
@@ -124,7 +124,7 @@ class Confirmer:
         simulated, real = self._simulated.run(schedule), self._run_for_real(schedule)
         expected, judgement = (self._judge.judge(run, family_of(schedule)) for run in (simulated, real))
         same_state = not self._judge_against(simulated).compare(real.state, real.fresh).diff
-        odd = set(real.oddities).difference(simulated.oddities)
+        odd = {each for each in real.oddities if each not in simulated.oddities and each[0] not in OF_CLEAN_RUNS}
         if expected.code == judgement.code and same_state and not real.stuck and not odd:
             return [], judgement
         told = [f"{code}: {self._job} {text}" for code, text in sorted(odd)]

@@ -9,7 +9,7 @@ from typing import Protocol
 from jobchaos.clock.freeze import wall_seconds
 from jobchaos.core.budget import Budget
 from jobchaos.core.events import Listener, PlanReady, ScheduleRun
-from jobchaos.core.finding import Finding
+from jobchaos.core.finding import OF_CLEAN_RUNS, Finding
 from jobchaos.core.result import RunResult
 from jobchaos.core.schedule import Schedule
 from jobchaos.deadline import Deadline
@@ -220,7 +220,7 @@ class Trials:
             self.looks_at["the time"] = None
         if run.read_attempt:
             self.looks_at["its attempt number"] = None
-        self.oddities.update(dict.fromkeys(run.oddities))
+        self.oddities.update((odd, None) for odd in run.oddities if odd[0] not in OF_CLEAN_RUNS)
 
 
 def run_plan(trials: Trials, family: str, plan: Sequence[Schedule], claim: str) -> Covered:

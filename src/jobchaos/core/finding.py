@@ -76,6 +76,7 @@ CODES = {
     "JC719": "advice: the job decides by the clock of a database server, which is real",
     "JC720": "advice: the delays between retries do not grow",
     "JC721": "advice: the delays between retries have no jitter",
+    "JC722": "advice: the job makes changes that it never commits",
     "JC901": "inconclusive: two identical runs differ (uncontrolled nondeterminism)",
     "JC902": "inconclusive: no effect of the job could be seen",
     "JC903": "inconclusive: the job fails without any fault",
@@ -103,6 +104,8 @@ CODES = {
     "JC944": "suite: tests that have to do with tasks execute none",
 }
 """Every code with its meaning. Codes are never reused or renamed."""
+OF_CLEAN_RUNS = ("JC722",)
+"""Advice on clean runs only: who has met an error may well drop what it has done."""
 
 
 @dataclass(frozen=True, slots=True)

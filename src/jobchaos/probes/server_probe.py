@@ -10,6 +10,7 @@ from typing import Any
 
 from jobchaos.core.address import Address
 from jobchaos.core.ports import Control, Worker
+from jobchaos.probes.abandoned import abandoned
 from jobchaos.probes.base import BaseProbe, Patches
 from jobchaos.probes.isolation_gaps import Scratch, reachable, told
 from jobchaos.probes.server_database import ServerDatabase
@@ -114,6 +115,8 @@ class ServerProbe(BaseProbe, abc.ABC):
         if session is None or session.is_inherited:
             return
         worker, database = session.last_worker, session.database
+        if worker is not None and session.has_uncommitted:
+            abandoned(worker, database.base)
         others = database.waiting_besides(session.number)
         if session.holds_anything:
             database.monitor.end((session.number,))
@@ -145,6 +148,8 @@ class ServerProbe(BaseProbe, abc.ABC):
         """See `Probe.settle`: what nobody has committed by now never will be."""
         for connection, session in list(self.sessions.items()):
             if self.is_in_transaction(connection):
+                if session.has_uncommitted and session.last_worker is not None:
+                    abandoned(session.last_worker, session.database.base)
                 try:
                     self.roll_back(connection)
                 except Exception:  # noqa: BLE001 - whatever the driver raises: it cannot be used any more

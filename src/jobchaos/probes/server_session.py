@@ -79,6 +79,11 @@ class ServerSession:
         return not (statement.statement.is_counted and answer in _NOTHING)
 
     @property
+    def has_uncommitted(self) -> bool:
+        """True if its open transaction has changed anything."""
+        return bool(self._pending) and self._has_changed
+
+    @property
     def holds_anything(self) -> bool:
         """True if its end frees locks."""
         return bool(self._kept or self._advisory)

@@ -14,6 +14,7 @@ from jobchaos.core.effect import Effect, Mode, Touch
 from jobchaos.core.hang import Hang
 from jobchaos.core.pending import Pending
 from jobchaos.core.ports import Worker
+from jobchaos.probes.abandoned import abandoned
 from jobchaos.probes.sqlite_changes import Changes
 from jobchaos.probes.sqlite_commits import CommitsInC
 from jobchaos.probes.sqlite_cursor import ProbedCursor, probed
@@ -80,6 +81,7 @@ class ProbedConnection(CommitsInC):
         """Drop everything that holds a lock."""
         if self.is_closed:
             return
+        self._abandon(self.last_worker)
         for cursor in filter(None, [reference() for reference in self.cursors]):
             cursor.close()
             self.kept.exhausted(cursor)
@@ -206,7 +208,7 @@ class ProbedConnection(CommitsInC):
 
     def close(self) -> None:
         """Rolls back, as sqlite3 does."""
-        self.worker()
+        self._abandon(self.worker())
         super().close()
         self.is_closed = True
         self._transaction_over()
@@ -263,6 +265,10 @@ class ProbedConnection(CommitsInC):
         if database is None or database.is_in_memory or (is_read and self.hurry.is_wal):
             return None
         return functools.partial(database.locked, self.timeout)
+
+    def _abandon(self, worker: Worker | None) -> None:
+        if worker is not None and self.in_transaction and self.changes.uncommitted:
+            abandoned(worker, self.surroundings.base)
 
     def _undo(self, call: Callable[[], T]) -> T:
         result = call()

@@ -26,7 +26,7 @@ class Surroundings:
     """
 
     def __init__(self, base: str, catalog: Catalog, query: Query) -> None:
-        self._base = base
+        self.base = base
         self._catalog = catalog
         self._query = query
         self._attached: tuple[str, ...] = ()
@@ -50,7 +50,7 @@ class Surroundings:
         touches = statement.touches_of(calls)
         touches = widened(touches, self._attached) if self._attached else touches
         if touches and (self._schema_changed or self._temporary_triggers):
-            touches = (*touches, Touch(self._base, Mode.WRITE if statement.writes else Mode.READ))
+            touches = (*touches, Touch(self.base, Mode.WRITE if statement.writes else Mode.READ))
         if statement.verb == "VACUUM":
             target = vacuum_target(self._query, sql, calls[0])
             if target is not None:
