@@ -1,4 +1,7 @@
-"""Real servers on this machine, which remember what reached them."""
+"""Real servers on this machine, which remember what reached them.
+
+One for each test: what a test sends without waiting for the answer must not arrive in the next one.
+"""
 
 from __future__ import annotations
 

@@ -17,16 +17,10 @@ from tests.probes.conftest import Watch, effects, seen
 from tests.probes.servers import WebServer, web_server
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[WebServer]:
+@pytest.fixture
+def server() -> Iterator[WebServer]:
     with web_server() as server:
         yield server
-
-
-@pytest.fixture
-def server(running: WebServer) -> WebServer:
-    running.received.clear()
-    return running
 
 
 def url(server: WebServer, path: str = "/charges") -> str:

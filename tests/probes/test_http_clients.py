@@ -69,7 +69,7 @@ def probes() -> list[Probe]:
     return [HTTPProbe(), RequestsProbe(), RequestsMockProbe(), HTTPXProbe(), AiohttpProbe()]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def running() -> Iterator[WebServer]:
     with web_server() as server:
         yield server
@@ -77,7 +77,6 @@ def running() -> Iterator[WebServer]:
 
 @pytest.fixture
 def url(running: WebServer) -> str:
-    running.received.clear()
     return f"http://127.0.0.1:{running.server_port}/charges"
 
 

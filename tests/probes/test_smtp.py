@@ -15,16 +15,10 @@ from tests.probes.conftest import Watch, effects, seen
 from tests.probes.servers import Mailbox, mail_server
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Mailbox]:
+@pytest.fixture
+def mailbox() -> Iterator[Mailbox]:
     with mail_server() as mailbox:
         yield mailbox
-
-
-@pytest.fixture
-def mailbox(server: Mailbox) -> Mailbox:
-    server.received.clear()
-    return server
 
 
 def message(to: str = "ann@example.com", body: str = "Hello", **headers: str) -> EmailMessage:

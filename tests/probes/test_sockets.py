@@ -27,13 +27,13 @@ SECOND = 10**9
 TIMEOUT = 0.05
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def web() -> Iterator[WebServer]:
     with web_server() as server:
         yield server
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def mail() -> Iterator[Mailbox]:
     with mail_server() as mailbox:
         yield mailbox
@@ -100,7 +100,6 @@ def without_numbers(text: str) -> str:
 def test_a_simulated_silence_raises_what_a_real_one_raises(
     watch: Watch, web: WebServer, silent: int, client: Client
 ) -> None:
-    web.received.clear()
     run = watched(watch, lambda: client(web.server_port, TIMEOUT), "A0!hang2")
     assert [(at, without_numbers(text)) for at, text in raised(run)] == [(TIMEOUT, really(client, silent))]
     assert run.completed
@@ -126,7 +125,6 @@ def test_smtplib_makes_of_it_what_it_does(
 
 
 def test_a_mail_whose_acknowledgement_is_late_has_been_sent(watch: Watch, mail: Mailbox) -> None:
-    mail.received.clear()
     run = watched(watch, lambda: mails(mail.port, 10), "A0!late7")  # connecting, and 220, 250, 250, 250, 354 before
     assert raised(run) == [(10, "SMTPServerDisconnected: Connection unexpectedly closed: timed out")]
     assert len(mail.received) == 2
@@ -134,21 +132,18 @@ def test_a_mail_whose_acknowledgement_is_late_has_been_sent(watch: Watch, mail: 
 
 
 def test_a_mail_that_the_server_was_not_ready_for_in_time_has_not(watch: Watch, mail: Mailbox) -> None:
-    mail.received.clear()
     run = watched(watch, lambda: mails(mail.port, 10), "A0!late6")  # 354
     assert [at for at, _ in raised(run)] == [10]
     assert len(mail.received) == len(watch.recorder.records) == 1
 
 
 def test_a_mail_that_is_never_acknowledged_has_not(watch: Watch, mail: Mailbox) -> None:
-    mail.received.clear()
     run = watched(watch, lambda: mails(mail.port, 10), "A0!hang6")
     assert raised(run) == [(10, "SMTPServerDisconnected: Connection unexpectedly closed: timed out")]
     assert len(mail.received) == len(watch.recorder.records) == 1
 
 
 def test_a_request_whose_answer_is_late_has_been_applied(watch: Watch, web: WebServer) -> None:
-    web.received.clear()
     run = watched(watch, lambda: posts(web.server_port, 10), "A0!late2")
     assert [at for at, _ in raised(run)] == [10]
     assert web.received == ["POST /charges {}"] * 2

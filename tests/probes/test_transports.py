@@ -23,7 +23,7 @@ from tests.probes.servers import WebServer, web_server
 SECOND = 10**9
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def web() -> Iterator[WebServer]:
     with web_server() as server:
         yield server
@@ -74,7 +74,6 @@ TIMEOUT = "TimeoutError"
 def test_the_limit_around_it_ends_it_at_its_virtual_moment(
     watch: Watch, web: WebServer, token: str, limits: tuple[float, ...], at: float
 ) -> None:
-    web.received.clear()
     began = time.perf_counter()
     run = watched(watch, lambda: asks_within(web.server_port, *limits), token)
     assert [(moment, text.rstrip(": ")) for moment, text in raised(run)] == [(at, TIMEOUT)]
