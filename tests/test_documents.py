@@ -169,6 +169,7 @@ def without_times(text: str) -> str:
     return re.sub(r" +(?:time|\d+\.\d s)$", " ... s", text, flags=re.MULTILINE)
 
 
+@pytest.mark.thorough  # the examples run in every run, too, and their verdicts are compared
 @each(lambda block: block.kind == "report")
 def test_a_report_is_what_is_printed(block: Block) -> None:
     example, test = block.argument.split()
@@ -177,6 +178,7 @@ def test_a_report_is_what_is_printed(block: Block) -> None:
     assert block.text == match[1] + "\n"
 
 
+@pytest.mark.thorough
 @each(lambda block: block.kind == "printed")
 def test_an_excerpt_is_printed(block: Block) -> None:
     assert without_times(block.text) in printed(block.argument)

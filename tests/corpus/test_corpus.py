@@ -118,7 +118,7 @@ def test_a_sound_job_is_not_reported(job: Callable[[], Any], isolation: str) -> 
         sound.checks_under_a_lock_of_its_object,
     ],
 )
-@pytest.mark.parametrize("profile", ["quick", "full"])
+@pytest.mark.parametrize("profile", ["quick", pytest.param("full", marks=pytest.mark.thorough)])
 def test_a_sound_job_is_confirmed_line_by_line_too(job: Callable[[], Any], profile: str) -> None:
     verdict = check(job, settings=Settings(profile=profile, granularity="line"))
     assert verdict.status == "holds", (verdict.findings, verdict.notes)

@@ -12,6 +12,7 @@ from tests.adapters.small_suite import causes
 SHOP = Path(__file__).parents[2] / "examples" / "shop"
 
 
+@pytest.mark.thorough
 def test_the_shop_has_three_causes_and_its_sound_tasks_are_silent(pytester: pytest.Pytester) -> None:
     pytester.copy_example(str(SHOP))
     command = ("--jobchaos", "-p", "no:cacheprovider", "-p", "no:randomly", "--rootdir", ".")
