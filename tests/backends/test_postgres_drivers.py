@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-import psycopg2
+import psycopg2.extras
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -148,6 +149,21 @@ def test_cursors_in_the_server_copy_and_many_are_steps(dsn: str) -> None:
         "UPDATE users",
     ):
         assert any(text in step for step in half), (text, half)
+
+
+def test_cursors_of_psycopg2_are_asked_for_and_count_as_ever(dsn: str) -> None:
+    def job() -> None:
+        with contextlib.closing(psycopg2.connect(dsn)) as db, db, db.cursor() as cursor:
+            with db.cursor("mine", psycopg2.extras.RealDictCursor) as served:
+                served.execute("SELECT id FROM users ORDER BY id")
+                assert [row["id"] for row in served] == [1, 2]
+            cursor.executemany("UPDATE users SET points = %s WHERE id = %s", [(1, 1), (1, 2)])
+            assert cursor.rowcount == 2
+            cursor.execute("UPDATE users SET points = 1 WHERE id = 1")
+            assert cursor.rowcount == 1
+
+    verdict = check(job, faults=["duplicate"], settings=QUICK)
+    assert verdict.status == "holds", verdict.findings
 
 
 def test_a_lock_timeout_passes_in_virtual_time(dsn: str) -> None:

@@ -89,6 +89,59 @@ def connect():
     return psycopg.connect({dsn!r})
 """
 
+PSYCOPG2 = """
+import contextlib
+import psycopg2.extras
+
+@contextlib.contextmanager
+def connect():
+    with contextlib.closing(psycopg2.connect({dsn!r})) as db:
+        yield db
+"""
+
+SHARED_SQL = """
+shared = None
+
+@celery.task
+def adds_on_shared(points):
+    with shared, shared.cursor() as cursor:
+        cursor.execute("UPDATE users SET points = points + %s WHERE id = 1", (points,))
+
+@celery.task
+def adds_within(points):
+    with shared.cursor() as cursor:
+        cursor.execute("UPDATE users SET points = points + %s WHERE id = 1", (points,))
+
+@celery.task
+def sets_on_shared(points):
+    with shared, shared.cursor("ids", psycopg2.extras.RealDictCursor) as cursor:
+        cursor.execute("SELECT id FROM users")
+        ids = [row["id"] for row in cursor]
+    with shared, shared.cursor() as cursor:
+        cursor.executemany("UPDATE users SET points = %s WHERE id = %s", [(points, id) for id in [*ids, *ids]])
+        assert cursor.rowcount == 2
+"""
+
+SHARED_TESTS = """
+@pytest.fixture(scope="session")
+def shared():
+    with tasks.connect() as tasks.shared:
+        yield tasks.shared
+
+@pytest.mark.parametrize("task", [tasks.adds_on_shared, tasks.sets_on_shared], ids=lambda task: task.name)
+def test_shared(shared, task):
+    task.delay(5)
+    assert points() == 5
+
+def test_within(shared):
+    with shared.cursor() as cursor:
+        cursor.execute("SELECT 1")
+        tasks.adds_within.delay(5)
+        cursor.execute("SELECT points FROM users WHERE id = 1")
+        assert cursor.fetchone() == (5,)
+    shared.rollback()
+"""
+
 MYSQL = """
 import pymysql
 
@@ -222,6 +275,20 @@ def test_psycopg(pytester: pytest.Pytester, new_postgres: Create) -> None:
     result = replayed(pytester, POSTGRES.format(dsn=new_postgres("")) + SQL, TESTS)
     assert causes(result) == [("JC103", "A", "tasks.adds"), ("JC303", "A", "tasks.marks_then_adds")]
     result.assert_outcomes(passed=5)
+
+
+@pytest.mark.thorough
+def test_psycopg2(pytester: pytest.Pytester, new_postgres: Create) -> None:
+    """Also on a connection that a fixture has opened for the whole session."""
+    tasks = PSYCOPG2.format(dsn=new_postgres("")) + SQL + SHARED_SQL
+    result = replayed(pytester, tasks, TESTS + SHARED_TESTS)
+    assert causes(result) == [
+        ("JC103", "A", "tasks.adds"),
+        ("JC103", "A", "tasks.adds_on_shared"),
+        ("JC303", "A", "tasks.marks_then_adds"),
+        ("JC940", "B", "tasks.adds_within"),
+    ]
+    result.assert_outcomes(passed=8)
 
 
 @pytest.mark.thorough

@@ -1,4 +1,4 @@
-"""Probes of drivers for suites as they are: psycopg, PyMySQL and redis-py, used by a task itself."""
+"""Probes of drivers for suites as they are: psycopg, psycopg2, PyMySQL and redis-py, used by a task itself."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from jobchaos.core.ports import Control, Worker
 from jobchaos.probes.base import BaseProbe, Patches
 from jobchaos.probes.onlooking import Onlooking, is_called_by_a_library
 from jobchaos.probes.psycopg import PsycopgProbe
+from jobchaos.probes.psycopg2 import Psycopg2Probe
+from jobchaos.probes.psycopg2_connection import ProbedConnection, probed_connection
 from jobchaos.probes.pymysql import PyMySQLProbe
 from jobchaos.probes.redis_commands import SILENT
 from jobchaos.probes.redis_link import Link
@@ -32,6 +34,25 @@ class PsycopgOnlooker(Onlooking, PsycopgProbe):
 
     def _watch_connect(self, owner: type[Any]) -> None:
         """Likewise."""
+
+
+class Psycopg2Onlooker(Onlooking, Psycopg2Probe):
+    """Statements and commits through psycopg2, on all connections that are opened from now on, by whomever.
+
+    A fixture may open one for the tasks of many tests.
+    """
+
+    def install(self, control: Control) -> None:
+        """See `Probe.install`."""
+        super().install(control)
+        if self.control is not None:
+            self.patches.set(ProbedConnection, "probe", self)
+
+    def _watch_waits(self, extensions: Any) -> None:
+        """They wait in earnest."""
+
+    def _connect(self, dsn: Any = None, connection_factory: Any = None, *args: Any, **options: Any) -> Any:
+        return self._genuine(dsn, probed_connection(connection_factory), *args, **options)
 
 
 class PyMySQLOnlooker(Onlooking, PyMySQLProbe):

@@ -64,9 +64,7 @@ class Psycopg2Probe(ServerProbe):
         connect = self.patches.set(psycopg2, "connect", self._connect)
         self._genuine = connect
         self._bindings.replace(connect, psycopg2.connect)
-        before = extensions.get_wait_callback()
-        extensions.set_wait_callback(self._wait)
-        self.patches.on_undo(lambda: extensions.set_wait_callback(before))
+        self._watch_waits(extensions)
 
     # --- see ServerProbe ---------------------------------------------------------------------------------------------
 
@@ -186,13 +184,19 @@ class Psycopg2Probe(ServerProbe):
         """For what psycopg2 cannot do while it is told how to wait: COPY."""
         from psycopg2 import extensions
 
+        callback = extensions.get_wait_callback()
         extensions.set_wait_callback(None)
         try:
             yield
         finally:
-            extensions.set_wait_callback(self._wait)
+            extensions.set_wait_callback(callback)
 
     # --- inside ------------------------------------------------------------------------------------------------------
+
+    def _watch_waits(self, extensions: Any) -> None:
+        before = extensions.get_wait_callback()
+        extensions.set_wait_callback(self._wait)
+        self.patches.on_undo(lambda: extensions.set_wait_callback(before))
 
     def _connect(
         self, dsn: Any = None, connection_factory: Any = None, cursor_factory: Any = None, **kwargs: Any

@@ -7,7 +7,7 @@ import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-_CONNECTION_METHODS = ("commit", "rollback", "close", "cursor")
+_CURSOR_ARGUMENTS = ("name", "cursor_factory", "scrollable", "withhold")  # of `connection.cursor`, in this order
 BEGINNINGS: Mapping[int | None, str] = {
     1: "BEGIN ISOLATION LEVEL READ COMMITTED",
     2: "BEGIN ISOLATION LEVEL REPEATABLE READ",
@@ -31,12 +31,13 @@ class ProbedConnection:
 
     def cursor(self, *args: Any, **kwargs: Any) -> Any:
         """A cursor whose statements are steps."""
-        cursor = super().cursor(*args, **kwargs)  # type: ignore[misc]
+        given = {**dict(zip(_CURSOR_ARGUMENTS, args, strict=False)), **kwargs}
+        cursor = super().cursor(**given)  # type: ignore[misc]
         if self.probe is None or isinstance(cursor, ProbedCursor):
             return cursor
         kind: Any = type(cursor)
         cursor.close()
-        return super().cursor(*args, **{**kwargs, "cursor_factory": _probed_cursor(kind)})  # type: ignore[misc]
+        return super().cursor(**{**given, "cursor_factory": _probed_cursor(kind)})  # type: ignore[misc]
 
     def commit(self) -> None:
         """A step, if there is anything to commit."""
@@ -62,14 +63,25 @@ class ProbedConnection:
 class ProbedCursor:
     """What a cursor of such a connection does otherwise."""
 
+    _rows_of_all: int | None = None
+
+    @property
+    def rowcount(self) -> int:
+        """After `executemany` the rows of all of its statements, as psycopg2 counts them."""
+        count: int = super().rowcount if self._rows_of_all is None else self._rows_of_all  # type: ignore[misc]
+        return count
+
     def execute(self, query: Any, vars: Any = None) -> Any:  # noqa: A002 - psycopg2's word
         """A step."""
         return self._run(self._merged(query, vars), functools.partial(super().execute, query, vars))  # type: ignore[misc]
 
     def executemany(self, query: Any, vars_list: Iterable[Any]) -> None:
         """A step for each set of values: psycopg2 sends them one by one."""
+        counts = []
         for values in list(vars_list):
             self._run(self._merged(query, values), functools.partial(super().executemany, query, [values]))  # type: ignore[misc]
+            counts.append(self.rowcount)
+        self._rows_of_all = -1 if -1 in counts else sum(counts)
 
     def callproc(self, procname: str, *args: Any) -> Any:
         """A step that may touch anything."""
@@ -101,6 +113,7 @@ class ProbedCursor:
             return self._run(text, call)
 
     def _run(self, text: str, call: Callable[[], Any]) -> Any:
+        self._rows_of_all = None
         probe = self.connection.probe  # type: ignore[attr-defined]
         return call() if probe is None else probe.run(self.connection, text, call, outcome=lambda _: self._answer())  # type: ignore[attr-defined]
 
