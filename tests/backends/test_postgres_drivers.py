@@ -41,12 +41,13 @@ def dsn(database: str) -> Iterator[str]:
         connection.execute("CREATE TABLE log (line text)")
         connection.execute("INSERT INTO users VALUES (1, 0), (2, 0)")
     yield database
-    with psycopg.connect(database) as connection:
-        (left,) = connection.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
-            "AND (state LIKE 'idle in transaction%' OR state = 'active' OR application_name = 'jobchaos')"
-        ).fetchone() or (None,)
-    assert left == 0
+    with psycopg.connect(database, autocommit=True) as connection:
+        nothing = left(
+            connection,
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
+            "AND (state LIKE 'idle in transaction%' OR state = 'active' OR application_name = 'jobchaos')",
+        )
+    assert nothing == []
 
 
 def codes(verdict: Verdict) -> dict[str, str]:
