@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from jobchaos.core.settings import Settings
 from tests.corpus import expiring
 from tests.corpus.broken import Broken
 from tests.corpus.expiring import EXPIRING, LATE, LATE_AND_SOUND, UNHURRIED
+from tests.corpus.lock_files import AGEING, AGELESS
 
 pytestmark = pytest.mark.usefixtures("fresh_site")
 
@@ -55,4 +57,18 @@ def test_a_sound_job_is_not_reported(job: Callable[[], Any], settings: Settings)
 @pytest.mark.parametrize("job", UNHURRIED, ids=lambda job: job.__name__)
 def test_a_sound_job_is_not_reported_by_a_thorough_check(job: Callable[[], Any]) -> None:
     verdict = check(job, faults=["expiry"], settings=Settings(now=NOW, skew=5, ignore=("leases",)))
+    assert verdict.status == "holds", (verdict.findings, verdict.notes)
+
+
+@pytest.mark.parametrize("settings", ISOLATIONS, ids=lambda settings: settings.isolation)
+@pytest.mark.parametrize("case", AGEING, ids=lambda case: case.job.__name__)
+def test_a_lock_that_is_a_file_runs_out(case: Broken, settings: Settings) -> None:
+    verdict = check(case.job, faults=["expiry"], settings=replace(settings, ignore=("files",)))
+    assert {finding.code: str(finding.schedule) for finding in verdict.findings if finding.gates} == case.findings
+
+
+@pytest.mark.parametrize("settings", ISOLATIONS, ids=lambda settings: settings.isolation)
+@pytest.mark.parametrize("job", AGELESS, ids=lambda job: job.__name__)
+def test_a_sound_job_with_a_lock_that_is_a_file_is_not_reported(job: Callable[[], Any], settings: Settings) -> None:
+    verdict = check(job, settings=replace(settings, ignore=("files",)))
     assert verdict.status == "holds", (verdict.findings, verdict.notes)

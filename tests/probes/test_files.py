@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from jobchaos.core.effect import Mode
+from jobchaos.core.trace import Happening
 from jobchaos.probes.entropy import EntropyProbe
 from jobchaos.probes.files import FileProbe
 from jobchaos.probes.sleep import SleepProbe
@@ -227,3 +228,109 @@ def test_a_file_mapped_for_writing_is_an_effect(watch: Watch, tmp_path: Path) ->
 
     assert watched(watch, job, tmp_path) == ["map a.bin"]
     assert path.read_bytes() == b"Abc"
+
+
+def test_changed_files_show_virtual_time(watch: Watch, tmp_path: Path) -> None:
+    lock, found = tmp_path / "a", list[float]()
+
+    def look() -> None:
+        found.append(lock.stat().st_mtime)
+
+    def job() -> None:
+        descriptor = os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+        look()
+        for change in (lambda: os.write(descriptor, b"1"), lambda: os.utime(lock), lambda: os.truncate(lock, 0)):
+            time.sleep(60)
+            change()
+            look()
+        os.close(descriptor)
+        time.sleep(60)
+        with open(lock, "w") as file:
+            look()
+            time.sleep(60)
+            file.write("2")
+            file.flush()
+            look()
+            time.sleep(60)
+            file.truncate(0)
+            look()
+        lock.unlink()
+        lock.mkdir()
+        look()
+
+    watch(job, "A", FileProbe(watch.bindings), SleepProbe(watch.bindings))
+    assert found == [0, 60, 120, 180, 240, 300, 360, 360]
+
+
+def test_a_time_that_is_stated_is_left_alone(watch: Watch, tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("old")
+    os.utime(tmp_path / "a", (1000, 1000))
+    assert watched(watch, lambda: shutil.copystat(tmp_path / "a", tmp_path), tmp_path) == []
+    assert watched(watch, lambda: os.utime(tmp_path / "a"), tmp_path) == ["touch a"]
+    assert tmp_path.stat().st_mtime == 1000
+
+
+def moments(watch: Watch, job: Callable[[], object]) -> list[tuple[str, str, float]]:
+    """What a job tells of times: leases that it gets and gives back, and deadlines."""
+
+    def later() -> None:
+        watch.clock.advance(NOW * 10**9)
+        job()
+
+    run = watch(later, "A", FileProbe(watch.bindings))
+    told = (Happening.LEASED, Happening.RELEASED, Happening.DEADLINE)
+    return [
+        (event.happening.name, os.path.basename(event.detail), max(0, event.until - event.at) / 10**9)
+        for event in run.trace.events
+        if event.happening in told
+    ]
+
+
+NOW = 1_900_000_000
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"owner": "a", "expires_at": 1900000060.0}',
+        '{"owner": "a", "until": "2030-03-17T17:47:40+00:00"}',
+        "lock\n1900000060",
+    ],
+)
+def test_a_file_with_a_time_to_come_is_a_lease(watch: Watch, tmp_path: Path, content: str) -> None:
+    def job() -> None:
+        (tmp_path / "a").write_text(content)
+        (tmp_path / "a").unlink()
+
+    assert moments(watch, job) == [("DEADLINE", "", 60), ("LEASED", "a", 60), ("RELEASED", "a", 0)]
+
+
+@pytest.mark.parametrize("move", [os.replace, os.link])
+def test_a_lease_goes_along_with_its_file(watch: Watch, tmp_path: Path, move: Callable[[Path, Path], None]) -> None:
+    def job() -> None:
+        (tmp_path / "a").write_text(f"{NOW + 60}")
+        move(tmp_path / "a", tmp_path / "b.lock")
+        (tmp_path / "b.lock").write_text("")
+
+    assert moments(watch, job) == [("DEADLINE", "", 60), ("LEASED", "b.lock", 60)]
+
+
+def test_what_makes_a_lock_may_be_looked_at_later(watch: Watch, tmp_path: Path) -> None:
+    for make in (
+        lambda: (tmp_path / "a.lock").open("x").close(),
+        lambda: (tmp_path / "b.lock").mkdir(),
+        lambda: os.utime(tmp_path / "a.lock"),
+        lambda: (tmp_path / "c.lock").symlink_to("1"),
+        lambda: (tmp_path / "d").write_text(f"{NOW}"),
+    ):
+        assert moments(watch, make) == [("DEADLINE", "", 0)]
+
+
+def test_other_files_tell_of_no_time(watch: Watch, tmp_path: Path) -> None:
+    def job() -> None:
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "1.csv").write_text("1,2,1234567890123")
+        with open(tmp_path / "block.log", "a") as log:
+            log.write(f"{NOW} begun")
+
+    assert moments(watch, job) == []

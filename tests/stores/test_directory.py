@@ -283,3 +283,17 @@ def test_too_much_to_keep_in_memory_is_refused(root: Path, monkeypatch: pytest.M
         DirectoryStore(root).capture()
     monkeypatch.setattr("jobchaos.stores.directory._LARGEST", 23)
     DirectoryStore(root).capture()
+
+
+def test_times_are_put_back(tmp_path: Path) -> None:
+    lock, folder = tmp_path / "a.lock", tmp_path / "b.lock"
+    lock.touch()
+    folder.mkdir()
+    for path in (lock, folder):
+        os.utime(path, (1000, 1000))
+    store = DirectoryStore(tmp_path)
+    store.capture()
+    os.utime(lock)
+    folder.rmdir()
+    store.restore()
+    assert [path.stat().st_mtime for path in (lock, folder)] == [1000, 1000]

@@ -23,6 +23,10 @@ _PRECISION = 1000  # ns; what a float of seconds since the epoch can tell
 _UNITS = (_SECOND, 10**6, 10**3, 1)
 _ISO = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d")
 _PERHAPS = re.compile(r"\d{10}|\d{4}-\d\d-\d\d[ T]")
+_IN_TEXT = re.compile(
+    r"(?P<moment>\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)?)"
+    r"|(?<![\w.])(?P<number>\d{10,19}(?:\.\d+)?)(?![\w.])"
+)
 _LITERAL = re.compile(
     r"""'(?P<moment>\d{4}-\d\d-\d\d[ T]\d\d:\d\d[^']*)'
     |'(?:[^'\\]|''|\\.)*'|"(?:[^"]|"")*"|(?<![\w.])(?P<number>\d{10,19}(?:\.\d+)?)(?!\d)""",
@@ -69,7 +73,26 @@ def written_in(sql: str) -> tuple[int | float | str, ...]:
     """
     if not _PERHAPS.search(sql):
         return ()
-    found = [match.group("moment", "number") for match in _LITERAL.finditer(sql)]
+    return _found(_LITERAL, sql)
+
+
+def distances_in(text: str, wall: int) -> list[int]:
+    """How far the times in a text are from now, in nanoseconds.
+
+    Args:
+        text: What somebody has written into a file.
+        wall: Now, in nanoseconds since the epoch.
+    """
+    return list(_distances(_found(_IN_TEXT, text), wall)) if _PERHAPS.search(text) else []
+
+
+def speaks_of_locks(text: str) -> bool:
+    """True if a text has words such as `lock`, `lease`, `claim` or `owner`."""
+    return _LOCKS.search(text) is not None
+
+
+def _found(pattern: re.Pattern[str], text: str) -> tuple[int | float | str, ...]:
+    found = [match.group("moment", "number") for match in pattern.finditer(text)]
     return tuple(
         moment or (float(number) if "." in number else int(number)) for moment, number in found if moment or number
     )
@@ -86,7 +109,7 @@ def _ttl(sql: str, distances: Sequence[int]) -> int:
     """For how long a statement that writes these times takes a lock; 0 if it does not."""
     to_come = [distance for distance in distances if distance > 0]
     past = [-distance for distance in distances if distance < 0]
-    if to_come and (0 in distances or past or _LOCKS.search(sql)):
+    if to_come and (0 in distances or past or speaks_of_locks(sql)):
         return max(to_come) + max(past, default=0)  # a margin for clocks that are wrong
     return max(past) if past and 0 in distances else 0  # claimed now, unless that was done within a time
 

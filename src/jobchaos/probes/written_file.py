@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import functools
 import io
-from collections.abc import Callable
 from typing import Any
 
-from jobchaos.core.effect import Effect, Mode, Touch
 from jobchaos.core.ports import Worker
-from jobchaos.probes.unsynced import Unsynced
+from jobchaos.probes.file_writes import FileWrites
 
 _UNBUFFERED = 0
 _LINES = 1
@@ -25,40 +22,26 @@ class WrittenFile(io.FileIO):
 
     worker: Worker | None = None
     path = ""
-    unsynced: Unsynced | None = None
+    writes: FileWrites | None = None
 
     def write(self, data: Any, /) -> int:
         """A step."""
-        worker = self.worker
-        if worker is None:
+        worker, writes = self.worker, self.writes
+        if worker is None or writes is None:
             return super().write(data)
         if worker.dead:
             return memoryview(data).nbytes
         call = functools.partial(super().write, data)
-        return write_step(worker, self.path, call, "a" in self.mode, self.unsynced)
+        return writes.write(worker, self.path, call, data, appending="a" in self.mode)
 
     def truncate(self, size: int | None = None, /) -> int:
         """A step."""
-        worker = self.worker
-        if worker is None:
+        worker, writes = self.worker, self.writes
+        if worker is None or writes is None:
             return super().truncate(size)
         if worker.dead:
             return self.tell() if size is None else size
-        worker.touch(f"file:{self.path}")
-        effect = Effect("file", f"truncate {self.path}", (Touch(f"file:{self.path}", Mode.WRITE),), durable=True)
-        return worker.perform(effect, lambda: super(WrittenFile, self).truncate(size), failure=failure)
-
-
-def write_step(
-    worker: Worker, path: str, call: Callable[[], int], appending: bool, unsynced: Unsynced | None = None
-) -> int:
-    """Let a worker write to a file, as a step; return how many bytes were written."""
-    if unsynced is not None:
-        call = functools.partial(unsynced.writing, worker, path, call)
-    worker.touch(f"file:{path}")
-    mode = Mode.APPEND if appending else Mode.WRITE
-    effect = Effect("file", f"write {path}", (Touch(f"file:{path}", mode),), durable=True)
-    return worker.perform(effect, call, failure=failure, outcome=lambda size: f"{size} bytes")
+        return writes.truncate(worker, self.path, functools.partial(super().truncate, size))
 
 
 def layered(raw: WrittenFile, mode: str, buffering: int, text: dict[str, Any]) -> Any:
@@ -86,8 +69,3 @@ def is_valid(mode: str, buffering: int, text: dict[str, Any]) -> bool:
     if "b" in mode:
         return all(value is None for value in text.values())
     return buffering != _UNBUFFERED
-
-
-def failure() -> Exception:
-    """What a failing disk gives."""
-    return OSError(errno.EIO, "Input/output error")

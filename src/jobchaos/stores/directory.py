@@ -64,8 +64,7 @@ class DirectoryStore(BaseStore):
         """See `Returnable.put_back`."""
         for path in sorted(set(self._paths()) - held.keys(), reverse=True):
             tree.remove(path)
-        for path, entry in held.items():
-            tree.put(path, entry)
+        tree.put(held)
 
     def snapshot(self) -> Snapshot:
         """See `Store.snapshot`."""

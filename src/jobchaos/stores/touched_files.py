@@ -63,10 +63,7 @@ class TouchedFiles(BaseStore):
         for path in sorted(wanted, reverse=True):
             if wanted[path] is None:
                 tree.remove(path)
-        for path in sorted(wanted):
-            entry = wanted[path]
-            if entry is not None:
-                tree.put(path, entry)
+        tree.put({path: entry for path, entry in wanted.items() if entry is not None})
 
     def snapshot(self) -> Snapshot:
         """See `Store.snapshot`."""

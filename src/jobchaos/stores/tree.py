@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,12 +26,14 @@ class Entry:
         content: A file's bytes, or a link's target.
         mode: Permission bits.
         inode: A file's number on its device, which other names and open files share. Not compared.
+        changed: When its content was changed last, in nanoseconds; None of links. Not compared.
     """
 
     kind: str
     content: bytes = b""
     mode: int = 0o755
     inode: int = field(default=0, compare=False)
+    changed: int | None = field(default=None, compare=False)
 
     @property
     def cell(self) -> Cell:
@@ -60,7 +62,7 @@ def read(path: str) -> Entry | None:
     if stat.S_ISLNK(status.st_mode):
         return Entry("link", os.fsencode(os.readlink(path)))
     if stat.S_ISDIR(status.st_mode):
-        return Entry("directory", mode=mode)
+        return Entry("directory", mode=mode, changed=status.st_mtime_ns)
     if not stat.S_ISREG(status.st_mode):
         return Entry("other")
     if status.st_size > _LARGEST:
@@ -68,7 +70,7 @@ def read(path: str) -> Entry | None:
             f"{path} has {status.st_size >> 20} MiB; a check keeps files in memory and restores them many times, so at "
             f"most {_LARGEST >> 20} MiB are taken. Let the test prepare a smaller one."
         )
-    return Entry("file", Path(path).read_bytes(), mode, status.st_ino)
+    return Entry("file", Path(path).read_bytes(), mode, status.st_ino, status.st_mtime_ns)
 
 
 def below(path: str) -> Iterator[str]:
@@ -79,8 +81,17 @@ def below(path: str) -> Iterator[str]:
         yield from (os.path.join(folder, name) for name in sorted((*folders, *files)))
 
 
-def put(path: str, entry: Entry) -> None:
-    """Make `path` be `entry`. What is in a directory stays; a file that is still the same one is written in place."""
+def put(wanted: Mapping[str, Entry]) -> None:
+    """Make each path be an entry. What else is in a directory stays; a file that is still the same one stays so."""
+    for path in sorted(wanted):
+        _put(path, wanted[path])
+    for path in sorted(wanted, reverse=True):  # what is made in a directory changes it
+        changed = wanted[path].changed
+        if changed is not None and os.lstat(path).st_mtime_ns != changed:
+            os.utime(path, ns=(changed, changed))
+
+
+def _put(path: str, entry: Entry) -> None:
     present = read(path)
     if present == entry or entry.kind == "other":
         return
