@@ -42,6 +42,7 @@ from jobchaos.probes.red_flags import RedFlagProbe
 from jobchaos.probes.redis import RedisProbe
 from jobchaos.probes.requests import RequestsMockProbe, RequestsProbe
 from jobchaos.probes.rq import RQProbe
+from jobchaos.probes.selects import SelectProbe
 from jobchaos.probes.sleep import SleepProbe
 from jobchaos.probes.smtp import SMTPProbe
 from jobchaos.probes.sockets import SocketProbe
@@ -82,8 +83,7 @@ def probes_for(
         PsycopgProbe(),
         Psycopg2Probe(bindings),
         *_above_drivers(),
-        SocketProbe(),
-        TransportProbe(),
+        *_of_sockets(bindings),
         FileProbe(bindings, torn_writes=settings.torn_writes),
         SleepProbe(bindings),
         LockProbe(named),
@@ -96,6 +96,11 @@ def probes_for(
         entropy,
         bindings,
     ]
+
+
+def _of_sockets(bindings: Bindings) -> list[Probe]:
+    sockets = SocketProbe()
+    return [sockets, SelectProbe(bindings, sockets), TransportProbe()]
 
 
 def _of_processes(bindings: Bindings) -> list[Probe]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -55,3 +56,12 @@ def test_a_copy_of_the_worker_in_a_forked_process_is_not_controlled(watch: Watch
 
 def test_a_job_without_either_is_not_reported(watch: Watch) -> None:
     assert watch(lambda: None, "A", SpawnProbe(watch.bindings)).oddities == ()
+
+
+def test_a_thread_that_waits_for_a_process_of_asyncio_is_none_of_the_job_s(watch: Watch) -> None:
+    async def job() -> None:
+        process = await asyncio.create_subprocess_exec(sys.executable, "-c", "")
+        await process.wait()
+
+    run = watch(lambda: asyncio.run(job()), "A", SpawnProbe(watch.bindings))
+    assert [message.partition(" of its own")[0] for _, message in run.oddities] == ["starts a process"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -121,3 +123,38 @@ def test_a_job_that_waits_for_a_process(tmp_path: Path, timeout: float | None, c
 
     verdict = check(job, faults=["timeout"], settings=Settings(profile="quick", within=30))
     assert sorted(finding.code for finding in verdict.findings) == codes
+
+
+async def awaits(command: list[str], timeout: float | None) -> None:
+    process = await asyncio.create_subprocess_exec(*command)
+    try:
+        await asyncio.wait_for(process.wait(), timeout)
+    except asyncio.TimeoutError:
+        process.kill()
+        await process.wait()
+        raise
+
+
+async def awaits_its_output(command: list[str], timeout: float | None) -> None:
+    process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE)
+    try:
+        await asyncio.wait_for(process.communicate(), timeout)
+    except asyncio.TimeoutError:
+        process.terminate()
+        await process.communicate()
+        raise
+
+
+@pytest.mark.parametrize("job", [awaits, awaits_its_output], ids=lambda job: job.__name__)
+@pytest.mark.parametrize(("timeout", "codes"), [(None, ["JC401", "JC906"]), (60, ["JC402", "JC906"]), (5, ["JC906"])])
+def test_a_job_that_awaits_a_process(tmp_path: Path, job: Any, timeout: float | None, codes: list[str]) -> None:
+    async def works() -> None:
+        await job(QUICK, timeout)
+        (tmp_path / "done").write_text("done")
+
+    verdict = check(works, faults=["timeout"], settings=Settings(profile="quick", within=30))
+    assert sorted(finding.code for finding in verdict.findings) == codes
+    for finding in verdict.findings:
+        if finding.code == "JC401":
+            assert f"at {Path(__file__).name}:" in finding.message
+            assert finding.fix.startswith("asyncio.timeout(...) or asyncio.wait_for(..., timeout=...) around it at ")

@@ -73,6 +73,11 @@ class SocketProbe(BaseProbe):
         self._patches.undo()
         self._control = None
 
+    def fault_of(self, file: Any) -> Fault | None:
+        """What becomes of what is underway on a socket; None if it is answered, or if that is no such socket."""
+        exchange = self._exchanges.get(file) if isinstance(file, socket.socket) else None
+        return None if exchange is None else exchange.fault
+
     def _wrap(self, owner: Any, name: str, watched: Callable[..., Any]) -> None:
         genuine = getattr(owner, name)
 
@@ -125,7 +130,7 @@ class SocketProbe(BaseProbe):
 
 def _hang(sock: socket.socket, waits_for: Literal["connection", "answer"], text: str, address: Any = None) -> Hang:
     return Hang(
-        far=f"host:{_peer(sock, address)}",
+        far=f"host:{peer_of(sock, address)}",
         timeout=sock.gettimeout(),
         failure=lambda: TimeoutError(text),
         advice=remedy("sock.settimeout(...)"),
@@ -133,7 +138,8 @@ def _hang(sock: socket.socket, waits_for: Literal["connection", "answer"], text:
     )
 
 
-def _peer(sock: socket.socket, address: Any) -> str:
+def peer_of(sock: socket.socket, address: Any = None) -> str:
+    """Who is at the far end of a socket: host and port, or a path."""
     if address is None:
         try:
             address = sock.getpeername()

@@ -38,7 +38,8 @@ class SpawnProbe(BaseProbe):
         start = threading.Thread.start
 
         def watched(thread: threading.Thread) -> None:
-            self._report("a thread")
+            if not _is_asyncio_s(thread):
+                self._report("a thread")
             start(thread)
 
         self._patches.set(threading.Thread, "start", watched)  # no audit event before Python 3.12
@@ -78,3 +79,9 @@ class SpawnProbe(BaseProbe):
         worker = None if self._control is None else self._control.current()
         if worker is not None:
             worker.oddity("JC906", f"starts {what} of its own: {_ADVICE}")
+
+
+def _is_asyncio_s(thread: threading.Thread) -> bool:
+    """True if all it does is to wait for a process."""
+    target = vars(thread).get("_target")
+    return getattr(target, "__module__", None) == "asyncio.unix_events"
