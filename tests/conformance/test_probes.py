@@ -8,17 +8,24 @@ import http.client
 import os
 import smtplib
 import sqlite3
+import unittest.mock
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import aiohttp
 import aiosmtplib
 import aiosqlite
+import boto3
+import botocore.exceptions
 import httpx
+import moto
 import pytest
 import requests
+import requests_mock
 import responses
+import respx
 import sqlalchemy as sa
+import sqlalchemy.ext.asyncio
 
 from jobchaos.conformance import ProbeContract
 from jobchaos.core.ports import Probe
@@ -29,7 +36,9 @@ from jobchaos.probes.bindings import Bindings
 from jobchaos.probes.files import FileProbe
 from jobchaos.probes.http import HTTPProbe
 from jobchaos.probes.httpx import HTTPXProbe
-from jobchaos.probes.requests import RequestsProbe
+from jobchaos.probes.mocks import MockProbe
+from jobchaos.probes.moto import MotoProbe
+from jobchaos.probes.requests import RequestsMockProbe, RequestsProbe
 from jobchaos.probes.smtp import SMTPProbe
 from jobchaos.probes.spawn import SpawnProbe
 from jobchaos.probes.sqlalchemy import SQLAlchemyProbe
@@ -91,6 +100,20 @@ class TestAiosqliteProbe(TestSQLiteProbe):
             async with aiosqlite.connect(self.path) as db:
                 await db.execute("INSERT INTO t VALUES (1)")
                 await db.commit()
+
+        asyncio.run(insert())
+
+
+class TestSQLAlchemyProbeWithCoroutines(TestSQLAlchemyProbe):
+    def make(self, bindings: Bindings) -> Sequence[Probe]:
+        return [SQLiteProbe(bindings), AiosqliteProbe(), SQLAlchemyProbe()]
+
+    def job(self) -> None:
+        async def insert() -> None:
+            engine = sa.ext.asyncio.create_async_engine(f"sqlite+aiosqlite:///{self.path}")
+            async with engine.begin() as connection:
+                await connection.execute(sa.text("INSERT INTO t VALUES (1)"))
+            await engine.dispose()
 
         asyncio.run(insert())
 
@@ -196,6 +219,32 @@ class TestHTTPXProbeWithKeptConnections(TestHTTPXProbe):
         self.client.post(self.url, content="{}")
 
 
+class TestHTTPXProbeWithCoroutines(TestHTTPXProbe):
+    def make(self, bindings: Bindings) -> Sequence[Probe]:
+        return [HTTPXProbe()]
+
+    def job(self) -> None:
+        async def post() -> None:
+            async with httpx.AsyncClient(verify=False) as client:
+                await client.post(self.url, content="{}")
+
+        asyncio.run(post())
+
+
+class TestHTTPXProbeOfAFake(TestHTTPXProbe):
+    survives_forks = False
+
+    @pytest.fixture(autouse=True)
+    def serve(self) -> Iterator[None]:
+        with respx.mock:
+            self.route = respx.post("https://payments.example/charges")
+            self.url = "https://payments.example/charges"
+            yield
+
+    def state(self) -> int:
+        return self.route.call_count
+
+
 class TestHTTPProbeWithKeptConnections(TestHTTPProbe):
     failures = (requests.ConnectionError,)
 
@@ -242,3 +291,65 @@ class TestRequestsProbe(ProbeContract):
 
     def state(self) -> int:
         return len(self.service.calls)
+
+
+class TestRequestsMockProbe(TestRequestsProbe):
+    @pytest.fixture(autouse=True)
+    def fake(self) -> Iterator[None]:
+        with requests_mock.Mocker() as self.mocker:
+            self.mocker.post("https://payments.example/charges")
+            yield
+
+    def make(self, bindings: Bindings) -> Sequence[Probe]:
+        return [HTTPProbe(), RequestsProbe(), RequestsMockProbe()]
+
+    def state(self) -> int:
+        return int(self.mocker.call_count)
+
+
+class TestMotoProbe(ProbeContract):
+    failures = (botocore.exceptions.ConnectionClosedError,)
+    patched = (moto.core.botocore_stubber.BotocoreStubber,)
+    survives_forks = False
+
+    @pytest.fixture(autouse=True)
+    def fake(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+        with moto.mock_aws():
+            once = botocore.config.Config(retries={"total_max_attempts": 1})
+            self.client = boto3.client("sqs", region_name="us-east-1", config=once)
+            self.url = self.client.create_queue(QueueName="charges")["QueueUrl"]
+            yield
+
+    def make(self, bindings: Bindings) -> Sequence[Probe]:
+        return [HTTPProbe(), MotoProbe()]
+
+    def job(self) -> None:
+        self.client.send_message(QueueUrl=self.url, MessageBody="{}")
+
+    def state(self) -> int:
+        told = self.client.get_queue_attributes(QueueUrl=self.url, AttributeNames=["ApproximateNumberOfMessages"])
+        return int(told["Attributes"]["ApproximateNumberOfMessages"])
+
+
+class TestMockProbe(ProbeContract):
+    failures = (ConnectionError,)
+    patched = (unittest.mock.CallableMixin,)
+    survives_forks = False
+
+    @pytest.fixture(autouse=True)
+    def fake(self) -> None:
+        self.gateway = unittest.mock.Mock(name="gateway")
+
+    def make(self, bindings: Bindings) -> Sequence[Probe]:
+        return [MockProbe()]
+
+    def job(self) -> None:
+        self.gateway.charge(42)
+
+    def state(self) -> int:
+        return int(self.gateway.charge.call_count)
+
+    def test_a_resource_is_announced_before_it_changes(self) -> None:
+        assert not self._run("A").notes.first_seen, "no store could restore what a mock stands for"

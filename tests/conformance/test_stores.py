@@ -3,41 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
-import pkgutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-import jobchaos.stores
 from jobchaos.conformance import LedgerContract, StoreContract
 from jobchaos.core.effect import Foreign
 from jobchaos.core.ports import Store
 from jobchaos.core.sent import Again, Done, Sent
 from jobchaos.stores.backlog import Backlog
-from jobchaos.stores.base import BaseStore
 from jobchaos.stores.directory import DirectoryStore
 from jobchaos.stores.function import FunctionStore
 from jobchaos.stores.ledger import EffectLedger
 from jobchaos.stores.memory import MemoryStore, NamespaceStore
 from jobchaos.stores.sqlite import SQLiteStore
 from jobchaos.stores.touched_files import TouchedFiles
-
-ELSEWHERE = {
-    "DjangoCacheStore": "django_project/check_contracts.py",
-    "DjangoOutbox": "django_project/check_contracts.py",
-    "DjangoTransactionStore": "django_project/check_contracts.py",
-    "MySQLStore": "backends/test_contracts.py",
-    "PostgresStore": "backends/test_contracts.py",
-    "RedisStore": "backends/test_contracts.py",
-}
-"""Stores whose contracts need something that is not here."""
-
-
-NEVER_RESTORED = {"DjangoTables", "SQLAlchemyTables", "ServerTables", "RedisKeys"}
-"""Where a suite's own fixtures do that."""
 
 
 def execute(database: str, *statements: str, uri: bool = False) -> None:
@@ -210,22 +192,3 @@ class TestBacklog(LedgerContract):
             store.record(Foreign("queue", (), (), message=Again("A")))
             assert store.line("A").current is None
             assert store.line("A").following == self.foreign_effect(1).message
-
-
-def test_no_store_of_ours_is_left_out() -> None:
-    for module in pkgutil.iter_modules(jobchaos.stores.__path__):
-        importlib.import_module(f"jobchaos.stores.{module.name}")
-    ours = {kind.__name__ for kind in _below(BaseStore) if kind.__module__.startswith("jobchaos.stores")}
-    assert ours - {name.removeprefix("Test") for name in globals()} - NEVER_RESTORED == ELSEWHERE.keys()
-    for name, path in ELSEWHERE.items():
-        assert f"{name}(StoreContract" in text(path) or f"{name}(LedgerContract" in text(path)
-
-
-def text(module: str) -> str:
-    return (Path(__file__).parent.parent / module).read_text(encoding="utf-8")
-
-
-def _below(kind: type[BaseStore]) -> Iterator[type[BaseStore]]:
-    for each in kind.__subclasses__():
-        yield each
-        yield from _below(each)

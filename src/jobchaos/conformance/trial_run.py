@@ -97,9 +97,15 @@ class TrialRun:
             attempts: Executions of a copy, the first included.
             forked: Whether workers are processes that really die.
         """
-        clock, notes = VirtualClock(0), NoteBook(look)
+        clock = VirtualClock(0)
         conditions = SameConditions(clock)
         stage = Stage(clock, World(lambda _: notes))
+
+        def unseen() -> object:  # it may well use what is watched
+            with stage.hidden():
+                return look()
+
+        notes = NoteBook(unseen)
         with Forks(conditions) as forks, stage.watching([*probes, bindings]):
             hire = forks if forked else ThreadWorker
             runner = Runner(stage, lambda _letter: job, conditions, attempts, guard=20.0, hire=hire)

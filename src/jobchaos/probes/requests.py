@@ -6,6 +6,7 @@ genuine adapter sends is left to `HTTPProbe`, which also sees the repetitions of
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import sys
 from collections.abc import Callable
@@ -71,14 +72,22 @@ class RequestsMockProbe(RequestsProbe):
 
     def watch(self) -> None:
         """See `LibraryProbe.watch`."""
+        import requests_mock.mocker
         from requests_mock.adapter import Adapter
 
         genuine = Adapter.send
+        mocker: Any = requests_mock.mocker  # its types leave this out
+        lock = mocker.threading_rlock
+
+        def between_threads(**kwargs: Any) -> contextlib.AbstractContextManager[Any]:
+            """It is held while a request travels, so that a worker who is parked there would keep all others out."""
+            return lock(**kwargs) if self.worker() is None else contextlib.nullcontext()
 
         def send(adapter: Any, request: Any, **kwargs: Any) -> Any:
             return self._send(lambda *args, **options: genuine(adapter, *args, **options), request, **kwargs)
 
         self.patches.set(Adapter, "send", send)
+        self.patches.set(mocker, "threading_rlock", between_threads)
 
 
 class _Announcing:
