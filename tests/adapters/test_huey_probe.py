@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -11,12 +11,13 @@ from jobchaos.conformance import ProbeContract
 from jobchaos.core.ports import Probe
 from jobchaos.probes.bindings import Bindings
 from jobchaos.probes.huey import HueyProbe
+from tests.adapters.reality import redis_url
 
 huey = pytest.importorskip("huey")
 
 
 class TestHueyProbe(ProbeContract):
-    failures = (ConnectionError,)
+    failures: tuple[type[Exception], ...] = (ConnectionError,)
     patched = (huey.api.Huey,)
 
     @pytest.fixture(autouse=True)
@@ -32,3 +33,15 @@ class TestHueyProbe(ProbeContract):
 
     def state(self) -> int:
         return int(self.huey.pending_count() + self.recorded)
+
+
+class TestHueyProbeOnRedis(TestHueyProbe):
+    @pytest.fixture(autouse=True)
+    def prepare(self) -> Iterator[None]:
+        redis = pytest.importorskip("redis")
+        self.failures = (redis.ConnectionError,)
+        self.huey = huey.RedisHuey("jobchaos_test_huey_probe", url=redis_url())
+        self.task = self.huey.task(name="tell")(logging.info)
+        yield
+        self.huey.storage.flush_all()
+        self.huey.storage.conn.close()

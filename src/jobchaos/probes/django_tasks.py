@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from typing import Any
 
@@ -58,6 +59,17 @@ class DjangoTasksProbe(QueueProbe):
         self.patches.set(kind, "aenqueue", watched)
 
     def _enqueued(self, backend: Any, task: Any, args: Any, kwargs: Any) -> Any:
-        self.enqueue(task.queue_name, task.name, args, kwargs, options={"path": task.module_path})
+        refused = functools.partial(_refused, backend)
+        path = {"path": task.module_path}
+        self.enqueue(task.queue_name, task.name, args, kwargs, options=path, failure=refused)
         base = sys.modules[self._base]
         return task_result(base, task, args, kwargs, id="jobchaos", backend=backend.alias, workers=0)
+
+
+def _refused(backend: Any) -> Exception:
+    if type(backend).__name__ != "DatabaseBackend":
+        return ConnectionError("connection refused")
+    from django.db import OperationalError
+
+    error: Exception = OperationalError("server closed the connection unexpectedly")
+    return error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from jobchaos.probes.queue import QueueProbe
@@ -29,7 +30,18 @@ class HueyProbe(QueueProbe):
             if not self.is_ours() or owner.immediate or not isinstance(task, Task):
                 return genuine(owner, task)
             known = {"message": owner._registry.create_message(task)}  # noqa: SLF001 - what would be serialized
-            self.enqueue(owner.name, task.name, task.args, task.kwargs, options=known)
+            refused = functools.partial(_refused, owner.storage)
+            self.enqueue(owner.name, task.name, task.args, task.kwargs, options=known, failure=refused)
             return None
 
         self.patches.set(owner_class, name, watched)
+
+
+def _refused(storage: Any) -> Exception:
+    from huey.storage import RedisStorage
+
+    if not isinstance(storage, RedisStorage):
+        return ConnectionError("connection refused")
+    from redis.exceptions import ConnectionError as RedisConnectionError
+
+    return RedisConnectionError("Error 111 connecting to the broker. Connection refused.")

@@ -38,5 +38,13 @@ class ProcrastinateProbe(QueueProbe):
 
     def _deferred(self, jobs: Any) -> list[Any]:
         for job in jobs:
-            self.enqueue(job.queue, job.task_name, (), job.task_kwargs, key=job.queueing_lock or "")
+            key = job.queueing_lock or ""
+            self.enqueue(job.queue, job.task_name, (), job.task_kwargs, key=key, failure=_refused)
         return [job.evolve(id=number, status="todo") for number, job in enumerate(jobs, 1)]
+
+
+def _refused() -> Exception:
+    from procrastinate.exceptions import ConnectorException
+
+    error: Exception = ConnectorException()  # it has a text of its own
+    return error
