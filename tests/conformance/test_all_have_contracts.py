@@ -9,7 +9,7 @@ import pkgutil
 import re
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +38,12 @@ NEVER_RESTORED = {"DjangoTables", "SQLAlchemyTables", "ServerTables", "RedisKeys
 """Stores that a suite's own fixtures restore."""
 WITHOUT_LASTING_EFFECTS = {
     *("EntropyProbe", "EventLoopProbe", "HeldClockProbe", "JitterProbe", "SleepProbe"),  # time and chance
-    *("FileLockProbe", "LockProbe", "SocketProbe", "SubprocessProbe", "TransportProbe", "WaitProbe"),  # waiting
+    *("FileLockProbe", "LockProbe", "SelectProbe", "SocketProbe", "SubprocessProbe"),  # waiting
+    *("TransportProbe", "WaitProbe"),
     *("CeleryResultsProbe", "DjangoMailFileProbe"),  # what would differ from run to run
     *("LineProbe", "RedFlagProbe", "SpawnProbe", "UnwatchedProbe", "Bindings"),  # what is looked at besides
     *("DjangoStatementProbe", "SQLAlchemyStatementProbe"),  # statements of suites, which run one after the other
-    *("PsycopgOnlooker", "PyMySQLOnlooker", "RedisOnlooker"),
+    *("PsycopgOnlooker", "Psycopg2Onlooker", "PyMySQLOnlooker", "RedisOnlooker"),
 }
 """Probes which have none that a contract could count."""
 
@@ -99,21 +100,27 @@ def everything() -> dict[tuple[str, str], object]:
     """What the names in all loaded modules stand for, and those in their classes."""
     found: dict[tuple[str, str], object] = {}
     for module in list(sys.modules.values()):
-        for owner in [module, *(kind for kind in vars(module).values() if isinstance(kind, type))]:
+        classes = (value for value in vars(module).values() if issubclass(type(value), type))  # wakes no lazy object
+        for owner in [module, *classes]:
             place = f"{module.__name__}.{getattr(owner, '__qualname__', '')}"
             found |= {(place, name): value for name, value in vars(owner).items()}
     return found
+
+
+def come_and_go(probes: Sequence[Probe], stage: Stage) -> None:
+    for probe in probes:
+        probe.remove()  # it was not installed
+        probe.install(stage)
+        probe.remove()
 
 
 def test_those_without_a_contract_leave_everything_as_it_was() -> None:
     stage = Stage(VirtualClock(0), World(lambda _: None))
     probes = without_lasting_effects(stage)
     assert {type(each).__name__ for each in probes} == WITHOUT_LASTING_EFFECTS
+    come_and_go(probes, stage)  # whatever is imported, or marked for ever by whom they listen to
     before = everything()
-    for probe in probes:
-        probe.remove()  # it was not installed
-        probe.install(stage)
-        probe.remove()
+    come_and_go(probes, stage)
     after = everything()
     changed = {place for place in before.keys() | after.keys() if before.get(place) is not after.get(place)}
     assert not changed, f"something is left behind: {sorted(changed)[:9]}"
