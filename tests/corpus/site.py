@@ -20,9 +20,11 @@ CREATE TABLE payments (id INTEGER PRIMARY KEY AUTOINCREMENT, order_id INTEGER, t
 CREATE TABLE receipts (order_id INTEGER PRIMARY KEY, token TEXT, at TEXT);
 CREATE TABLE lines (payment_id INTEGER REFERENCES payments (id), text TEXT);
 CREATE TABLE locks (name TEXT PRIMARY KEY);
+CREATE VIRTUAL TABLE pages USING fts5 (title);
 CREATE TABLE leases (name TEXT PRIMARY KEY, owner TEXT, token INTEGER DEFAULT 0, expires REAL DEFAULT 0);
 INSERT INTO users (id, email) VALUES (1, 'ann@example.com');
 INSERT INTO orders (id) VALUES (7);
+INSERT INTO pages (rowid, title) VALUES (1, 'Good morning');
 INSERT INTO leases (name) VALUES ('order 7');
 """
 

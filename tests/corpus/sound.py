@@ -41,6 +41,24 @@ def checks_and_inserts_under_a_lock() -> None:
         db.execute("COMMIT")
 
 
+def checks_and_inserts_under_an_exclusive_lock() -> None:
+    """Nobody else can even read then, and so nobody can look at what a crash would leave."""
+    with site.connect() as db:
+        db.execute("BEGIN EXCLUSIVE")
+        if db.execute("SELECT count(*) FROM payments WHERE order_id = 7").fetchone()[0] == 0:
+            db.execute("INSERT INTO payments (order_id) VALUES (7)")
+        db.execute("COMMIT")
+
+
+def replaces_a_page_of_a_search_index() -> None:
+    """Its pages grow with each of them, and its words do not."""
+    with site.connect() as db:
+        db.execute("BEGIN IMMEDIATE")
+        db.execute("DELETE FROM pages WHERE rowid = 7")
+        db.execute("INSERT INTO pages (rowid, title) VALUES (7, 'Good evening')")
+        db.execute("COMMIT")
+
+
 def upgrades_a_read_transaction_and_is_retried() -> None:
     """SQLite refuses one of two such copies at once ("database is locked"); its redelivery completes."""
     with site.connect() as db:
@@ -296,6 +314,8 @@ SOUND: list[Callable[[], Any]] = [
     upserts,
     upserts_many_one_by_one,
     checks_and_inserts_under_a_lock,
+    checks_and_inserts_under_an_exclusive_lock,
+    replaces_a_page_of_a_search_index,
     upgrades_a_read_transaction_and_is_retried,
     compares_and_sets,
     is_refused_by_a_unique_key,

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import sqlalchemy
 
 from jobchaos.errors import TooLargeError
 from jobchaos.stores.attributes import attributes_of
@@ -247,6 +248,36 @@ def test_a_slot_that_a_subclass_hides_is_left_alone() -> None:
     hiding.n.append(2)
     graph.restore()
     assert hiding.n == [1]
+
+
+class Lazy:
+    __slots__ = ("made",)
+    made: int
+
+    def __getattr__(self, name: str) -> int:
+        if name == "made":
+            raise TypeError("asked to make it")
+        raise AttributeError(name)
+
+
+def test_a_slot_that_would_be_made_when_asked_for_is_not_asked_for() -> None:
+    lazy = Lazy()
+    assert attributes_of(lazy) == {}
+    graph = Graph([lazy])
+    lazy.made = 1
+    graph.restore()
+    assert attributes_of(lazy) == {}
+
+
+def test_clients_of_servers_are_no_part_of_the_state() -> None:
+    engine, other = sqlalchemy.create_engine("sqlite://"), sqlalchemy.create_engine("sqlite://")
+    target: dict[str, Any] = {"engine": engine, "sent": [1]}
+    graph = Graph([target])
+    engine.pool = other.pool
+    target["sent"].append(2)
+    graph.restore()
+    assert target == {"engine": engine, "sent": [1]}
+    assert engine.pool is other.pool
 
 
 def test_paths_can_be_part_of_the_state() -> None:

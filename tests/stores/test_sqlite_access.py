@@ -155,6 +155,14 @@ def test_a_database_that_a_stranger_has_locked_cannot_be_read(path: Path, act: s
         assert "Commit or close" in str(error)
 
 
+def test_a_database_that_was_read_before_and_is_locked_now_is_named(path: Path) -> None:
+    with opened(path) as holder, contextlib.closing(SQLiteStore(path)) as store:
+        store.capture()
+        store.snapshot()
+        holder.execute("BEGIN EXCLUSIVE")
+        assert isinstance(outcome(store.snapshot, holder), UsageError)
+
+
 def test_a_store_works_as_soon_as_the_lock_is_gone(path: Path) -> None:
     with opened(path) as holder, contextlib.closing(SQLiteStore(path)) as store:
         holder.execute("BEGIN EXCLUSIVE")

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import types
 from typing import Any
 
 _OURS = "jobchaos."
 _TESTERS = frozenset({"_pytest", "pluggy", "hypothesis", "xdist"})
 _UNITTESTS = frozenset({"unittest.case", "unittest.suite", "unittest.result", "unittest.runner"})  # and not its mocks
+_CLIENTS = frozenset({"sqlalchemy", "psycopg", "psycopg_pool", "psycopg2", "pymysql", "aiosqlite", "redis"})
 
 
 def attributes_of(value: Any) -> dict[str, Any]:
     """The attributes that an object keeps, by name; empty for values without any."""
     if _is_apart(type(value)):
         return {}
-    found = {name: getattr(value, name) for name in slots_of(type(value)) if hasattr(value, name)}
-    return found | dict(getattr(value, "__dict__", {}))
+    return slots_in_use(value) | dict(getattr(value, "__dict__", {}))
 
 
 def has_attributes(value: Any) -> bool:
@@ -27,11 +28,21 @@ def _is_apart(kind: type) -> bool:
     """True for what is no part of a job's state, and leads to everything.
 
     Connections and locks of ours that a job keeps lead to the whole engine; a `TestCase`, or a fixture, in a job's
-    closure leads to the whole test session.
+    closure leads to the whole test session. Clients of servers know which of their connections are open, and would
+    take up closed ones if they were put back.
     """
-    if kind.__module__.partition(".")[0] in _TESTERS or kind.__module__ in _UNITTESTS:
+    if kind.__module__.partition(".")[0] in _TESTERS | _CLIENTS or kind.__module__ in _UNITTESTS:
         return True
     return any(base.__module__.startswith(_OURS) for base in kind.__mro__)
+
+
+def slots_in_use(value: Any) -> dict[str, Any]:
+    """The slots of an object that hold anything, without asking `__getattr__`, which may make what is not there."""
+    found = {}
+    for name in slots_of(type(value)):
+        with contextlib.suppress(AttributeError):
+            found[name] = object.__getattribute__(value, name)
+    return found
 
 
 def slots_of(kind: type) -> list[str]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from jobchaos.errors import TooLargeError
-from jobchaos.stores.attributes import attributes_of, has_attributes, slots_of
+from jobchaos.stores.attributes import attributes_of, has_attributes, slots_in_use, slots_of
 
 _MOST = 100_000
 _OPAQUE = (type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.MethodType, property)
@@ -122,8 +122,9 @@ def _set_attributes(thing: Any, attributes: dict[str, object]) -> None:
         for name in [name for name in own if name not in attributes]:
             del own[name]
         own.update({name: value for name, value in attributes.items() if name not in slots})
+    in_use = slots_in_use(thing)
     for name in slots:
-        if name in attributes and attributes[name] is not getattr(thing, name, attributes):
+        if name in attributes and attributes[name] is not in_use.get(name, attributes):
             object.__setattr__(thing, name, attributes[name])
-        elif name not in attributes and hasattr(thing, name):
+        elif name not in attributes and name in in_use:
             object.__delattr__(thing, name)

@@ -135,12 +135,13 @@ class SQLiteStore(BaseStore):
     def _read(self) -> Snapshot:
         live = self._open()
         assert self._schema is not None  # noqa: S101 - made together with the connection
+        tables = self._schema.tables()  # first: if somebody has locked all, `serialize` would not say why it fails
         live.execute("BEGIN")  # one state, even if somebody outside the check writes
         try:
             image = b"" if self.in_memory else self._images.take(live, self._path)
             snapshot = self._images.get(image)
             if snapshot is None:
-                snapshot = Snapshot({name: _table(live, name, table) for name, table in self._schema.tables().items()})
+                snapshot = Snapshot({name: _table(live, name, table) for name, table in tables.items()})
                 self._images.keep(image, snapshot)
             return snapshot
         finally:

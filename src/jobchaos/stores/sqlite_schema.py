@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from typing import Any
 
 from jobchaos.core.snapshot import Table
+
+_VIRTUAL = re.compile(r"create\s+virtual\s+table\b.*?\busing\s+(\w+)", re.IGNORECASE | re.DOTALL)
+_INDEXES = {"fts5": "fts5vocab(main, {}, instance)", "fts4": "fts4aux(main, {})", "fts3": "fts4aux(main, {})"}
+"""Modules that search, and what reads their index: the words in it, whatever pages they are on."""
 
 
 class Schema:
@@ -28,9 +33,38 @@ class Schema:
             "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
         ).fetchall()
         if statements != self._statements:
-            self._tables = {name: self._table(name) for name, sql in statements if not _is_virtual(sql)}
+            virtual = {name: made[1].lower() for name, sql in statements if (made := _VIRTUAL.match(sql or ""))}
+            self._tables = {name: self._table(name) for name, _ in statements if name not in virtual}
+            for name, module in virtual.items():
+                self._show(name, module)
             self._statements = statements
         return self._tables
+
+    def _show(self, name: str, module: str) -> None:
+        """Tell a virtual table by what can be read from it, and not by the tables behind it, which grow with use."""
+        behind = [row[1] for row in self._rows("PRAGMA table_list") if row[2] == "shadow"]
+        behind = [table for table in behind if table in self._tables and table.startswith(f"{name}_")]
+        if not behind or not self._can_read(name):
+            return
+        for table in behind:
+            del self._tables[table]
+        columns = self._table(name).columns
+        self._tables[name] = Table(("rowid", *columns), (), ("rowid",), frozenset(["rowid"]))
+        if module in _INDEXES:
+            index = f"{name} (index)"
+            self._connection.execute(f"DROP TABLE IF EXISTS temp.{quoted(index)}")
+            what = _INDEXES[module].format(quoted(name))
+            self._connection.execute(f"CREATE VIRTUAL TABLE temp.{quoted(index)} USING {what}")
+            columns = self._table(index).columns
+            references = {"doc": (name, "rowid")} if "doc" in columns else {}
+            self._tables[index] = Table(columns, (), references=references)
+
+    def _can_read(self, name: str) -> bool:
+        try:
+            self._rows(f"SELECT rowid, * FROM {quoted(name)} LIMIT 1")  # noqa: S608 - the name is quoted
+        except sqlite3.OperationalError:  # its module or content is not here, or it has no rowid
+            return False
+        return True
 
     def _table(self, name: str) -> Table:
         # hidden: 0 ordinary, 1 of virtual tables, 2 and 3 computed from others
@@ -64,7 +98,3 @@ class Schema:
 def quoted(name: str) -> str:
     """A name as SQL writes it."""
     return '"' + name.replace('"', '""') + '"'
-
-
-def _is_virtual(sql: str | None) -> bool:
-    return (sql or "").upper().startswith("CREATE VIRTUAL")
