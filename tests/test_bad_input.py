@@ -166,6 +166,16 @@ def test_a_job_that_differs_from_run_to_run() -> None:
     assert "UPDATE t SET n = 2" in text
 
 
+def test_a_job_whose_state_alone_differs_is_told_where(tmp_path: Path) -> None:
+    counter = itertools.count()
+
+    def differs() -> None:
+        (tmp_path / "out").write_text(str(next(counter)))
+
+    text = finding(checked(differs), "JC901")
+    assert "the effects are the same, but files differs afterwards, in files.content" in text
+
+
 def test_a_job_without_any_effect() -> None:
     text = finding(checked(lambda: None), "JC902")
     assert "FunctionStore" in text

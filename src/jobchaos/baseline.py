@@ -170,11 +170,16 @@ _IN_C = (
 _ENDLESS = "Raise guard= if the job really computes for that long between two effects."
 
 
+_MOST_COLUMNS = 5  # that are named
+
+
 def _same(job: str, first: RunResult, second: RunResult) -> None:
     difference = _difference(first.trace, second.trace)
     if difference is None and not _same_state(first.state, second.state):
         changed = [name for name, snapshot in first.state.items() if not snapshot.same_as(second.state[name])]
-        difference = f"the effects are the same, but {', '.join(changed)} differs afterwards"
+        columns = sorted(".".join(column[1:]) for column in volatile_columns(first.state, second.state, {}))
+        places = ", ".join((*columns[:_MOST_COLUMNS], *["..."] * (len(columns) > _MOST_COLUMNS)))
+        difference = f"the effects are the same, but {', '.join(changed)} differs afterwards, in {places}"
     if difference is not None:
         raise NoBaselineError(
             Finding(

@@ -112,6 +112,15 @@ def test_what_the_servers_clock_gave_is_no_difference(store: MySQLStore, databas
     assert rows(store, "t") == ((1, 10, "(server time)", 20),)
 
 
+def test_so_are_its_decimal_numbers_since_the_epoch(database: Database) -> None:
+    database.run("CREATE TABLE marks (at decimal(20, 6))", "INSERT INTO marks VALUES (7)")
+    store = MySQLStore({**ACCESS, "database": database.name})
+    store.capture()
+    database.run("INSERT INTO marks VALUES (UNIX_TIMESTAMP(NOW(6)))")
+    assert sorted(rows(store, "marks")) == [("(server time)",), ("7.000000",)]
+    store.close()
+
+
 def test_what_triggers_write_comes_back_too(database: Database) -> None:
     database.run("CREATE TRIGGER log AFTER INSERT ON t FOR EACH ROW INSERT INTO child (t_id) VALUES (NEW.id)")
     store = MySQLStore({**ACCESS, "database": database.name})

@@ -44,6 +44,13 @@ def test_the_jobs_clock_may_show_what_a_servers_clock_does(later: str) -> None:
     assert compared(expected, stamped((1, f"at {later}", None)), volatile=("orders.at",)).diff
 
 
+@pytest.mark.parametrize("later", ["1704103230", "1704103230.500000", "1704103230500.0"])
+def test_a_decimal_number_since_the_epoch_is_a_moment_with_or_without_a_fraction(later: str) -> None:
+    expected = stamped((1, "1704103200.123456", None))
+    assert not compared(expected, stamped((1, later, None)), volatile=("orders.at",)).diff
+    assert compared(expected, stamped((1, "17041.5", None)), volatile=("orders.at",)).diff
+
+
 def test_a_volatile_value_that_was_not_updated_is_a_difference() -> None:
     initial, expected = stamped((1, 1000.5, None)), stamped((1, 2000.5, None))
     assert not compared(expected, stamped((1, 3000.5, None)), initial=initial, volatile=("orders.at",)).diff

@@ -71,6 +71,9 @@ class MySQLColumn:
         if self.type in _TIMES:
             lately = f"{name} BETWEEN '{since[:19]}' AND NOW(6)"
             return f"CASE WHEN {lately} THEN '{SERVER_TIME}' ELSE CAST({name} AS CHAR) END"
+        if self.type == "decimal":
+            lately = f"{name} BETWEEN UNIX_TIMESTAMP('{since[:19]}') AND UNIX_TIMESTAMP(NOW(6))"
+            return f"CASE WHEN {lately} THEN '{SERVER_TIME}' ELSE CAST({name} AS CHAR) END"
         return f"CAST({name} AS CHAR)"
 
     def same(self, one: str, other: str) -> str:

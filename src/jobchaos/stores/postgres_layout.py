@@ -79,6 +79,9 @@ class Column:
             local, utc = f"{name} AT TIME ZONE current_setting('timezone')", f"{name} AT TIME ZONE 'UTC'"
             within = f"BETWEEN {since} AND clock_timestamp()"
             return f"CASE WHEN {local} {within} OR {utc} {within} THEN '{SERVER_TIME}' ELSE {name}::text END"
+        if self.type == "numeric":
+            epoch = f"BETWEEN floor(extract(epoch FROM {since})) AND extract(epoch FROM clock_timestamp())"
+            return f"CASE WHEN {name} {epoch} THEN '{SERVER_TIME}' ELSE {name}::text END"
         return f"{name}::text"
 
 
