@@ -110,10 +110,10 @@ def keeps_its_lease() -> None:
             db.execute(f"INSERT INTO payments (order_id) SELECT 7 WHERE {STILL_OURS}")
 
 
-def takes_its_lease_by_the_databases_clock() -> None:
+def takes_its_lease_by_the_databases_clock(ttl: int = TTL) -> None:
     with site.connect() as db:
-        sql = "UPDATE leases SET expires = unixepoch() + 60 WHERE name = 'order 7' AND expires < unixepoch()"
-        if not db.execute(sql).rowcount:
+        sql = "UPDATE leases SET expires = unixepoch() + ? WHERE name = 'order 7' AND expires < unixepoch()"
+        if not db.execute(sql, (ttl,)).rowcount:
             raise BusyError
         if not is_paid(db):
             db.execute("INSERT INTO payments (order_id) VALUES (7)")

@@ -218,13 +218,14 @@ def test_upgrading_a_read_transaction_fails_at_once_as_in_sqlite(watch: Watch, r
     assert watch.clock.now() < 60 * 10**9
 
 
-def test_the_busy_timeout_pragma_is_virtual_too(watch: Watch, run: Run, path: Path) -> None:
+@pytest.mark.parametrize("way", ["execute", "executescript"])
+def test_the_busy_timeout_pragma_is_virtual_too(watch: Watch, run: Run, path: Path, way: str) -> None:
     holder = genuine(path, isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")
 
     def job() -> None:
         with opened(path, isolation_level=None) as db:
-            db.execute("PRAGMA busy_timeout = 60000")
+            getattr(db, way)("PRAGMA busy_timeout = 60000")
             db.execute("UPDATE t SET n = 1")
 
     try:

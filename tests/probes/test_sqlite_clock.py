@@ -196,4 +196,57 @@ def test_who_is_not_controlled_sees_real_time(path: str) -> None:
 )
 def test_moments_that_a_text_states(sql: str, seconds: list[int]) -> None:
     present = 1_893_499_200_123
-    assert moments_of(sql, [present]) == (present, *(present + 1000 * each for each in seconds))
+    assert moments_of(sql, (), [present]) == (present, *(present + 1000 * each for each in seconds))
+
+
+@pytest.mark.parametrize(
+    ("sql", "parameters", "seconds"),
+    [
+        ("UPDATE t SET a = 'is it?', e = unixepoch() + ? WHERE e < unixepoch() - ?", (60, 5), [60, -5]),
+        ("UPDATE t SET a = ?, e = strftime('%s', 'now') + ?", ("x", 30), [30]),
+        ("UPDATE t SET e = unixepoch() + :ttl", {"ttl": 1.5}, [1.5]),
+        ("UPDATE t SET e = unixepoch() + ?2, a = ?1", ("x", 60), [60]),
+        ("UPDATE t SET e = unixepoch() + ?", (None,), []),
+        ("UPDATE t SET e = unixepoch() + ?", (), []),
+        ("UPDATE t SET e = unixepoch() + @ttl", (1,), []),
+    ],
+)
+def test_moments_that_a_parameter_states(sql: str, parameters: Any, seconds: list[float]) -> None:
+    present = 1_893_499_200_123
+    assert moments_of(sql, parameters, [present]) == (present, *(present + 1000 * each for each in seconds))
+
+
+@pytest.mark.parametrize("expression", ["unixepoch('now', ?)", "datetime('now', ?)"])
+def test_a_moment_that_a_function_makes_is_told(clock: SQLiteClock, expression: str) -> None:
+    skip_without_unixepoch(expression)
+    told: list[Any] = []
+    with contextlib.closing(sqlite3.connect(":memory:")) as db:
+        clock.show_on(db, told)
+        assert db.execute(f"SELECT {expression}", ("+60 seconds",)).fetchone()[0] == told[1]
+
+
+@pytest.mark.parametrize("setting", ["PRAGMA trusted_schema = OFF", "pragma trusted_schema(0)"])
+@pytest.mark.parametrize("way", ["execute", "executescript"])
+def test_a_schema_that_is_not_trusted_sees_virtual_time(path: str, setting: str, way: str) -> None:
+    def job() -> None:
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
+            getattr(db, way)(setting)
+            db.execute("INSERT INTO t (id) VALUES (1) ON CONFLICT DO NOTHING")
+
+    verdict = check(job, settings=QUICK)
+    assert verdict.status == "holds", verdict.findings
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        assert db.execute("SELECT * FROM log").fetchall() == [("2030-01-01 13:00:00",)]
+
+
+def test_a_connection_that_is_kept_trusts_no_schema_afterwards(path: str) -> None:
+    kept: list[sqlite3.Connection] = []
+
+    def job() -> None:
+        kept[:] = [sqlite3.connect(path, check_same_thread=False)]
+        kept[0].execute("PRAGMA trusted_schema = OFF")
+        kept[0].execute("DELETE FROM log")
+
+    check(job, faults=["duplicate"], settings=QUICK)
+    with contextlib.closing(kept.pop()) as db:
+        assert db.execute("PRAGMA trusted_schema").fetchone() == (0,)

@@ -25,10 +25,12 @@ _DAY = 86_400_000
 _SHORTEST = len("2030-01-01 12:00")
 _WITH_UNIXEPOCH = (3, 38)
 _SHIFT = re.compile(
-    r"\b(?:unixepoch|strftime)\s*\([^()]*\)(?:\s+AS\s+INT(?:EGER)?\s*\))?\s*(?P<sign>[+-])\s*(?P<seconds>\d+)\b"
+    r"\b(?:unixepoch|strftime)\s*\([^()]*\)(?:\s+AS\s+INT(?:EGER)?\s*\))?\s*(?P<sign>[+-])\s*"
+    r"(?:(?P<seconds>\d+)\b|(?P<parameter>\?\d*|[:@$]\w+))"
     r"|'now'\s*,\s*'\s*(?P<number>[+-]?\d+)\s*(?P<unit>second|minute|hour|day)s?\s*'",
     re.IGNORECASE,
 )
+_TEXT = re.compile(r"'[^']*'")
 _UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}
 
 
@@ -72,7 +74,8 @@ class SQLiteClock:
                 return self._call(name, arguments)
             moment = time.time_ns() // _MILLISECOND  # SQLite's own clock knows no less
             shifted = self._call(name, (*arguments[:place], (moment + _EPOCH) / _DAY, *arguments[place + 1 :]))
-            told.extend((moment, shifted) if _tells(shifted) else (moment,))
+            is_shifted = name == "unixepoch" and len(arguments) > 1
+            told.extend((moment, shifted) if is_shifted or _tells(shifted) else (moment,))
             return shifted
 
         return function
@@ -87,24 +90,48 @@ class SQLiteClock:
         return self._genuine.execute(query, arguments).fetchone()[0]
 
 
-def moments_of(sql: str, told: Sequence[Any]) -> tuple[Any, ...]:
+def moments_of(sql: str, parameters: Any, told: Sequence[Any]) -> tuple[Any, ...]:
     """The moments that a statement has made from the present one, and those of conditions that were not reached.
 
     Args:
         sql: Its text.
+        parameters: Its bound values, by position or by name.
         told: What its functions have given, with the present moment as a number.
     """
     present = next(moment for moment in told if isinstance(moment, int))
-    return (*told, *(present + shift for shift in _shifts(sql)))
+    shifts = (sign * _value(seconds, parameters) for sign, seconds in _shifts(sql))
+    return (*told, *(present + round(1000 * shift) for shift in shifts if shift))
 
 
 @functools.lru_cache(maxsize=256)
-def _shifts(sql: str) -> tuple[int, ...]:
-    """Milliseconds from now that a text states: `unixepoch() + 60`, `datetime('now', '-5 minutes')`."""
+def _shifts(sql: str) -> tuple[tuple[int, int | str], ...]:
+    """Signs and seconds that a text adds to now: `unixepoch() + 60`, `datetime('now', '-5 minutes')`.
+
+    In place of seconds that are a parameter, how to find it: `:ttl`, or `?3` for the third one.
+    """
     return tuple(
-        1000 * (int(one["sign"] + one["seconds"]) if one["sign"] else int(one["number"]) * _UNITS[one["unit"].lower()])
+        (-1 if one["sign"] == "-" else 1, _parameter(sql, one))
+        if one["parameter"]
+        else (1, int(one["sign"] + one["seconds"]) if one["sign"] else int(one["number"]) * _UNITS[one["unit"].lower()])
         for one in _SHIFT.finditer(sql)
     )
+
+
+def _parameter(sql: str, found: re.Match[str]) -> str:
+    if found["parameter"] != "?":
+        return found["parameter"]
+    return f"?{_TEXT.sub('', sql[: found.end()]).count('?')}"
+
+
+def _value(seconds: int | str, parameters: Any) -> float:
+    """Seconds; 0 if they are a parameter that is no number."""
+    if isinstance(seconds, int):
+        return seconds
+    try:
+        value = parameters[int(seconds[1:]) - 1] if seconds[0] == "?" else parameters[seconds[1:]]
+    except (LookupError, TypeError):
+        return 0
+    return value if isinstance(value, int | float) and abs(value) < _DAY else 0
 
 
 def _is_now(arguments: Sequence[Any], place: int) -> bool:

@@ -20,7 +20,7 @@ from jobchaos.probes.sqlite_commits import CommitsInC
 from jobchaos.probes.sqlite_cursor import ProbedCursor, probed
 from jobchaos.probes.sqlite_database import Database, disk_failure
 from jobchaos.probes.sqlite_locks import KeptLocks
-from jobchaos.probes.sqlite_pragmas import Hurry
+from jobchaos.probes.sqlite_pragmas import Hurry, setting_to_put_off
 from jobchaos.probes.sqlite_surroundings import Surroundings
 from jobchaos.probes.statement import Statement, label
 
@@ -96,6 +96,15 @@ class ProbedConnection(CommitsInC):
         if not self.is_closed:
             self._unseen(f"PRAGMA busy_timeout = {int(self.timeout * 1000)}")
             self.hurry.end()
+
+    def puts_off(self, sql: str) -> bool:
+        """True if a statement is a setting that the job gets when the check is over, or in virtual time."""
+        setting = setting_to_put_off(sql)
+        if setting is not None and setting[0] == "busy_timeout":
+            self.timeout = int(setting[1]) / 1000
+        elif setting is not None:
+            self.hurry.put_off(*setting)
+        return setting is not None
 
     def worker(self) -> Worker | None:
         """The controlled worker of the calling thread."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-import re
+import itertools
 import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, cast
@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
     from jobchaos.probes.sqlite_connection import ProbedConnection
 
-_BUSY_TIMEOUT = re.compile(r"\s*pragma\s+busy_timeout\s*(?:=\s*|\(\s*)(\d+)", re.IGNORECASE)
 _NO_VALUES = frozenset({"BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE", "PRAGMA"})
-_MAY_BE_PRAGMA = frozenset("pP \t\n\r")
 
 
 class ProbedCursor(sqlite3.Cursor):
@@ -36,13 +34,11 @@ class ProbedCursor(sqlite3.Cursor):
     """Whether there is one row at most: sqlite3 looks ahead, so that then the first fetch ends it."""
 
     def execute(self, sql: str, parameters: Any = (), /) -> Self:
-        """One step; a change of the busy timeout is kept for virtual time."""
+        """One step."""
         connection, worker = self._controlled()
         if worker is None:
             return super().execute(sql, parameters)
-        timeout = _BUSY_TIMEOUT.match(sql) if sql[:1] in _MAY_BE_PRAGMA else None
-        if timeout:
-            connection.timeout = int(timeout.group(1)) / 1000
+        if connection.puts_off(sql):
             return self
         connection.run(worker, sql, (parameters,), functools.partial(super().execute, sql, parameters))
         statement = connection.statement
@@ -79,7 +75,7 @@ class ProbedCursor(sqlite3.Cursor):
         if worker is None:
             return super().executescript(sql_script)
         with connection.scripting(worker):
-            for sql in split_script(sql_script):
+            for sql in itertools.filterfalse(connection.puts_off, split_script(sql_script)):
                 connection.run(worker, sql, ((),), functools.partial(super().execute, sql))
         return self
 
@@ -143,7 +139,7 @@ class ProbedCursor(sqlite3.Cursor):
             return
         if statement is not None and connection.database is not None and statement.verb not in _NO_VALUES:
             clock = connection.database.control.clock
-            stated = (*calls, moments_of(sql, told)) if told else calls
+            stated = (*calls, moments_of(sql, calls[0] if calls else (), told)) if told else calls
             note_times(worker, clock, sql, stated, statement.touches_of(calls), changed)
 
     def _exhausted(self) -> None:

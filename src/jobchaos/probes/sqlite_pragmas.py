@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import re
 import sqlite3
 from collections.abc import Callable
 
 _connect: Callable[..., sqlite3.Connection] = sqlite3.connect  # the genuine one: while a check runs, it is replaced
+_MAY_BE_PRAGMA = frozenset("pP \t\n\r")
+_PUT_OFF = re.compile(r"\s*pragma\s+(busy_timeout|trusted_schema)\s*(?:=\s*|\(\s*)(\w+)", re.IGNORECASE)
 _JOURNAL_FILES = ("delete", "truncate", "persist")
 
 
@@ -16,7 +19,7 @@ class Hurry:
 
     Waiting for the disk guards against power cuts, and a journal on it against death. Both take most of the time, and
     nobody dies in a thread: the rollback of a killed worker is done for it. That spilling is off is for
-    `sqlite_locks.py`.
+    `sqlite_locks.py`. Schemas are trusted: functions of ours show them virtual time.
 
     Args:
         query: Runs a statement on the connection.
@@ -37,6 +40,12 @@ class Hurry:
             if journal in _JOURNAL_FILES and not keeps_journal:
                 self._set("journal_mode", "MEMORY", journal)
             self._set("cache_spill", "OFF", _usual("cache_spill"))
+            if _usual("trusted_schema") == 0:
+                self._set("trusted_schema", "ON", 0)
+
+    def put_off(self, name: str, value: object) -> None:
+        """The job wants another setting: it gets it at the end."""
+        self._before[name] = value
 
     def end(self) -> None:
         """Back to the settings before."""
@@ -52,5 +61,11 @@ class Hurry:
 def _usual(name: str) -> object:
     """What a new connection has. To ask each one takes as long as several statements of the job."""
     with contextlib.closing(_connect(":memory:")) as new:
-        (value,) = new.execute(f"PRAGMA {name}").fetchone()
-        return value
+        row = new.execute(f"PRAGMA {name}").fetchone()
+        return None if row is None else row[0]  # an old SQLite does not know them all
+
+
+def setting_to_put_off(sql: str) -> tuple[str, str] | None:
+    """Name and value of a setting that would be in the way of virtual time; None if a statement is none."""
+    found = _PUT_OFF.match(sql) if sql[:1] in _MAY_BE_PRAGMA else None
+    return None if found is None else (found[1].lower(), found[2])
