@@ -51,6 +51,13 @@ def test_a_decimal_number_since_the_epoch_is_a_moment_with_or_without_a_fraction
     assert compared(expected, stamped((1, "17041.5", None)), volatile=("orders.at",)).diff
 
 
+@pytest.mark.parametrize("code", ["20240101-ceed-4662-81c8-bb0e1db9d6f8", "c3e44445358f1704103200c70d47050621"])
+def test_random_digits_may_look_like_a_time(code: str) -> None:
+    other = "0c420c93-1aa2-437d-b22f-4bfd591c433a"
+    assert not compared(stamped((1, "", other)), stamped((1, "", code)), volatile=("orders.code",)).diff
+    assert not compared(stamped((1, "", code)), stamped((1, "", other)), volatile=("orders.code",)).diff
+
+
 def test_a_volatile_value_that_was_not_updated_is_a_difference() -> None:
     initial, expected = stamped((1, 1000.5, None)), stamped((1, 2000.5, None))
     assert not compared(expected, stamped((1, 3000.5, None)), initial=initial, volatile=("orders.at",)).diff

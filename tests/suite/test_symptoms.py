@@ -60,6 +60,14 @@ def test_what_did_not_take_place_is_no_symptom() -> None:
     assert judged(recording([INSERT], users()), run) is None
 
 
+def test_an_execution_that_fails_as_the_test_wants_may_get_through_the_next_time() -> None:
+    clean, run = recording([INSERT], users()), recording([INSERT, INSERT], users((1, "ann")))
+    clean.executions[0].failed = True
+    assert judged(clean, run, "assert 2 == 1") is None
+    run.executions[0].failed = True
+    assert graded(judged(clean, run)) == ("A", "JC103")
+
+
 def test_another_state_is_grade_a_and_blamed_on_what_wrote_it() -> None:
     found = judged(recording([INSERT, CACHE], users()), recording([INSERT, CACHE] * 2, users((1, "ann"))))
     assert graded(found) == ("A", "JC103")

@@ -11,6 +11,7 @@ from typing import Any
 
 import apscheduler.executors.base
 import apscheduler.job
+from apscheduler.events import EVENT_JOB_ERROR
 
 from jobchaos.adapters.execution import Executing, defined_at, replacing
 from jobchaos.adapters.retries import deliver
@@ -62,9 +63,15 @@ def _handed_over(run_job: Callable[..., Any], around: Around) -> Callable[..., A
 
     def watched(job: Any, *args: Any) -> Any:
         run: Callable[[], Any] = functools.partial(run_job, job, *args)
-        return around(Executing(job.name, defined_at(job.func), job.id, _terms(job), run, is_async=is_async))
+        described = job.name, defined_at(job.func), job.id, _terms(job)
+        return around(Executing(*described, run, is_async=is_async, failed=_failed))
 
     return watched
+
+
+def _failed(events: Any) -> bool:
+    """An executor catches everything, and returns what listeners are to be told."""
+    return any(event.code == EVENT_JOB_ERROR for event in events)
 
 
 def _terms(job: Any) -> Terms:

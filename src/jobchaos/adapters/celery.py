@@ -17,7 +17,7 @@ import celery.app.trace
 from celery.backends.base import DisabledBackend
 from celery.canvas import Signature
 from celery.result import AsyncResult
-from celery.states import IGNORED, REJECTED
+from celery.states import FAILURE, IGNORED, REJECTED, RETRY
 from celery.utils.functional import maybe_list
 
 from jobchaos.adapters.celery_terms import function_of, policy_of, terms_of
@@ -71,7 +71,8 @@ class CeleryAdapter:
                     def run() -> Any:
                         return tracer(uuid, args, dict(kwargs), dict(request or {}))
 
-                    return around(Executing(task.name, defined_at(function_of(task)), uuid, terms_of(task, {}), run))
+                    described = task.name, defined_at(function_of(task)), uuid, terms_of(task, {})
+                    return around(Executing(*described, run, failed=_failed))
 
                 return trace
 
@@ -90,6 +91,11 @@ class CeleryAdapter:
 
             replace(celery.app.task.Task, "__call__", called)
             yield
+
+
+def _failed(traced: Any) -> bool:
+    """A tracer catches everything; what it has caught, and what comes of it, is its result's info."""
+    return traced.info is not None and traced.info.state in (FAILURE, RETRY)
 
 
 def _job(

@@ -12,6 +12,11 @@ from jobchaos.core.effect import Site
 from jobchaos.core.terms import Terms
 
 
+def never(_result: Any) -> bool:
+    """No result stands for a failure: what a task raises is raised."""
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Executing:
     """Implements `Execution`; see there."""
@@ -22,6 +27,7 @@ class Executing:
     terms: Terms
     run: Callable[[], Any]
     is_async: bool = False
+    failed: Callable[[Any], bool] = never
 
 
 def defined_at(function: Callable[..., Any]) -> Site | None:

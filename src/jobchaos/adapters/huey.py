@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import datetime
 import functools
 import gc
 import inspect
@@ -12,11 +13,13 @@ import math
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
 import huey.api
-from huey.exceptions import HueyException, TaskTimeout
+import huey.utils
+from huey.exceptions import CancelExecution, HueyException, TaskTimeout
 from huey.storage import BlackHoleStorage
 
 from jobchaos.adapters.execution import Executing, defined_at, replacing
@@ -66,10 +69,13 @@ class HueyAdapter:
         execute, call_local = huey.api.Huey._execute, huey.api.TaskWrapper.call_local  # noqa: SLF001 - no other way in
 
         def watched(owner: Any, task: Any, timestamp: Any) -> Any:
-            def run() -> Any:
-                return execute(owner, _fresh(task), timestamp)
+            def run() -> _Executed:
+                fresh = _fresh(task)
+                return _Executed(execute(owner, fresh, timestamp), getattr(fresh, "raised", None))
 
-            return around(Executing(task.name, defined_at(_function(task)), task.id, _terms(task), run))
+            described = task.name, defined_at(_function(task)), task.id, _terms(task)
+            executed = around(Executing(*described, run, failed=lambda executed: executed.error is not None))
+            return None if executed is None else executed.value
 
         def called(wrapper: Any, *args: Any, **kwargs: Any) -> Any:
             run = functools.partial(call_local, wrapper, *args, **kwargs)
@@ -78,8 +84,27 @@ class HueyAdapter:
 
         with replacing() as replace:
             replace(huey.api.Huey, "_execute", watched)
+            replace(huey.api.Huey, "_run_post_execute", _noticed(huey.api.Huey._run_post_execute))  # noqa: SLF001 - likewise
             replace(huey.api.TaskWrapper, "call_local", called)
             yield
+
+
+@dataclass(frozen=True, slots=True)
+class _Executed:
+    """What came of one `Huey._execute`, which catches everything."""
+
+    value: Any
+    error: BaseException | None
+
+
+def _noticed(finish: Callable[..., None]) -> Callable[..., None]:
+    """`Huey._run_post_execute`, which is told of what a task has raised."""
+
+    def finished(owner: Any, task: Any, value: Any, exception: BaseException | None) -> None:
+        task.raised = exception
+        finish(owner, task, value, exception)
+
+    return finished
 
 
 def _fresh(task: Any) -> Any:
@@ -120,7 +145,7 @@ def _job(owner: Any, task: Any) -> Job:
             why = f"{_told(attempt.raised)}, to be retried in {again.seconds:g} s"
             carry = attempt.retries, attempt.retry_delay
             raise Redelivery(why, round(again.seconds * 10**9), carry) from attempt.raised
-        if attempt.raised is not None:
+        if attempt.raised is not None and not isinstance(attempt.raised, CancelExecution):
             raise GivenUp(attempt.raised) from attempt.raised
         return result
 
@@ -149,11 +174,6 @@ class _Again(BaseException):
 @contextlib.contextmanager
 def _detached(owner: Any) -> Iterator[None]:
     """Hear of retries and failures of attempts, store nothing, and run no child inside its parent."""
-    finish = owner._run_post_execute  # noqa: SLF001 - likewise
-
-    def finished(task: Any, value: Any, exception: BaseException | None) -> None:
-        task.raised = exception
-        finish(task, value, exception)
 
     def enqueued(task: Any) -> Any:
         if hasattr(task, "raised"):
@@ -166,14 +186,20 @@ def _detached(owner: Any) -> Iterator[None]:
         return type(owner).add_schedule(owner, task)
 
     with replacing() as replace:
-        replace(owner, "_run_post_execute", finished)
+        replace(owner, "_run_post_execute", functools.partial(_noticed(type(owner)._run_post_execute), owner))  # noqa: SLF001
         replace(owner, "enqueue", enqueued)
         replace(owner, "add_schedule", scheduled)
         replace(owner, "storage", BlackHoleStorage())
         replace(owner, "_immediate", False)
+        for module in (huey.api, huey.utils):  # bound when they were imported, before time was virtual
+            replace(module, "utcnow", _utcnow)
         replace(huey.api, "time", SimpleNamespace(time=_unwatched(time.time), monotonic=_unwatched(time.monotonic)))
         replace(logging.getLogger("huey"), "disabled", True)  # the report tells of every failure that matters
         yield
+
+
+def _utcnow() -> datetime.datetime:
+    return datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
 
 
 def _unwatched(clock: Callable[[], float]) -> Callable[[], float]:
@@ -206,4 +232,4 @@ def _terms(task: Any) -> Terms:
 
 
 def _told(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"
+    return f"{type(error).__name__}: {error}" if any(error.args) else type(error).__name__

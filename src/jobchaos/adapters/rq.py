@@ -61,7 +61,8 @@ class RQAdapter:
 
         def watched(job: rq.job.Job) -> Any:
             run = functools.partial(perform, job)
-            return around(Executing(job.func_name, defined_at(job.func), job.id, _terms(job), run))
+            described = job.func_name, defined_at(job.func), job.id, _terms(job)
+            return around(Executing(*described, run, failed=lambda result: isinstance(result, rq.Retry)))
 
         with replacing() as replace:
             replace(rq.job.Job, "perform", watched)

@@ -74,7 +74,7 @@ class TaskiqAdapter:
 
             task = receiver.broker.find_task(message.task_name)
             described = message.task_name, defined_at(target), message.task_id, terms_of(task)
-            return await around(Executing(*described, run, is_async=True))
+            return await around(Executing(*described, run, is_async=True, failed=lambda result: result.is_err))
 
         def called(task: Any, *args: Any, **kwargs: Any) -> Any:
             run: Callable[[], Any] = functools.partial(call, task, *args, **kwargs)

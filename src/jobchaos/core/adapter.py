@@ -42,6 +42,12 @@ class Execution(Protocol):
         same message. What it must not repeat at its level (an acknowledgement) is repeated by the caller of `around`.
         """
 
+    def failed(self, result: Any) -> bool:
+        """True if what `run` has returned stands for a failure, or for one more execution that the task asks for.
+
+        Some systems catch what a task raises where it is executed.
+        """
+
 
 Around = Callable[[Execution], Any]
 """Is handed an execution in place of its being run, and returns what one of its runs has returned."""

@@ -24,6 +24,10 @@ _TIME = re.compile(
     r"\d{4}-\d\d-\d\d|\d\d:\d\d|(?<!\d)(19|20)\d{6}(?!\d)|(?<!\d)(19|20)\d{6}T?\d{4,6}(?!\d)"
     r"|(?<!\d)[1-4]\d{9}(\d{3}|\d{6}|\d{9})?(?!\d)"
 )
+_RANDOM = re.compile(
+    r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?<![0-9a-z])(?=\d*[a-f])[0-9a-f]{12,}(?![0-9a-z])", re.IGNORECASE
+)
+"""UUIDs and other random hexadecimal digits, some of which look like a time by chance."""
 _MOMENT = re.compile(
     r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)?|[1-4]\d{9}(\d{3}|\d{6}|\d{9})?(\.\d+)?"
 )
@@ -182,14 +186,18 @@ def _holds_names(column: Column, states: tuple[Mapping[Place, Table], ...], befo
     old = set(map(repr, _cells(before, column)))
     new = [cell for tables in states for cell in _cells(tables, column) if repr(cell) not in old]
     texts = [as_text(cell) for cell in new if cell is not None]
-    return not any(len(text) < _SHORTEST_NAME or re.search(r"\s", text) or _TIME.search(text) for text in texts)
+    return not any(len(text) < _SHORTEST_NAME or re.search(r"\s", text) or _has_time(text) for text in texts)
 
 
 def _outline(cell: Cell) -> str:
     """What stays of a text with a time in it, whatever the time: a log with two lines is none with one."""
     if isinstance(cell, str) and (cell == SERVER_TIME or _MOMENT.fullmatch(cell)):
         return SERVER_TIME  # the job's own clock may show what the server's does, and a fraction may be 0
-    return re.sub(r"\w+", "#", cell) if isinstance(cell, str) and _TIME.search(cell) else ""
+    return re.sub(r"\w+", "#", cell) if isinstance(cell, str) and _has_time(cell) else ""
+
+
+def _has_time(text: str) -> bool:
+    return _TIME.search(_RANDOM.sub("", text)) is not None
 
 
 def _constant(cell: Cell) -> Part:

@@ -69,7 +69,9 @@ class Outcome:
         if isinstance(error, GivenUp):
             return cls("raised", Failure.of(error.error), is_final=True)
         if isinstance(error, Redelivery):
-            return cls("raised", Failure(str(error), error), due=error.after, message=error.message)
+            return cls(
+                "raised", Failure(str(error), error.__cause__, told=str(error)), due=error.after, message=error.message
+            )
         return cls("raised", Failure.of(error))
 
     def portable(self) -> Outcome:

@@ -9,7 +9,7 @@ from jobchaos.probes.queue import QueueProbe
 
 
 class HueyProbe(QueueProbe):
-    """Makes a step of `Huey.enqueue` and of `Huey.add_schedule`; in immediate mode a task has no queue, and is run."""
+    """Makes a step of `Huey.enqueue` and of `Huey.add_schedule`; in immediate mode a task that is enqueued is run."""
 
     library = "huey.api"
     system = "Huey"
@@ -27,7 +27,8 @@ class HueyProbe(QueueProbe):
         genuine = getattr(owner_class, name)
 
         def watched(owner: Any, task: Any) -> Any:
-            if not self.is_ours() or owner.immediate or not isinstance(task, Task):
+            runs_at_once = owner.immediate and name == "enqueue"
+            if not self.is_ours() or runs_at_once or not isinstance(task, Task):
                 return genuine(owner, task)
             known = {"message": owner._registry.create_message(task)}  # noqa: SLF001 - what would be serialized
             refused = functools.partial(_refused, owner.storage)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from jobchaos.core.schedule import Run, Schedule
@@ -19,9 +19,10 @@ class Deliveries:
     Args:
         schedule: How to deliver.
         recording: Where it is written down whether that took place, and what further deliveries have raised.
+        failed: Tells of what the task has returned whether that stands for a failure.
     """
 
-    def __init__(self, schedule: Schedule, recording: Recording) -> None:
+    def __init__(self, schedule: Schedule, recording: Recording, failed: Callable[[Any], bool]) -> None:
         self.number = 0
         """Which delivery this is, from 1."""
         self.schedule = schedule
@@ -29,6 +30,7 @@ class Deliveries:
         """Whether two copies overlap; then they are no matter of this class."""
         self._runs = list(schedule.runs)
         self._recording = recording
+        self._failed = failed
         self._answers: list[Any] = []
         self._failure: Failure | None = None
         self._over = False
@@ -53,7 +55,7 @@ class Deliveries:
         if self._failure is not None and _ends_everything(self._failure.error):
             self._answers.clear()
             self._over = True
-        elif run.fault is None and self.number == 1 and self._failure is not None:
+        elif run.fault is None and self.number == 1 and (self._failure is not None or any(map(self._failed, results))):
             self._over = True  # it fails without any fault: the test wants that, and a duplicate would mean nothing
         elif is_unused:
             self._over = True  # it ended before

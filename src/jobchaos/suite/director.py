@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -113,40 +114,61 @@ class Director:
         if take is None:
             return execution.run()
         seen = self._seen(take, execution)
+        failed = functools.partial(_failed_for_good, execution, seen, take.recording)
         deliveries = None
         if take.mission is not None and take.mission.target == seen.target:
-            deliveries = Deliveries(take.mission.schedule, take.recording)
+            deliveries = Deliveries(take.mission.schedule, take.recording, failed)
         if execution.is_async:
-            return self._awaited(take, seen, execution, deliveries)
-        with self._underway.execution():
-            try:
-                if deliveries is None:
-                    with self._watched(seen):
-                        return execution.run()
-                if deliveries.overlap:
-                    with self._placed(seen):
-                        return Overlap(execution.run, self.watch, take.recording).follow(deliveries.schedule)
-                for run in deliveries:
-                    with self._attempted(seen, run, deliveries) as results:
-                        results.append(execution.run())
-                return deliveries.answer()
-            finally:
-                self._look_after(take, seen)
+            return self._awaited(take, seen, execution, deliveries, failed)
+        with self._executed(take, seen, failed) as results:
+            results.append(self._run(take, seen, execution, deliveries))
+            return results[0]
 
     # --- inside ------------------------------------------------------------------------------------------------------
 
-    async def _awaited(self, take: _Take, seen: Seen, execution: Execution, deliveries: Deliveries | None) -> Any:
+    def _run(self, take: _Take, seen: Seen, execution: Execution, deliveries: Deliveries | None) -> Any:
         __tracebackhide__ = True
-        try:
+        if deliveries is None:
+            with self._watched(seen):
+                return execution.run()
+        if deliveries.overlap:
+            with self._placed(seen):
+                return Overlap(execution, self.watch, take.recording).follow(deliveries.schedule)
+        for run in deliveries:
+            with self._attempted(seen, run, deliveries) as results:
+                results.append(execution.run())
+        return deliveries.answer()
+
+    async def _awaited(
+        self,
+        take: _Take,
+        seen: Seen,
+        execution: Execution,
+        deliveries: Deliveries | None,
+        failed: Callable[[Any], bool],
+    ) -> Any:
+        __tracebackhide__ = True
+        with self._executed(take, seen, failed) as results:
             if deliveries is None:
                 with self._watched(seen):
-                    return await execution.run()
-            for run in deliveries:
-                with self._attempted(seen, run, deliveries) as results:
                     results.append(await execution.run())
-            return deliveries.answer()
-        finally:
-            self._look_after(take, seen)
+            else:
+                for run in deliveries:
+                    with self._attempted(seen, run, deliveries) as answers:
+                        answers.append(await execution.run())
+                results.append(deliveries.answer())
+            return results[0]
+
+    @contextlib.contextmanager
+    def _executed(self, take: _Take, seen: Seen, failed: Callable[[Any], bool]) -> Iterator[list[Any]]:
+        """Around one execution, whatever is done to it; at its end the list has what its caller is to get."""
+        results: list[Any] = []
+        with self._underway.execution(seen, _place.get().within):
+            try:
+                yield results
+            finally:
+                seen.failed = not results or failed(results[0])
+                self._look_after(take, seen)
 
     def _seen(self, take: _Take, execution: Execution) -> Seen:
         take.count[execution.task] += 1
@@ -202,7 +224,7 @@ class Director:
             return
         with self.watch.hidden():
             state = take.surroundings.look()
-        if state is not None:
+        if state is not None and seen.alone:
             take.recording.after[seen.target] = state
 
     def _note(self, effect: Effect, applied: bool) -> None:
@@ -223,3 +245,10 @@ class Director:
         label = " ".join(str(value) for value in foreign.values[:2])
         act = Act(foreign.ledger, foreign.ledger if foreign.ledger == "mail" else label, "", label, "", True, True)
         return any(self._idempotent.covers(seen.target[0], seen.site, act) for seen in _place.get().within[-1:])
+
+
+def _failed_for_good(execution: Execution, seen: Seen, recording: Recording, result: Any) -> bool:
+    """True for a failure, unless the task was executed again within the execution itself, as an eager retry is."""
+    task = seen.target[0]
+    retried = any(other.within == task == other.target[0] for other in recording.executions)
+    return execution.failed(result) and not retried

@@ -5,9 +5,9 @@ Only where the state allows: not within a transaction of the test itself, which 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
+from jobchaos.core.adapter import Execution
 from jobchaos.core.schedule import Schedule
 from jobchaos.engine.worker import ThreadWorker
 from jobchaos.probes.django_statements import close_connections
@@ -21,13 +21,13 @@ class Overlap:
     """Runs two copies, each in a thread of its own.
 
     Args:
-        run: Executes the task once.
+        execution: What is delivered.
         watch: What both are watched by.
         recording: Where it is written down whether they did overlap.
     """
 
-    def __init__(self, run: Callable[[], Any], watch: Watch, recording: Recording) -> None:
-        self._run = run
+    def __init__(self, execution: Execution, watch: Watch, recording: Recording) -> None:
+        self._execution = execution
         self._watch = watch
         self._recording = recording
         self._answers: list[Any] = []
@@ -55,13 +55,14 @@ class Overlap:
         failures = [outcome.failure for outcome in (first.standing.outcome, second.standing.outcome) if outcome]
         errors = [failure.error for failure in failures if failure is not None and failure.error is not None]
         # A database that refuses the second one has done what it should; a queue would deliver that again later.
-        self._recording.fired = overlaps and not errors
+        failed = errors or any(map(self._execution.failed, self._answers))
+        self._recording.fired = overlaps and not failed
         if not self._answers and errors:
             raise errors[0]
         return self._answers[0] if self._answers else None
 
     def _body(self) -> None:
         try:
-            self._answers.append(self._run())
+            self._answers.append(self._execution.run())
         finally:
             close_connections()

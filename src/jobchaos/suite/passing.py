@@ -16,6 +16,7 @@ from jobchaos.probes.base import BaseProbe, Patches
 from jobchaos.probes.queue import QueueProbe
 
 _passing: ContextVar[bool] = ContextVar("jobchaos_passing", default=False)
+_recorded: ContextVar[list[str] | None] = ContextVar("jobchaos_recorded", default=None)
 
 
 class Passing(BaseProbe):
@@ -27,7 +28,6 @@ class Passing(BaseProbe):
 
     def __init__(self, probe: QueueProbe) -> None:
         self._probe = probe
-        self._recorded = False
         probe.patches = _Through(self)
         probe.enqueue = self._enqueue  # type: ignore[method-assign]
 
@@ -43,16 +43,22 @@ class Passing(BaseProbe):
         """Record a message, if a task sends it, and send it."""
         if _passing.get() or not self._probe.is_ours():
             return genuine(*args, **kwargs)
-        self._recorded = False
-        instead = replacement(*args, **kwargs)
-        if not self._recorded:
+        recorded: list[str] = []
+        outer = _recorded.set(recorded)
+        try:
+            instead = replacement(*args, **kwargs)
+        finally:
+            _recorded.reset(outer)
+        if not recorded:
             return instead  # it was no message, and the replacement has done what there was to do
         with _letting_through():
             return genuine(*args, **kwargs)
 
-    def _enqueue(self, *args: Any, **kwargs: Any) -> None:
-        self._recorded = True
-        type(self._probe).enqueue(self._probe, *args, **kwargs)
+    def _enqueue(self, queue: str, *args: Any, **kwargs: Any) -> None:
+        recorded = _recorded.get()
+        if recorded is not None:
+            recorded.append(queue)
+        type(self._probe).enqueue(self._probe, queue, *args, **kwargs)
 
 
 class _Through(Patches):

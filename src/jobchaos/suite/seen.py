@@ -77,6 +77,9 @@ class Seen:
         within: The task that executed it; empty for the test itself.
         acts: Its effects, and those of tasks executed within it, in order.
         may_overlap: Whether two copies of it can run at the same time here.
+        failed: Whether it has failed in the end, or asks to be executed once more.
+        alone: Whether nothing else was executed meanwhile, as several workers do: then what the state is at its end is
+            no matter of chance.
     """
 
     target: Target
@@ -85,6 +88,8 @@ class Seen:
     within: str = ""
     acts: list[Act] = field(default_factory=list)
     may_overlap: bool = False
+    failed: bool = False
+    alone: bool = True
 
     @property
     def signature(self) -> tuple[object, ...]:

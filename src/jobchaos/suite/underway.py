@@ -1,11 +1,13 @@
-"""Underway: the executions that go on in other threads while a test function comes to its end."""
+"""Underway: the executions that go on, and whether they go on beside each other."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+
+from jobchaos.suite.seen import Seen
 
 
 class Underway:
@@ -18,15 +20,28 @@ class Underway:
     def __init__(self) -> None:
         self._threads: Counter[int] = Counter()
         self._changed = threading.Condition()
+        self._going_on: list[Seen] = []
 
     @contextlib.contextmanager
-    def execution(self) -> Iterator[None]:
-        """One goes on."""
+    def execution(self, seen: Seen, within: Sequence[Seen]) -> Iterator[None]:
+        """One goes on. It and all others that go on meanwhile are not alone, but for those that it is a part of.
+
+        Args:
+            seen: The execution.
+            within: Those that it is a part of.
+        """
         thread = threading.get_ident()
+        with self._changed:
+            for other in self._going_on:
+                if all(other is not outer for outer in within):
+                    other.alone = seen.alone = False
+            self._going_on.append(seen)
         self._add(thread, 1)
         try:
             yield
         finally:
+            with self._changed:
+                self._going_on = [other for other in self._going_on if other is not seen]
             self._add(thread, -1)
 
     def wait(self, seconds: float) -> None:
