@@ -8,7 +8,6 @@ else in the same state, and is followed for a few attempts only.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import itertools
 from collections.abc import Iterable, Sequence
@@ -186,9 +185,11 @@ class Crashes:
 
         def look(steps: int, upcoming: Effect) -> None:
             if upcoming.durable and self._foreseeable:
-                with contextlib.suppress(UsageError):  # it is locked: then the death itself will show
-                    chunks = (node.fresh.chunks if node.saved is not None else ()) + self._trials.runner.fresh.chunks
+                chunks = (node.fresh.chunks if node.saved is not None else ()) + self._trials.runner.fresh.chunks
+                try:
                     seen[steps] = self._world.snapshot(), Fresh(chunks)
+                except UsageError:  # the job has locked it: then deaths themselves will show
+                    self._foreseeable = False
 
         run = self._attempt(node, Run("A"), look)
         effects = _latest(node, run)

@@ -247,6 +247,19 @@ def test_a_job_that_changes_the_schema_is_checked_like_any_other(dsn: str) -> No
         assert db.execute("SELECT id, seen FROM users_of_old").fetchall() == [(1, None), (2, None)]
 
 
+def test_a_job_may_go_on_with_a_table_that_it_has_just_changed(dsn: str) -> None:
+    with psycopg.connect(dsn) as db:
+        db.execute("CREATE TABLE lines (id serial); INSERT INTO lines DEFAULT VALUES")
+
+    def migrates() -> None:
+        with psycopg.connect(dsn) as db:
+            db.execute("ALTER TABLE lines ADD COLUMN IF NOT EXISTS more int")
+            db.execute("UPDATE lines SET more = 5")
+
+    verdict = check(migrates, faults=["duplicate", "crash", "concurrent"], settings=QUICK)
+    assert verdict.status == "holds", verdict.findings
+
+
 def test_a_job_that_changes_what_cannot_be_made_again_is_inconclusive(dsn: str) -> None:
     with psycopg.connect(dsn) as db:
         db.execute("CREATE TABLE bare (LIKE log); CREATE RULE quiet AS ON DELETE TO bare DO INSTEAD NOTHING")

@@ -181,6 +181,34 @@ def test_what_a_job_does_to_the_schema_is_undone(dsn: str, change: str) -> None:
     store.close()
 
 
+def test_a_table_that_is_locked_when_the_schema_is_read_costs_nothing(dsn: str) -> None:
+    store = PostgresStore(dsn)
+    store.capture()
+    store._session.run("SET lock_timeout = '10ms'")
+    before, unknown = store.snapshot(), f"{store._resource}/@unknown"
+    with psycopg.connect(dsn) as connection:
+        connection.execute("ALTER TABLE users ADD COLUMN more int")
+        store.announce(unknown)
+        connection.rollback()
+    store.announce(unknown)
+    run(dsn, "CREATE TABLE extra (n int)")
+    store.restore()
+    assert store.snapshot().same_as(before)
+    store.close()
+
+
+def test_rows_without_a_column_that_could_be_kept_come_back(dsn: str) -> None:
+    run(dsn, "CREATE TABLE bare (); CREATE TABLE made (n int GENERATED ALWAYS AS (1) STORED)")
+    run(dsn, "INSERT INTO bare DEFAULT VALUES; INSERT INTO made DEFAULT VALUES")
+    store = PostgresStore(dsn)
+    store.capture()
+    run(dsn, "INSERT INTO bare DEFAULT VALUES; DELETE FROM made")
+    store.restore()
+    with psycopg.connect(dsn) as connection:
+        assert connection.execute("SELECT count(*), (SELECT sum(n) FROM made) FROM bare").fetchone() == (1, 1)
+    store.close()
+
+
 def test_a_lost_table_is_said_and_its_rows_are_kept(dsn: str) -> None:
     run(dsn, "CREATE RULE quiet AS ON DELETE TO log DO INSTEAD NOTHING")
     store = PostgresStore(dsn)

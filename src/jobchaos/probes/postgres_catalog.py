@@ -25,9 +25,10 @@ FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND {_NAMESPACES} ORDER BY 1
 """
 
+# 1574 is nextval, see pg_proc.dat. pg_get_expr would wait for a table that the job itself has locked.
 _COLUMNS = f"""
 SELECT a.attrelid::int8, a.attnum, a.attname, t.typname, coalesce(l.collisdeterministic, true),
-    a.attgenerated <> '', a.attidentity <> '' OR coalesce(pg_get_expr(d.adbin, d.adrelid) LIKE 'nextval(%', false),
+    a.attgenerated <> '', a.attidentity <> '' OR coalesce(d.adbin::text LIKE '{{FUNCEXPR :funcid 1574 %', false),
     pg_get_serial_sequence(format('%I.%I', n.nspname, c.relname), a.attname)
 FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_collation l ON l.oid = a.attcollation

@@ -154,11 +154,11 @@ class PostgresDefinitions:
         """What is there now, the oldest first; the same object as the last time if no catalog has changed."""
         versions = self._run(_VERSIONS)
         if versions != self._versions:
-            self._versions = versions
             self._latest = {
                 (str(kind), str(name)): Definition(str(text), str(table))
                 for kind, name, text, table, _ in self._run(_DEFINED)
             }
+            self._versions = versions  # not before: if a table is locked, nothing was read
         return self._latest
 
     def restore(self, wanted: Definitions) -> bool:
@@ -170,7 +170,7 @@ class PostgresDefinitions:
         now = self.read()
         if any(kind == "SCHEMA" and now.get((kind, name), text) != text for (kind, name), text in wanted.items()):
             return False  # to drop it would take along what is not known here
-        self._run("BEGIN")
+        self._run("BEGIN; SET LOCAL lock_timeout = '5s'")
         try:
             self._drop_others(wanted)
             left = self.read()

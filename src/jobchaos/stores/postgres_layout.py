@@ -112,13 +112,13 @@ class LaidTable:
 
     @property
     def stored(self) -> str:
-        """Their names, in SQL."""
-        return ", ".join(quoted(column.name) for column in self.given)
+        """Their names, in SQL; empty if there are none."""
+        return f"({', '.join(quoted(column.name) for column in self.given)})" if self.given else ""
 
     @property
     def kept(self) -> str:
-        """What of them is kept, in SQL."""
-        return ", ".join(f"{column.kept()} AS {quoted(column.name)}" for column in self.given)
+        """What of them is kept besides, in SQL."""
+        return "".join(f", {column.kept()} AS {quoted(column.name)}" for column in self.given)
 
     @property
     def returned(self) -> str:

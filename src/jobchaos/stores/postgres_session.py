@@ -9,7 +9,7 @@ from jobchaos.errors import LossError, UsageError
 from jobchaos.stores.postgres_driver import connect
 
 _LOCKED, _UNDEFINED = "55P03", ("42P01", "42703")
-_SETTINGS = "SET timezone = 'UTC'; SET extra_float_digits = 1; SET bytea_output = 'hex'; SET lock_timeout = '5s'"
+_SETTINGS = "SET timezone = 'UTC'; SET extra_float_digits = 1; SET bytea_output = 'hex'; SET lock_timeout = '1s'"
 
 
 class ChangedError(Exception):

@@ -53,9 +53,9 @@ class PostgresShadow:
             twin = self._twin(table)
             if is_new:
                 statements.append(
-                    f"CREATE UNLOGGED TABLE {twin} AS SELECT 0 AS {_VERSION}, {table.kept} FROM {table.path} LIMIT 0"
+                    f"CREATE UNLOGGED TABLE {twin} AS SELECT 0 AS {_VERSION}{table.kept} FROM {table.path} LIMIT 0"
                 )
-            statements.append(f"INSERT INTO {twin} SELECT {version}, {table.kept} FROM {table.path}")
+            statements.append(f"INSERT INTO {twin} SELECT {version}{table.kept} FROM {table.path}")
         if statements:
             self._execute("BEGIN; " + "; ".join(statements) + "; COMMIT")
 
@@ -100,7 +100,7 @@ class PostgresShadow:
         if self._is_replica and table.same_row:
             missing = f"AND NOT EXISTS (SELECT FROM {table.path} AS now WHERE {table.same_row})"
         return (
-            f"INSERT INTO {table.path} ({table.stored}) OVERRIDING SYSTEM VALUE "
+            f"INSERT INTO {table.path} {table.stored} OVERRIDING SYSTEM VALUE "
             f"SELECT {table.returned} FROM {self._twin(table)} AS kept WHERE {_VERSION} = {version} {missing}"
         )
 
