@@ -222,8 +222,7 @@ class Check:
             self._bench.real_runner(),
             judge,
             judge_against,
-            isolation=self._settings.isolation,
-            seed=self._settings.seed,
+            settings=self._settings,
             remark=self._remarks.append,
         )
 

@@ -12,6 +12,7 @@ from jobchaos.core.events import Event, Listener, ScheduleRun
 from jobchaos.core.finding import OF_CLEAN_RUNS, Finding
 from jobchaos.core.result import RunResult
 from jobchaos.core.schedule import Schedule
+from jobchaos.core.settings import Settings
 from jobchaos.engine.runner import Runner
 from jobchaos.errors import UsageError
 from jobchaos.explore.plan import family_of
@@ -20,7 +21,7 @@ from jobchaos.oracle.judge import Judge, Judgement
 from jobchaos.report.state import state_lines
 
 _FAMILY = "crash"
-_SAMPLE = 3  # passing schedules to try as well; each costs two forks
+_SAMPLE = {"quick": 2, "full": 3}  # passing schedules to try as well; each costs two forks
 _WIDTH = 100
 
 SIGKILL = "with a real SIGKILL"
@@ -41,8 +42,8 @@ class Confirmer:
         real: Runs them in forked workers.
         judge: Compares with the single run.
         judge_against: Makes a judge that compares with another run.
-        isolation: See `Settings.isolation`: with `thread` nothing is confirmed, with `process` all is real already.
-        seed: Chooses the sample of passing schedules.
+        settings: Of the check. With the isolation `thread` nothing is confirmed, with `process` all is real already;
+            profile and seed choose the sample of passing schedules.
         remark: Takes what the verdict must mention.
     """
 
@@ -54,8 +55,7 @@ class Confirmer:
         judge: Judge,
         judge_against: Callable[[RunResult], Judge],
         *,
-        isolation: str,
-        seed: int,
+        settings: Settings,
         remark: Callable[[str], None],
     ) -> None:
         self._job = job
@@ -63,8 +63,7 @@ class Confirmer:
         self._real = real
         self._judge = judge
         self._judge_against = judge_against
-        self._isolation = isolation
-        self._seed = seed
+        self._settings = settings
         self._remark = remark
         self._passing: dict[Schedule, None] = {}
 
@@ -80,9 +79,9 @@ class Confirmer:
 
     def confirmed(self, family: Family) -> Family:
         """What came of a family, after its crashes were tried for real: findings are confirmed, or become doubtful."""
-        if family.result.name != _FAMILY or self._isolation == "thread":
+        if family.result.name != _FAMILY or self._settings.isolation == "thread":
             return family
-        if self._isolation == "process":
+        if self._settings.isolation == "process":
             return dataclasses.replace(family, findings=tuple(_real(finding) for finding in family.findings))
         try:
             clean = self._run_for_real(CLEAN)
@@ -117,7 +116,8 @@ class Confirmer:
 
     def _sample(self) -> list[Schedule]:
         passing = sorted(self._passing, key=lambda schedule: schedule.simplicity)
-        return random.Random(self._seed).sample(passing, min(_SAMPLE, len(passing)))  # noqa: S311 - no secret
+        most = min(_SAMPLE[self._settings.profile], len(passing))
+        return random.Random(self._settings.seed).sample(passing, most)  # noqa: S311 - no secret
 
     def _compared(self, schedule: Schedule) -> tuple[list[Finding], Judgement]:
         """Run a schedule both ways; return how they disagree, and what the real one has come to."""
