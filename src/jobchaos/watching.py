@@ -34,6 +34,7 @@ from jobchaos.probes.huey import HueyProbe
 from jobchaos.probes.kombu import KombuProbe
 from jobchaos.probes.locks import LockProbe
 from jobchaos.probes.moto import MotoProbe
+from jobchaos.probes.mysqlclient import MySQLClientProbe
 from jobchaos.probes.procrastinate import ProcrastinateProbe
 from jobchaos.probes.psycopg import PsycopgProbe
 from jobchaos.probes.psycopg2 import Psycopg2Probe
@@ -112,6 +113,7 @@ def _clients() -> list[Probe]:
     """Those of libraries that speak to servers."""
     return [
         PyMySQLProbe(),
+        MySQLClientProbe(),
         *unwatched_drivers(),
         RedisProbe(),
         SMTPProbe(),

@@ -28,6 +28,12 @@ class Database:
     def connect(self, **options: Any) -> Any:
         return pymysql.connect(**ACCESS, database=self.name, **options)
 
+    def by_mysqlclient(self, **options: Any) -> Any:
+        """Connect with it, or skip the test."""
+        driver = pytest.importorskip("MySQLdb", reason="mysqlclient is not installed: it has to be compiled")
+        access = {name: value for name, value in ACCESS.items() if name != "ssl_disabled"}
+        return driver.connect(**access, database=self.name, **options)
+
     def run(self, *statements: str) -> Any:
         """Run each, commit each, and give the rows of the last."""
         with self.connect(autocommit=True) as connection, connection.cursor() as cursor:

@@ -17,6 +17,7 @@ import redis.asyncio
 from jobchaos.conformance import ProbeContract
 from jobchaos.core.ports import Probe
 from jobchaos.probes.bindings import Bindings
+from jobchaos.probes.mysqlclient import MySQLClientProbe
 from jobchaos.probes.psycopg import PsycopgProbe
 from jobchaos.probes.psycopg2 import Psycopg2Probe
 from jobchaos.probes.pymysql import PyMySQLProbe
@@ -83,8 +84,8 @@ class TestPsycopg2Probe(TestPsycopgProbe):
 
 
 class TestPyMySQLProbe(ProbeContract):
-    failures = (pymysql.err.OperationalError, pymysql.err.InterfaceError)
-    patched = (pymysql.connections.Connection,)
+    failures: tuple[type[Exception], ...] = (pymysql.err.OperationalError, pymysql.err.InterfaceError)
+    patched: Sequence[object] = (pymysql.connections.Connection,)
 
     @pytest.fixture(autouse=True)
     def prepare(self, mysql_databases: tuple[Database, Database]) -> None:
@@ -101,6 +102,26 @@ class TestPyMySQLProbe(ProbeContract):
 
     def state(self) -> int:
         return int(self.database.run("SELECT COUNT(*) FROM t")[0][0])
+
+
+class TestMySQLClientProbe(TestPyMySQLProbe):
+    @pytest.fixture(autouse=True)
+    def prepare(self, mysql_databases: tuple[Database, Database]) -> None:
+        self.database, _ = mysql_databases
+        self.database.reset("CREATE TABLE t (n INT)")
+        self.database.by_mysqlclient().close()
+        import MySQLdb.connections
+
+        self.failures = (MySQLdb.OperationalError,)
+        self.patched = (MySQLdb.connections.Connection,)
+
+    def make(self, bindings: Bindings) -> Sequence[Probe]:
+        return [MySQLClientProbe()]
+
+    def job(self) -> None:
+        with self.database.by_mysqlclient() as db, db.cursor() as cursor:
+            cursor.execute(_INSERT)
+            db.commit()
 
 
 class TestRedisProbe(ProbeContract):

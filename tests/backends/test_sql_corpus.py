@@ -19,7 +19,7 @@ from tests.backends.mysql import Database, mysql_databases
 from tests.backends.site import Site, here
 
 __all__ = ["mysql_databases"]
-DIALECTS = {"psycopg": "postgres", "psycopg2": "postgres", "pymysql": "mysql"}
+DIALECTS = {"psycopg": "postgres", "psycopg2": "postgres", "pymysql": "mysql", "mysqlclient": "mysql"}
 """Driver to what its server speaks."""
 BRIEF = ("lost update", "queue, skip locked", "deadlock")
 """What each driver is tried with in every run; the first one with all, and the others so by CI."""
@@ -58,6 +58,20 @@ def pymysql_site(mysql_databases: tuple[Database, Database]) -> Site:
     shop, bank = mysql_databases
     patience = {"read_timeout": 10, "write_timeout": 10}  # without, PyMySQL would wait for ever
     return Site("mysql", lambda: shop.connect(**patience), {"bank": Site("mysql", lambda: bank.connect(**patience))})
+
+
+@pytest.fixture
+def mysqlclient_site(mysql_databases: tuple[Database, Database]) -> Site:
+    for database in mysql_databases:
+        database.reset(*jobs.SCHEMA)
+    shop, bank = mysql_databases
+    patience = {"connect_timeout": 10, "read_timeout": 10}
+    shop.by_mysqlclient().close()  # or the test is skipped
+    return Site(
+        "mysql",
+        lambda: shop.by_mysqlclient(**patience),
+        {"bank": Site("mysql", lambda: bank.by_mysqlclient(**patience))},
+    )
 
 
 @pytest.fixture

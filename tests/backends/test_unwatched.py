@@ -12,9 +12,7 @@ import pytest
 from jobchaos import FunctionStore
 from jobchaos.checking import check
 from jobchaos.core.settings import Settings
-from tests.backends.mysql import ACCESS, Database, mysql_databases
 
-__all__ = ["mysql_databases"]
 QUICK = Settings(profile="quick")
 INSERT = "INSERT INTO sent VALUES (1)"
 
@@ -51,18 +49,6 @@ def by_pg8000(dsn: str) -> Callable[[], Any]:
     return job
 
 
-def by_mysqlclient(database: Database) -> Callable[[], Any]:
-    mysql = pytest.importorskip("MySQLdb", reason="mysqlclient is not installed: it has to be compiled")
-
-    def job() -> None:
-        access = {name: ACCESS[name] for name in ("host", "port", "user", "password")}
-        with contextlib.closing(mysql.connect(**access, database=database.name)) as db:
-            db.cursor().execute(INSERT)
-            db.commit()
-
-    return job
-
-
 class Sent:
     """A table, as the test itself reads and clears it."""
 
@@ -88,7 +74,7 @@ def on_postgres(dsn: str) -> Callable[[str], Any]:
     return run
 
 
-@pytest.fixture(params=["asyncpg", "pg8000", "MySQLdb"])
+@pytest.fixture(params=["asyncpg", "pg8000"])
 def driver(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -96,9 +82,6 @@ def driver(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def case(driver: str, request: pytest.FixtureRequest) -> tuple[Callable[[], Any], Sent]:
     """A job that adds a row each time, and its table."""
-    if driver == "MySQLdb":
-        database, _ = request.getfixturevalue("mysql_databases")
-        return by_mysqlclient(database), Sent(database.run)
     dsn = request.getfixturevalue("new_postgres")("unwatched")
     return (by_asyncpg if driver == "asyncpg" else by_pg8000)(dsn), Sent(on_postgres(dsn))
 

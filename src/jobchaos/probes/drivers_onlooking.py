@@ -1,4 +1,4 @@
-"""Probes of drivers for suites as they are: psycopg, psycopg2, PyMySQL and redis-py, used by a task itself."""
+"""Probes of drivers for suites as they are, for tasks that use psycopg, PyMySQL, mysqlclient or redis-py themselves."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from jobchaos.core.effect import Foreign
 from jobchaos.core.pending import Pending
 from jobchaos.core.ports import Control, Worker
 from jobchaos.probes.base import BaseProbe, Patches
+from jobchaos.probes.mysqlclient import MySQLClientProbe
 from jobchaos.probes.onlooking import Onlooking, is_called_by_a_library
 from jobchaos.probes.psycopg import PsycopgProbe
 from jobchaos.probes.psycopg2 import Psycopg2Probe
@@ -58,21 +59,26 @@ class Psycopg2Onlooker(Onlooking, Psycopg2Probe):
 class PyMySQLOnlooker(Onlooking, PyMySQLProbe):
     """Statements and commits through PyMySQL."""
 
-    def _query(self, genuine: Callable[..., Any], connection: Any, sql: Any, unbuffered: bool = False) -> Any:
-        text = sql.decode(connection.encoding, "replace") if isinstance(sql, bytes | bytearray) else sql
-        return self._step(connection, text, lambda: genuine(connection, sql, unbuffered))
+    in_earnest = True
 
-    def _read_answer(self, genuine: Callable[..., Any], connection: Any, *args: Any, **kwargs: Any) -> Any:
-        return genuine(connection, *args, **kwargs)
 
-    def _found(self, connection: Any) -> Any:
-        return self.session(connection)
+class MySQLClientOnlooker(Onlooking, MySQLClientProbe):
+    """Statements and commits through mysqlclient."""
 
-    def _require_transactions(self, worker: Worker, session: Any) -> None:
-        """The state will tell."""
+    in_earnest = True
 
-    def _note_limit(self, connection: Any, session: Any, text: str) -> None:
-        """It is in force."""
+    def is_in_transaction(self, connection: Any) -> bool:
+        """See `ServerProbe.is_in_transaction`: whoever has begun it may not have been seen."""
+        if not connection.open:
+            return False
+        try:
+            return tuple(self.ask(connection, "SELECT @@in_transaction")) == ((1,),)
+        except self.errors.Error:  # MySQL does not know that
+            number = f"trx_mysql_thread_id = {int(connection.thread_id())}"
+            return bool(self.ask(connection, f"SELECT 1 FROM information_schema.innodb_trx WHERE {number}"))  # noqa: S608
+
+    def ended(self, connection: Any, session: Any, text: str, error: Exception | None) -> None:
+        """See `MySQLProbe.ended`: the server is asked instead."""
 
 
 class RedisOnlooker(BaseProbe):

@@ -1,10 +1,38 @@
-"""Enduring: a coroutine that nobody answers. Its own timers, and those of whoever awaits it, may come first."""
+"""Enduring: who waits for an answer that does not come. Of a coroutine, other timers may come first."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from typing import TypeVar
 
 from jobchaos.core.hang import Hang
+from jobchaos.core.ports import Worker
+from jobchaos.core.schedule import Fault
+
+T = TypeVar("T")
+
+
+def waited(worker: Worker, fault: Fault | None, call: Callable[[], T], hang: Callable[[], Hang]) -> T:
+    """What a call that waits comes to.
+
+    Args:
+        worker: Who calls.
+        fault: What befalls the call, see `Worker.ask`.
+        call: Sends, and takes the answer.
+        hang: How it is waited for, at this moment; it has a failure.
+
+    Raises:
+        Exception: The driver's, if there is no answer, or if it comes too late.
+    """
+    if fault is Fault.SLOW:
+        worker.linger(hang())
+    if fault is Fault.HANG:
+        worker.time_out(hang())
+    result = call()
+    if fault is Fault.LATE:
+        worker.time_out(hang())
+    return result
 
 
 async def endure(hang: Hang) -> None:

@@ -17,7 +17,7 @@ from jobchaos.probes.server_probe import ServerProbe
 from jobchaos.probes.server_statement import COMMITTING, CONTROLLING, SILENT, UNDOING
 from jobchaos.probes.sql_text import tables_of, verb_of
 
-_DRIVERS = ("jobchaos.", "psycopg", "pymysql", "redis", "valkey", "fakeredis", "contextlib", "asyncio")
+_DRIVERS = ("jobchaos.", "psycopg", "pymysql", "MySQLdb", "redis", "valkey", "fakeredis", "contextlib", "asyncio")
 _ABOVE = (
     *("django.", "sqlalchemy.", "celery.", "kombu.", "rq.", "dramatiq.", "huey.", "arq.", "taskiq.", "taskiq_redis."),
     *("procrastinate.", "django_tasks.", "django_tasks_db.", "apscheduler."),

@@ -17,6 +17,7 @@ _BY_MODULE = {
     "poplib": "poplib.POP3(..., timeout=...)",
     "redis": "redis.Redis(..., socket_timeout=..., socket_connect_timeout=...)",
     "pymysql": "pymysql.connect(..., connect_timeout=..., read_timeout=..., write_timeout=...)",
+    "MySQLdb": "MySQLdb.connect(..., connect_timeout=..., read_timeout=..., write_timeout=...)",
     "subprocess": "subprocess.{function}(..., timeout=...)",
     "requests.sessions": "session.{function}(..., timeout=...)",
     "requests": "requests.{function}(..., timeout=...)",

@@ -21,6 +21,7 @@ from jobchaos.core.hang import Hang
 from jobchaos.core.ports import Control, Worker
 from jobchaos.core.schedule import Fault
 from jobchaos.probes.base import BaseProbe, Patches
+from jobchaos.probes.enduring import waited
 from jobchaos.probes.exchange import is_faked
 from jobchaos.probes.remedies import remedy
 
@@ -91,11 +92,11 @@ class SocketProbe(BaseProbe):
 
     def _connecting(self, worker: Worker, genuine: Callable[[], Any], sock: socket.socket, address: Any) -> Any:
         hang = functools.partial(_hang, sock, "connection", _PLAIN, address)
-        return self._waited(worker, worker.ask(hang), genuine, hang)
+        return waited(worker, worker.ask(hang), genuine, hang)
 
     def _shaking_hands(self, worker: Worker, genuine: Callable[[], Any], sock: socket.socket, *_: Any) -> Any:
         hang = functools.partial(_hang, sock, "connection", _HANDSHAKE)
-        return self._waited(worker, worker.ask(hang), genuine, hang)
+        return waited(worker, worker.ask(hang), genuine, hang)
 
     def _sending(self, worker: Worker, genuine: Callable[[], Any], sock: socket.socket, data: Any, *_: Any) -> Any:
         exchange = self._exchanges.setdefault(sock, _Exchange())
@@ -112,20 +113,11 @@ class SocketProbe(BaseProbe):
         fault = exchange.fault
         if fault is not Fault.HANG:
             exchange.is_open, exchange.fault = False, None
-        return self._waited(worker, fault, genuine, functools.partial(_hang, sock, "answer", text))
+        return waited(worker, fault, genuine, functools.partial(_hang, sock, "answer", text))
 
     def _open(self, worker: Worker, exchange: _Exchange, sock: socket.socket) -> None:
         exchange.is_open, exchange.is_fresh = True, False
         exchange.fault = worker.ask(functools.partial(_hang, sock, "answer", _PLAIN))
-
-    def _waited(self, worker: Worker, fault: Fault | None, genuine: Callable[[], Any], hang: Callable[[], Hang]) -> Any:
-        """What a call that waits comes to."""
-        if fault is Fault.SLOW:
-            worker.linger(hang())
-        result = None if fault is Fault.HANG else genuine()
-        if fault in (Fault.HANG, Fault.LATE):
-            worker.time_out(hang())
-        return result
 
 
 def _hang(sock: socket.socket, waits_for: Literal["connection", "answer"], text: str, address: Any = None) -> Hang:

@@ -52,5 +52,4 @@ def unwatched_drivers() -> list[UnwatchedProbe]:
     return [
         UnwatchedProbe("asyncpg.connection", "Connection", asynchronous),
         UnwatchedProbe("pg8000.core", "CoreConnection", ("execute_simple", "execute_unnamed", "prepare_statement")),
-        UnwatchedProbe("MySQLdb.connections", "Connection", ("query",)),
     ]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +19,18 @@ _LOCKED = 1205
 _ENDED = (1053, 1927, 2006, 2013, 4031)  # by the server; https://mariadb.com/kb/en/mariadb-error-code-reference/
 
 
+def _driver() -> Any:
+    """PyMySQL or mysqlclient: what is in use already, or else what is there."""
+    names = ("pymysql", "MySQLdb")
+    for name in (*(name for name in names if name in sys.modules), *names):
+        if importlib.util.find_spec(name) is not None:
+            importlib.import_module(f"{name}.constants.CLIENT")
+            return importlib.import_module(name)
+    raise MissingExtraError(
+        "a MariaDB or MySQL database needs PyMySQL or mysqlclient: pip install pymysql, or pip install mysqlclient"
+    )
+
+
 class Session:
     """Runs SQL in autocommit mode.
 
@@ -29,11 +43,10 @@ class Session:
     """
 
     def __init__(self, access: Mapping[str, Any]) -> None:
-        try:
-            self._driver: Any = importlib.import_module("pymysql")
-        except ImportError as error:
-            raise MissingExtraError("a MariaDB or MySQL database needs PyMySQL: pip install pymysql") from error
+        self._driver = _driver()
         self._given = {name: value for name, value in access.items() if value is not None}
+        if self._driver.__name__ != "pymysql":
+            self._given.pop("ssl_disabled", None)  # mysqlclient uses TLS if it is told to
         self.loss = ""
         """What to say if the server is lost for good."""
         self.came_back = False
@@ -54,7 +67,7 @@ class Session:
         """
         try:
             return self._run(sql)
-        except self._driver.err.Error as error:
+        except self._driver.Error as error:
             if error.args[0] == _LOCKED:
                 raise UsageError(
                     f"{self._given.get('database')} is locked by a connection outside the check, so that it can be "
@@ -92,7 +105,7 @@ class Session:
             self._connection = self._connected()
             self.came_back = True
             return self._run(sql)
-        except self._driver.err.Error as another:
+        except self._driver.Error as another:
             raise LossError(
                 f"the server of {self._given.get('database')} on {self._given.get('host') or 'this machine'} was lost "
                 f"in the middle of the check ({error.args[-1] or another.args[-1]}). {self.loss}",

@@ -13,7 +13,13 @@ from jobchaos.probes.django_cache import DjangoCacheProbe
 from jobchaos.probes.django_mail import DjangoMailFileProbe, DjangoMailProbe
 from jobchaos.probes.django_statements import DjangoStatementProbe
 from jobchaos.probes.dramatiq import DramatiqProbe
-from jobchaos.probes.drivers_onlooking import Psycopg2Onlooker, PsycopgOnlooker, PyMySQLOnlooker, RedisOnlooker
+from jobchaos.probes.drivers_onlooking import (
+    MySQLClientOnlooker,
+    Psycopg2Onlooker,
+    PsycopgOnlooker,
+    PyMySQLOnlooker,
+    RedisOnlooker,
+)
 from jobchaos.probes.files import FileProbe
 from jobchaos.probes.http import HTTPProbe
 from jobchaos.probes.httpx import HTTPXProbe
@@ -83,6 +89,7 @@ def _probes() -> list[Probe]:
         PsycopgOnlooker(),
         Psycopg2Onlooker(bindings),
         PyMySQLOnlooker(),
+        MySQLClientOnlooker(),
         RedisOnlooker(),
         *(DjangoMailProbe(backend) for backend in ("locmem", "console", "dummy")),
         DjangoMailFileProbe(),
