@@ -11,6 +11,7 @@ import pytest
 
 from jobchaos.core.ports import Probe
 from jobchaos.core.trace import Happening
+from jobchaos.probes.mysqlclient import MySQLClientProbe
 from jobchaos.probes.psycopg import PsycopgProbe
 from jobchaos.probes.psycopg2 import Psycopg2Probe
 from jobchaos.probes.pymysql import PyMySQLProbe
@@ -68,9 +69,9 @@ ON_MYSQL = [
 ]
 
 
-def told(watch: Watch, job: Callable[[], object], probe: Probe) -> list[bool]:
+def told(watch: Watch, job: Callable[[], object], *probes: Probe) -> list[bool]:
     """Of each step, whether it may have changed anything."""
-    run = watch(job, "A", probe)
+    run = watch(job, "A", *probes)
     return [event.changed for event in run.trace.events if event.happening is Happening.EFFECT]
 
 
@@ -107,17 +108,20 @@ def test_psycopg2(watch: Watch, dsn: str, sql: str, changed: bool) -> None:
     assert told(watch, job, Psycopg2Probe(watch.bindings)) == [changed]
 
 
+@pytest.mark.parametrize("driver", ["pymysql", "mysqlclient"])
 @pytest.mark.parametrize(("sql", "changed"), ON_MYSQL)
-def test_pymysql(watch: Watch, mysql_databases: tuple[Database, Database], sql: str, changed: bool) -> None:
+def test_mysql(watch: Watch, mysql_databases: tuple[Database, Database], driver: str, sql: str, changed: bool) -> None:
     shop, _ = mysql_databases
     statements = [*filter(None, map(str.strip, MYSQL.split(";"))), "INSERT INTO numbered (name) VALUES ('a')"]
     shop.reset(*statements)
+    connect = shop.connect if driver == "pymysql" else shop.by_mysqlclient
+    connect().close()  # or the test is skipped
 
     def job() -> None:
-        with shop.connect(autocommit=True) as connection, connection.cursor() as cursor:
+        with connect(autocommit=True) as connection, connection.cursor() as cursor:
             cursor.execute(sql)
 
-    assert told(watch, job, PyMySQLProbe()) == [changed]
+    assert told(watch, job, PyMySQLProbe(), MySQLClientProbe()) == [changed]
 
 
 def test_a_commit_changes_what_its_statements_have_changed(watch: Watch, dsn: str) -> None:

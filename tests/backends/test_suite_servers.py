@@ -143,10 +143,10 @@ def test_within(shared):
 """
 
 MYSQL = """
-import pymysql
+import {driver}
 
 def connect():
-    return pymysql.connect(**{access!r}, database={name!r})
+    return {driver}.connect(**{access!r}, database={name!r})
 """
 
 ASYNC_SQL = """
@@ -330,8 +330,11 @@ def test_asyncio_and_a_transaction_of_the_tests_own(pytester: pytest.Pytester, n
 
 
 @pytest.mark.thorough
-def test_pymysql(pytester: pytest.Pytester, mysql_databases: tuple[Database, Database]) -> None:
-    tasks = MYSQL.format(access=ACCESS, name=mysql_databases[0].name) + SQL
+@pytest.mark.parametrize("driver", ["pymysql", "MySQLdb"])
+def test_mysql(pytester: pytest.Pytester, mysql_databases: tuple[Database, Database], driver: str) -> None:
+    pytest.importorskip(driver, reason="mysqlclient is not installed: it has to be compiled")
+    access = {name: ACCESS[name] for name in ("host", "port", "user", "password")}
+    tasks = MYSQL.format(driver=driver, access=access, name=mysql_databases[0].name) + SQL
     result = replayed(pytester, tasks, TESTS)
     assert causes(result) == [("JC103", "A", "tasks.adds"), ("JC303", "A", "tasks.marks_then_adds")]
     result.assert_outcomes(passed=5)

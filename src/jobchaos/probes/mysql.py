@@ -19,7 +19,7 @@ from jobchaos.probes.statement import first_word, label
 
 T = TypeVar("T")
 LOST = 2013
-_COMMITTING = frozenset({"ALTER", "CREATE", "DROP", "GRANT", "LOCK", "RENAME", "REVOKE", "TRUNCATE", "UNLOCK"})
+DEFINING = frozenset({"ALTER", "CREATE", "DROP", "GRANT", "LOCK", "RENAME", "REVOKE", "TRUNCATE", "UNLOCK"})
 _TEMPORARY = re.compile(r"\b(CREATE|DROP)\s+TEMPORARY\b", re.IGNORECASE)
 _DEADLOCK, _LOCK_TIMEOUT, _INTERRUPTED = 1213, 1205, 1317
 _LIMIT = re.compile(r"\binnodb_lock_wait_timeout\s*=\s*(\d+)", re.IGNORECASE)
@@ -58,7 +58,7 @@ def commits_first(sql: str) -> bool:
 
     See https://mariadb.com/kb/en/sql-statements-that-cause-an-implicit-commit/.
     """
-    return first_word(sql) in _COMMITTING and not _TEMPORARY.search(sql)
+    return first_word(sql) in DEFINING and not _TEMPORARY.search(sql)
 
 
 class MySQLProbe(ServerProbe):

@@ -20,7 +20,7 @@ from jobchaos.core.address import Address
 from jobchaos.core.hang import Hang
 from jobchaos.core.ports import Control, Worker
 from jobchaos.probes.enduring import waited
-from jobchaos.probes.mysql import LOST, Answer, MySQLProbe, commits_first
+from jobchaos.probes.mysql import DEFINING, LOST, Answer, MySQLProbe, commits_first
 from jobchaos.probes.mysql_waits import wait_for_answer
 from jobchaos.probes.server_session import ServerSession
 from jobchaos.probes.statement import first_word
@@ -161,21 +161,16 @@ class MySQLClientProbe(MySQLProbe):
 
     def ended(self, connection: Any, session: ServerSession, text: str, error: Exception | None) -> None:
         """See `MySQLProbe.ended`: https://mariadb.com/kb/en/start-transaction/."""
-        word = first_word(text)
-        words = text.upper().split()
-        is_over = commits_first(text) or word == "COMMIT" or (word == "ROLLBACK" and "TO" not in words)
-        if error is not None and error.args[:1] == (_DEADLOCK,):
-            self._open.discard(connection)
-        elif error is None and is_over:
-            self._open.discard(connection)
-            if "CHAIN" in words and "NO" not in words:
-                self._open.add(connection)
-        elif (
-            word == "BEGIN"
-            or words[:2] == ["START", "TRANSACTION"]
-            or (session.touches and not self.is_autocommit(connection))
-        ):
+        word, words = first_word(text), text.upper().split()
+        is_over = word == "COMMIT" or (word == "ROLLBACK" and "TO" not in words) or commits_first(text)
+        begins = word == "BEGIN" or words[:2] == ["START", "TRANSACTION"] or ("CHAIN" in words and "NO" not in words)
+        works = session.touches and not self.is_autocommit(connection) and word not in DEFINING
+        if error is not None:
+            is_over, begins = error.args[:1] == (_DEADLOCK,), False
+        if begins or (works and not is_over):
             self._open.add(connection)
+        elif is_over:
+            self._open.discard(connection)
 
     # --- replacements ------------------------------------------------------------------------------------------------
 
