@@ -41,10 +41,10 @@ class PostgresMonitor(ServerMonitor):
         }
 
     def look(self, sessions: Collection[int]) -> Mapping[int, SessionState]:
-        """See `ServerMonitor.look`."""
+        """See `ServerMonitor.look`: who has answered in a pipeline is active, too, and waits for its client."""
         rows = self.query(
-            "SELECT pid, state IN ('active', 'fastpath function call'), pg_blocking_pids(pid) FROM pg_stat_activity "
-            f"WHERE pid IN ({listed(sessions)})"
+            "SELECT pid, state IN ('active', 'fastpath function call') AND wait_event IS DISTINCT FROM 'ClientRead', "
+            f"pg_blocking_pids(pid) FROM pg_stat_activity WHERE pid IN ({listed(sessions)})"
         )
         return {pid: SessionState(bool(busy), tuple(others)) for pid, busy, others in rows}
 

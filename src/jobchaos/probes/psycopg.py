@@ -20,6 +20,7 @@ from jobchaos.errors import UsageError
 from jobchaos.probes.isolation_gaps import Scratch
 from jobchaos.probes.postgres_connecting import Connecting, awaiting_to_connect, waiting_to_connect
 from jobchaos.probes.postgres_monitor import PostgresMonitor, postgres_scratch
+from jobchaos.probes.psycopg_pipeline import answered, begins_open, is_open, watch_syncs
 from jobchaos.probes.psycopg_silence import endured
 from jobchaos.probes.psycopg_texts import answer_of, parameters_of, shown
 from jobchaos.probes.psycopg_waits import awaiting, waiting
@@ -63,6 +64,7 @@ class PsycopgProbe(ServerProbe):
             (ServerCursorMixin, "_declare_gen"),
         ):
             self._watch_texts(owner, name)
+        watch_syncs(self.patches, self._sync, self._is_dead)
         self._watch_waits(psycopg.Connection, psycopg.AsyncConnection)
         self._watch_close(psycopg.Connection, psycopg.AsyncConnection)
         self._watch_connect(BaseConnection)
@@ -134,6 +136,14 @@ class PsycopgProbe(ServerProbe):
 
         original = self.patches.set(owner, "_exec_command", watched)
 
+    def _is_dead(self) -> bool:
+        worker = self._worker()
+        return worker is not None and worker.dead
+
+    def _sync(self, connection: Any) -> _Gen:
+        found = self.session(connection)
+        yield from _nothing() if found is None else _step(*found, connection, "COMMIT", (), "COMMIT", _nothing)
+
     def _watch_statements(self, owner: type[Any]) -> None:
         def watched(cursor: Any, query: Any, **kwargs: Any) -> _Gen:
             run = _bound(original, cursor, query, **kwargs)
@@ -204,33 +214,37 @@ def _step(
     from psycopg import Error
 
     pgconn = connection.pgconn
-    status = pgconn.transaction_status
     pending = session.arrive(
         worker,
         text,
         calls,
         label,
-        open=status != _IDLE,
-        broken=status == _IN_ERROR,
+        open=begins_open(connection),
+        broken=pgconn.transaction_status == _IN_ERROR,
         failure=lambda: _lost(pgconn),
     )
     if pending is not None:
         run = yield from endured(worker, session, pending, connection, run)
     try:
         result = yield from run()
+        yield from answered(connection, text)
     except Error as error:
         told = _translated(session, error)
         if pending is not None:
             pending.failed(told)
-        session.applied(worker, text, open=pgconn.transaction_status != _IDLE)
+        session.applied(worker, text, open=is_open(connection))
         if told is error:
             raise
         raise told from None
     answer = answer_of(cursor)
     if pending is not None:
         pending.done(answer, changed=session.changed(answer))
-    session.applied(worker, text, open=pgconn.transaction_status != _IDLE, answer=answer)
+    session.applied(worker, text, open=is_open(connection), answer=answer)
     return result
+
+
+def _nothing() -> _Gen:
+    yield from ()
 
 
 def _bound(original: Callable[..., _Gen], *args: Any, **kwargs: Any) -> Callable[[], _Gen]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from jobchaos.core.pending import Pending
 from jobchaos.core.ports import Worker
+from jobchaos.probes.psycopg_pipeline import answered, queued
 from jobchaos.probes.server_session import ServerSession
 from jobchaos.probes.server_silence import GIVE_UP
 
@@ -51,6 +52,8 @@ def _given_up(connection: Any) -> _Gen:
     """Have the server give up, and raise what psycopg makes of that."""
     from psycopg import errors, generators
 
+    if queued(connection, GIVE_UP.split("; ")):
+        yield from answered(connection, GIVE_UP)
     connection.pgconn.send_query(GIVE_UP.encode())
     results = yield from generators.execute(connection.pgconn)
     raise errors.error_from_result(results[-1], encoding=connection.info.encoding)

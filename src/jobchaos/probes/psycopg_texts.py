@@ -77,11 +77,12 @@ def shown(text: str, parameters: tuple[Any, ...]) -> str:
 
 def answer_of(cursor: Any) -> str:
     """What a statement has led to, for people: `-> 3`, `-> 2 rows`, `1 row`."""
-    result = None if cursor is None else cursor.pgresult
-    if result is None:
+    results = () if cursor is None else cursor._results  # noqa: SLF001 - `pgresult` is the first of `executemany`'s
+    if not results:
         return ""
+    result = results[-1]
     if not result.nfields:
-        count = cursor.rowcount
+        count = -1 if result.command_tuples is None else result.command_tuples
         return "" if count < 0 else f"{count} row" if count == 1 else f"{count} rows"
     if result.ntuples != 1:
         return "-> no row" if not result.ntuples else f"-> {result.ntuples} rows"

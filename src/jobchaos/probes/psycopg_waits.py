@@ -83,9 +83,9 @@ def _rounds(
     """
     poll = _poll()
     registered, patience = 0, session.patience
+    number = connection.pgconn.socket  # before anything else, as psycopg does: of a lost connection nothing is begun
     try:
         wanted = next(gen)
-        number = connection.pgconn.socket
         while True:
             if isinstance(wanted, Silence):
                 try:
