@@ -36,7 +36,7 @@ class ScriptedRunner:
     def fresh(self) -> Fresh:
         return Fresh(())
 
-    def run(self, schedule: Schedule, *, perturbed: bool = False) -> RunResult:
+    def run(self, schedule: Schedule, *, perturbed: int = 0) -> RunResult:
         assert not perturbed
         self.asked.append(str(schedule))
         result = run(str(schedule), world((1, self._points(str(schedule)))))

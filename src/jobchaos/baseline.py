@@ -7,12 +7,12 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from jobchaos.core.compare import volatile_columns
 from jobchaos.core.finding import Finding
 from jobchaos.core.result import RunResult
 from jobchaos.core.schedule import Run, Schedule
 from jobchaos.core.snapshot import State
 from jobchaos.core.trace import Trace, TraceEvent
+from jobchaos.core.volatile import Volatile, volatile_columns
 from jobchaos.engine.runner import Runner
 from jobchaos.engine.world import World
 
@@ -26,14 +26,14 @@ class Baseline:
 
     Attributes:
         run: The run.
-        volatile: Columns whose values depend on the time or on random values.
+        volatile: What depends on the time or on random values.
         lines: True if lines are steps, because the job has no effects that a probe can see.
         observations: What the verdict must mention.
         uses_memory: True if the job changes memory of the process that its copies share.
     """
 
     run: RunResult
-    volatile: frozenset[tuple[str, str, str]]
+    volatile: Volatile
     lines: bool
     observations: tuple[str, ...]
     uses_memory: bool
@@ -41,9 +41,9 @@ class Baseline:
     @property
     def notes(self) -> tuple[str, ...]:
         """What the verdict must mention, volatile columns included."""
-        if not self.volatile:
+        if not self.volatile.columns:
             return self.observations
-        names = ", ".join(".".join(dict.fromkeys(column)) for column in sorted(self.volatile))
+        names = ", ".join(".".join(dict.fromkeys(column)) for column in sorted(self.volatile.columns))
         note = f"made from the time or from random values, so compared by identity only: {names}"
         return (*self.observations, note)
 
@@ -130,15 +130,21 @@ def failure(what: str, run: RunResult, runner: Runner) -> Finding:
     return Finding("JC903", message, trace=run.trace, detail=detail)
 
 
-def volatile_after(run: RunResult, runner: Runner, world: World) -> frozenset[tuple[str, str, str]]:
-    """The columns that differ when a clean run is repeated at another time and with other random values."""
+def volatile_after(run: RunResult, runner: Runner, world: World) -> Volatile:
+    """What differs when a clean run is repeated at other times and with other random values."""
     if not (run.read_clock or run.used_random):
-        return frozenset()
-    shifted = runner.run(run.schedule, perturbed=True)
-    fared = [[copy.completed for copy in one.copies.values()] for one in (run, shifted)]
-    if fared[0] != fared[1]:
-        return frozenset()
-    return volatile_columns(run.state, shifted.state, world.initial, (run.fresh, shifted.fresh))
+        return Volatile()
+    runs = [(run.state, run.fresh)]
+    for number in range(1, 1 + (_DRAWS if run.used_random else 1)):
+        shifted = runner.run(run.schedule, perturbed=number)
+        if [copy.completed for copy in run.copies.values()] != [copy.completed for copy in shifted.copies.values()]:
+            return Volatile()
+        runs.append((shifted.state, shifted.fresh))
+    return Volatile.between(runs, world.initial)
+
+
+_DRAWS = 3
+"""How often random values are drawn again: one of ten may well be the same by chance, but not three times."""
 
 
 _BLIND = (

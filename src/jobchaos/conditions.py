@@ -12,7 +12,7 @@ from jobchaos.core.settings import Settings
 from jobchaos.probes.entropy import EntropyProbe
 
 _EPOCH = datetime.datetime.fromtimestamp(0, datetime.timezone.utc)
-_SHIFT = 61_001_000_000  # ns: a perturbed run starts so much later; no round number in any unit
+_SHIFT = 61_001_000_000  # ns: each perturbed run starts so much later; no round number in any unit
 
 
 class HandedOut(NamedTuple):
@@ -45,9 +45,9 @@ class RunConditions:
         self._start = start
         self._seed = seed
 
-    def begin(self, *, perturbed: bool) -> None:
+    def begin(self, *, perturbed: int) -> None:
         """See `Conditions.begin`."""
-        self._clock.reset(self._start + (_SHIFT if perturbed else 0))
+        self._clock.reset(self._start + _SHIFT * perturbed)
         self._entropy.start_run(self._seed + perturbed)
 
     def fresh(self) -> Fresh:

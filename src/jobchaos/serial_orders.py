@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
+import operator
 from collections.abc import Callable, Mapping, Sequence
 
 from jobchaos.baseline import Baseline, NoBaselineError, clean_run, establish, failure, volatile_after
@@ -44,7 +46,8 @@ def establish_orders(
     baseline = establish(job, runner, world, lines=lines, look_closer=look_closer, schedule=first)
     orders = (baseline.run, *(clean_run(job, runner, schedule) for schedule in others))
     observations = _failures(labels, orders, runner)
-    volatile = baseline.volatile.union(*(volatile_after(run, runner, world) for run in orders[1:]))
+    varying = (volatile_after(run, runner, world) for run in orders[1:])
+    volatile = functools.reduce(operator.or_, varying, baseline.volatile)
     baseline = dataclasses.replace(baseline, volatile=volatile, observations=(*baseline.observations, *observations))
     return baseline, orders
 

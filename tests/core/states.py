@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from jobchaos.core.compare import Comparison, Fresh, Ignore, compare
 from jobchaos.core.snapshot import Row, Snapshot, State, Table
+from jobchaos.core.volatile import Volatile
 
 S, T, U = (bytes([letter]) * 16 for letter in b"stu")
 FRESH = Fresh((S, T, U))
@@ -20,16 +21,17 @@ def compared(
     initial: State | None = None,
     fresh: Fresh = FRESH,
     volatile: tuple[str, ...] = (),
+    seen: Volatile | None = None,
     ignore: tuple[str, ...] = (),
 ) -> Comparison:
-    """Volatile columns are written `table.column`."""
+    """Volatile columns are written `table.column`; `seen` is what clean runs have shown, in place of them."""
     return compare(
         expected,
         actual,
         initial={} if initial is None else initial,
         expected_fresh=fresh,
         actual_fresh=fresh,
-        volatile=frozenset({("app.db", *name.split(".", 1)) for name in volatile}),  # type: ignore[misc]
+        volatile=seen or Volatile(frozenset(("app.db", *name.split(".", 1)) for name in volatile)),  # type: ignore[misc]
         ignore=Ignore.parse(ignore),
     )
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from jobchaos.core.compare import Fresh, Ignore, compare
 from jobchaos.core.diff import Change
 from jobchaos.core.snapshot import Cell, Row, Snapshot, State, Table
+from jobchaos.core.volatile import Volatile
 from tests.core.states import S, T, U, compared, kinds, mail, state, users
 
 NO_FRESH = Fresh(())
@@ -90,7 +91,7 @@ def test_what_was_never_handed_out_is_constant() -> None:
 
 
 def test_each_side_has_random_values_of_its_own() -> None:
-    arguments = {"initial": {}, "volatile": frozenset(), "ignore": Ignore(())}
+    arguments = {"initial": {}, "volatile": Volatile(), "ignore": Ignore(())}
     one, other = state(users=users((1, S.hex()))), state(users=users((1, T.hex())))
     assert not compare(one, other, expected_fresh=Fresh((S,)), actual_fresh=Fresh((T,)), **arguments).diff  # type: ignore[arg-type]
     assert compare(one, other, expected_fresh=Fresh((S,)), actual_fresh=Fresh((S,)), **arguments).diff  # type: ignore[arg-type]

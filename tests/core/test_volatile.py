@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from jobchaos.core.compare import Fresh, volatile_columns
+from jobchaos.core.compare import Fresh
 from jobchaos.core.snapshot import SERVER_TIME, Cell, Row, Snapshot, State, Table
+from jobchaos.core.volatile import Volatile, volatile_columns
 from tests.core.states import S, T, compared, kinds, mail, state, users
 
 STAMPED = ("id", "at", "code")
@@ -143,3 +144,47 @@ def test_a_column_that_differs_in_random_values_alone_is_not_volatile_if_these_a
     assert volatile_columns(told(S, 5), told(T, 5), {}, fresh) == frozenset()
     assert volatile_columns(told(S, 5), told(T, 6), {}, fresh) == {("app.db", "mail", "body")}
     assert volatile_columns(told(S, 5), told(T, 5), {}) == {("app.db", "mail", "body")}
+
+
+def clean(*states: State) -> Volatile:
+    return Volatile.between([(one, Fresh(())) for one in states], {})
+
+
+def test_a_cell_that_is_the_same_in_all_runs_is_steady_whatever_else_is_in_its_column() -> None:
+    def kept(at: str, runs: str) -> State:
+        return state(settings=Table(("name", "value"), (("last run", at), ("runs", runs)), key=("name",)))
+
+    seen = clean(kept("10:00", "1"), kept("10:01", "1"))
+    assert not compared(kept("10:00", "1"), kept("10:02", "1"), seen=seen).diff
+    assert kinds(compared(kept("10:00", "1"), kept("10:02", "2"), seen=seen)) == [("settings", "changed")]
+    assert not compared(kept("10:00", "1"), kept("10:02", "2"), seen=clean(kept("10:00", "1"), kept("10:01", "3"))).diff
+
+
+def test_without_a_key_rows_are_told_apart_by_what_is_not_volatile() -> None:
+    def sent(at: str, runs: str, *more: Row) -> State:
+        return state(http=Table(("url", "body"), (("/audit", at), ("/runs", runs), *more)))
+
+    seen = clean(sent("10:00", "1"), sent("10:01", "1"))
+    assert not compared(sent("10:00", "1"), sent("10:02", "1"), seen=seen).diff
+    assert compared(sent("10:00", "1"), sent("10:02", "2"), seen=seen).diff
+    several = clean(sent("10:00", "1", ("/runs", "2")), sent("10:01", "2", ("/runs", "1")))
+    assert compared(sent("10:00", "1", ("/runs", "2")), sent("10:00", "1", ("/runs", "3")), seen=several).diff
+
+
+def test_keys_that_are_made_up_tell_no_rows_apart() -> None:
+    def numbered(first: int, second: int, at: str) -> State:
+        rows = ((first, "a", at), (second, "b", "10:00"))
+        return state(log=Table(("id", "text", "at"), rows, key=("id",), generated=frozenset({"id"})))
+
+    seen = clean(numbered(1, 2, "10:00"), numbered(1, 2, "10:01"))
+    assert not compared(numbered(1, 2, "10:00"), numbered(2, 1, "10:02"), seen=seen).diff
+
+
+def test_what_is_steady_in_all_serial_orders_is_steady() -> None:
+    def kept(*values: str) -> State:
+        return state(settings=Table(("name", "value"), tuple(zip("abc", values, strict=True)), key=("name",)))
+
+    both = clean(kept("1", "1", "1"), kept("2", "1", "1")) | clean(kept("1", "1", "1"), kept("1", "2", "1"))
+    column = ("app.db", "settings", "value")
+    assert [both.varies(column, (("name", repr(name)),)) for name in "abc"] == [True, True, False]
+    assert not (Volatile() | clean(kept("1", "1", "1"), kept("1", "2", "1"))).varies(column, (("name", "'a'"),))

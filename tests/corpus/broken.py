@@ -285,6 +285,12 @@ def names_a_file_after_the_time() -> None:
     (site.folder / f"report-{int(time.time())}.csv").write_text("7;42")
 
 
+def counts_its_runs_beside_the_time_of_the_last() -> None:
+    (site.folder / "last_run.txt").write_text(str(time.time()))
+    with (site.folder / "runs.txt").open("a") as file:
+        file.write("one more\n")
+
+
 # --- memory ----------------------------------------------------------------------------------------------------------
 
 SEEN: dict[int, int] = {}
@@ -433,6 +439,7 @@ BROKEN = [
     Broken(leaves_its_lock_file_behind, {"JC304": "A1!kill A"}),
     Broken(counts_in_a_file, {"JC103": "A A"}),
     Broken(names_a_file_after_the_time, {"JC103": "A A"}),
+    Broken(counts_its_runs_beside_the_time_of_the_last, {"JC103": "A A"}),
     Broken(counts_in_memory, {"JC103": "A A"}),
     Broken(checks_then_sets_in_memory, {"JC203": "A1 B A"}),
     Broken(checks_then_appends_in_memory, {"JC203": "A1 B A"}),

@@ -282,6 +282,18 @@ def checks_under_a_record_lock() -> None:
     _adds_points_once(fcntl.lockf)
 
 
+def stamps_one_of_two_files() -> None:
+    (site.folder / "last_run.txt").write_text(datetime.datetime.now(datetime.timezone.utc).isoformat())
+    (site.folder / "invoice.txt").write_text("invoice 7")
+
+
+def draws_a_digit_for_each_of_many() -> None:
+    """Of ten digits that are drawn again, one is most likely the same by chance."""
+    with site.transactional() as db, db:
+        for number in range(10):
+            db.execute("INSERT OR REPLACE INTO leases (name, token) VALUES (?, ?)", (f"{number}", random.randrange(10)))
+
+
 async def compares_and_sets_through_an_async_orm() -> None:
     engine = create_async_engine(f"sqlite+aiosqlite:///{site.database()}")
     async with engine.begin() as connection:
@@ -344,6 +356,8 @@ SOUND: list[Callable[[], Any]] = [
     checks_under_a_lock_of_its_object,
     creates_exclusively,
     compares_and_sets_through_an_async_orm,
+    stamps_one_of_two_files,
+    draws_a_digit_for_each_of_many,
     copies_into_an_attached_database,
     writes_a_copy_of_its_database,
     upserts_from_a_loop_of_its_own,

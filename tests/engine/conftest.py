@@ -114,7 +114,7 @@ class StillConditions:
     read_clock = False
     used_random = False
 
-    def begin(self, *, perturbed: bool) -> None:
+    def begin(self, *, perturbed: int) -> None:
         pass
 
     def fresh(self) -> Fresh:

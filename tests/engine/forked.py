@@ -126,7 +126,7 @@ class CountedConditions:
     def __init__(self) -> None:
         self.handed_out: list[str] = []
 
-    def begin(self, *, perturbed: bool) -> None:
+    def begin(self, *, perturbed: int) -> None:
         self.handed_out.clear()
 
     def fresh(self) -> Fresh:

@@ -9,6 +9,7 @@ from jobchaos.core.result import CopyResult, RunResult
 from jobchaos.core.schedule import Schedule
 from jobchaos.core.snapshot import Row, Snapshot, State, Table
 from jobchaos.core.trace import Happening, Trace, TraceEvent
+from jobchaos.core.volatile import Volatile
 from jobchaos.oracle.judge import Judge
 
 LEDGERS = frozenset({"mail", "http"})
@@ -42,7 +43,7 @@ def run(
 
 def judge(expected: State, initial: State | None = None, *, ignore: tuple[str, ...] = ()) -> Judge:
     start = world((1, 0)) if initial is None else initial
-    return Judge(run("A", expected), start, frozenset(), Ignore.parse(ignore), LEDGERS)
+    return Judge(run("A", expected), start, Volatile(), Ignore.parse(ignore), LEDGERS)
 
 
 def gave_up(error: str) -> CopyResult:

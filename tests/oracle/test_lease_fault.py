@@ -9,6 +9,7 @@ import pytest
 from jobchaos.core.ignore import Ignore
 from jobchaos.core.result import RunResult
 from jobchaos.core.trace import Happening, Trace, TraceEvent
+from jobchaos.core.volatile import Volatile
 from jobchaos.oracle.lease_fault import kept_lease, lease_fault
 from jobchaos.oracle.patient import PatientJudge
 from tests.oracle.builders import LEDGERS, run, sql, world
@@ -96,7 +97,7 @@ def judge() -> PatientJudge:
     def later(delay: int) -> RunResult:
         return run("A", LATE if delay >= 61 * SECOND else CLEAN)
 
-    return PatientJudge(run("A", CLEAN), world((1, 0)), frozenset(), Ignore(()), LEDGERS, later)
+    return PatientJudge(run("A", CLEAN), world((1, 0)), Volatile(), Ignore(()), LEDGERS, later)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from jobchaos.core.result import CopyResult, RunResult
 from jobchaos.core.schedule import Schedule
 from jobchaos.core.snapshot import State
 from jobchaos.core.trace import Happening, TraceEvent
+from jobchaos.core.volatile import Volatile
 from jobchaos.oracle.judge import Judgement
 from jobchaos.oracle.serial import SerialJudge
 from jobchaos.oracle.wording import message
@@ -33,7 +34,7 @@ def judged(
     """After A B there are 10 points; after B A 20, and B has failed."""
     orders = [run("A B", world((1, 10)), copies=BOTH), run("B A", world((1, 20)), copies=NO_REFUND)]
     labels = {"A": "pay()", "B": "refund()"}
-    judge = SerialJudge(orders, labels, world((1, 0)), frozenset(), Ignore.parse(()), LEDGERS, later)
+    judge = SerialJudge(orders, labels, world((1, 0)), Volatile(), Ignore.parse(()), LEDGERS, later)
     overlapped = run(token, state, *events, copies=copies or BOTH)
     return overlapped, judge.judge(overlapped, "concurrent")
 

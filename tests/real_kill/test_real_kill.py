@@ -89,7 +89,7 @@ def run_here(job: Callable[[Path], None], token: str, isolation: str) -> tuple[R
 
     with folder() as path, pytest.MonkeyPatch.context() as patch:
 
-        def run(runner: Runner, schedule: Schedule, *, perturbed: bool = False) -> RunResult:
+        def run(runner: Runner, schedule: Schedule, *, perturbed: int = 0) -> RunResult:
             result = genuine(runner, schedule, perturbed=perturbed)
             runs.append((result, left(path)))
             return result

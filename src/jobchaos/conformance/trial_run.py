@@ -124,7 +124,7 @@ class SameConditions:
     def __init__(self, clock: VirtualClock) -> None:
         self._clock = clock
 
-    def begin(self, *, perturbed: bool) -> None:
+    def begin(self, *, perturbed: int) -> None:
         """See `Conditions.begin`."""
         self._clock.reset(0)
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 
 from jobchaos.core.coloring import Names, Shaped, match
 from jobchaos.core.diff import Change, Diff, table_changes
-from jobchaos.core.fresh import Fresh, forms_of
+from jobchaos.core.fresh import Fresh
 from jobchaos.core.ignore import Ignore
-from jobchaos.core.reading import NOTHING, Column, Place, Reader, Taken, tables_of
-from jobchaos.core.snapshot import Row, State, Table, same_state
+from jobchaos.core.reading import Reader, Taken
+from jobchaos.core.snapshot import NOTHING, Place, Row, State, Table, same_state, tables_of
+from jobchaos.core.volatile import Volatile
 
-__all__ = ["Comparison", "Fresh", "Ignore", "compare", "volatile_columns"]
+__all__ = ["Comparison", "Fresh", "Ignore", "compare"]
 
 _Named = tuple[Hashable, ...]
 
@@ -40,14 +40,14 @@ def compare(
     initial: State,
     expected_fresh: Fresh,
     actual_fresh: Fresh,
-    volatile: frozenset[Column],
+    volatile: Volatile,
     ignore: Ignore,
 ) -> Comparison:
     """Compare a state with a clean run's, row by row, in any order of rows.
 
     These may be renamed, if it is done consistently throughout the state: random values, wherever they turn up; keys
-    that the backend made up, along foreign keys; values in volatile columns. A value that is there since before the
-    run is never renamed.
+    that the backend made up, along foreign keys; volatile values. A value that is there since before the run is never
+    renamed.
 
     Args:
         expected: The state after a clean run.
@@ -55,7 +55,7 @@ def compare(
         initial: The state before both.
         expected_fresh: The random values handed out in the clean run.
         actual_fresh: Those handed out in the other run.
-        volatile: Columns whose values depend on time and chance.
+        volatile: What depends on time and chance.
         ignore: What to leave out.
     """
     same = same_state(expected, actual)
@@ -73,43 +73,6 @@ def compare(
         if not different:
             equal.append(".".join(place))
     return Comparison(Diff(tuple(changes), tuple(equal)), tuple(sorted(map(".".join, reader.renamed))))
-
-
-def volatile_columns(
-    first: State, second: State, initial: State, fresh: tuple[Fresh, Fresh] = (Fresh(()), Fresh(()))
-) -> frozenset[Column]:
-    """The columns whose values depend on the time and on chance.
-
-    Args:
-        first: The state after a clean run.
-        second: The state after a clean run at another time, and with other random values.
-        initial: The state before both.
-        fresh: The random values handed out in either run. A column that differs in these alone is not volatile: they
-            are recognised, and what is around them is constant.
-    """
-    states = tables_of(first), tables_of(second)
-    before = tables_of(initial)
-    columns = {(*place, column) for tables in states for place, table in tables.items() for column in table.columns}
-    return frozenset(
-        column
-        for column in columns
-        if _values(states[0], column, before, fresh[0]) != _values(states[1], column, before, fresh[1])
-    )
-
-
-def _values(
-    tables: Mapping[Place, Table], column: Column, before: Mapping[Place, Table], fresh: Fresh
-) -> Counter[Hashable]:
-    """How often which new value is in a column, apart from the random values that are recognised."""
-    forms = forms_of(fresh)
-
-    def count(table: Table) -> Counter[Hashable]:
-        if column[2] not in table.columns:
-            return Counter()
-        at = table.columns.index(column[2])
-        return Counter(forms.shape(row[at]) for row in table.rows)
-
-    return count(tables.get(column[:2], NOTHING)) - count(before.get(column[:2], NOTHING))
 
 
 def _shaped(tables: Mapping[Place, Taken]) -> Iterator[Shaped]:

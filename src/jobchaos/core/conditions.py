@@ -29,8 +29,8 @@ class Clock(Protocol):
 class Conditions(Protocol):
     """What must be the same in every run: the time it starts at, and the random values it is handed."""
 
-    def begin(self, *, perturbed: bool) -> None:
-        """A run begins. A perturbed one starts at another time and draws other values."""
+    def begin(self, *, perturbed: int) -> None:
+        """A run begins. A perturbed one starts at another time and draws other values, others for each number but 0."""
 
     def fresh(self) -> Fresh:
         """The random values handed out since `begin`."""

@@ -8,16 +8,9 @@ from typing import NamedTuple
 
 from jobchaos.core.coloring import Atom
 from jobchaos.core.fresh import Forms, Fresh, as_text, forms_of
-from jobchaos.core.snapshot import SERVER_TIME, Cell, Row, State, Table
-
-Column = tuple[str, str, str]
-"""Store, table and column."""
-
-Place = tuple[str, str]
-"""Store and table."""
-
-NOTHING = Table((), ())
-"""Stands for a table that is not there."""
+from jobchaos.core.origins import origins
+from jobchaos.core.snapshot import NOTHING, SERVER_TIME, Cell, Column, Place, Row, State, Table, tables_of
+from jobchaos.core.volatile import Volatile
 
 # Two copies do at two moments what a single run did in one, so times that were equal need not be so.
 _TIME = re.compile(
@@ -65,15 +58,15 @@ class Reader:
         expected: The state after a clean run.
         actual: The state after another run.
         initial: The state before both.
-        volatile: Columns whose values depend on time and chance.
+        volatile: What depends on time and chance.
     """
 
-    def __init__(self, expected: State, actual: State, initial: State, volatile: frozenset[Column]) -> None:
+    def __init__(self, expected: State, actual: State, initial: State, volatile: Volatile) -> None:
         self._initial = before = tables_of(initial)
         states = tables_of(expected), tables_of(actual)
         self._volatile = volatile
-        self._origins = _origins({**before, **states[1], **states[0]}, volatile)
-        self._with_names = {column for column in volatile if _holds_names(column, states, before)}
+        self._origins = origins({**before, **states[1], **states[0]}, volatile.columns)
+        self._with_names = {column for column in volatile.columns if _holds_names(column, states, before)}
         self._old_keys = {origin: set(map(repr, _cells(before, origin))) for origin in set(self._origins.values())}
         self.renamed: set[Column] = set()
         """Columns in which something was found that may be renamed."""
@@ -89,8 +82,7 @@ class Reader:
         return {place: self._table(place, table, forms) for place, table in tables_of(state).items()}
 
     def _table(self, place: Place, table: Table, forms: Forms) -> Taken:
-        volatile = {column for *home, column in self._volatile if tuple(home) == place}
-        past = _Past(self._initial.get(place, NOTHING), table, volatile)
+        past = _Past(self._initial.get(place, NOTHING), place, table, self._volatile, self._origins)
         columns = [(*place, column) for column in table.columns]
 
         def parts(row: Row) -> tuple[Part, ...]:
@@ -110,7 +102,7 @@ class Reader:
     def _renamed(self, column: Column, row: Row, at: int, past: _Past, forms: Forms) -> Part | None:
         cell = row[at]
         kind = type(cell).__name__
-        varies = column in self._volatile and not past.kept(row, at)
+        varies = past.varies(row, at)
         found = forms.find(cell)
         if found is not None:
             # Around random values a volatile column may hold another text each time.
@@ -131,54 +123,38 @@ class _Past:
 
     Args:
         before: The table then.
+        place: Where it is.
         table: The table now.
-        volatile: The names of its volatile columns.
+        volatile: What of the state depends on time and chance.
+        made_up: The columns that hold surrogate keys.
     """
 
-    def __init__(self, before: Table, table: Table, volatile: set[str]) -> None:
+    def __init__(
+        self, before: Table, place: Place, table: Table, volatile: Volatile, made_up: Mapping[Column, Column]
+    ) -> None:
         self.rows = set(before.rows)
-        self._columns = table.columns
+        self._volatile = volatile
+        self._columns: list[Column] = [(*place, column) for column in table.columns]
+        self._identify = volatile.identify(place, table, made_up)
+        self._names = table.columns
         self._key = table.key if set(table.key) <= set(before.columns) else ()
+        names = {column for column in before.columns if (*place, column) in volatile.columns}
         self._cells = {
             (self._identity(before.columns, row), column, repr(cell))
-            for row in (before.rows if volatile else ())
+            for row in (before.rows if names else ())
             for column, cell in zip(before.columns, row, strict=True)
-            if column in volatile
+            if column in names
         }
 
-    def kept(self, row: Row, at: int) -> bool:
-        """True if the run has left that cell of a row as it was; without a key, if any row had it."""
-        return (self._identity(self._columns, row), self._columns[at], repr(row[at])) in self._cells
+    def varies(self, row: Row, at: int) -> bool:
+        """True if a cell differs from run to run, and is not as it was before; without a key, as any was."""
+        if self._columns[at] not in self._volatile.columns:
+            return False
+        kept = (self._identity(self._names, row), self._names[at], repr(row[at])) in self._cells
+        return not kept and self._volatile.varies(self._columns[at], self._identify(row))
 
     def _identity(self, columns: tuple[str, ...], row: Row) -> Row:
         return tuple(row[columns.index(column)] for column in self._key)
-
-
-def tables_of(state: State) -> dict[Place, Table]:
-    """All tables of a state."""
-    return {(store, name): table for store, snapshot in state.items() for name, table in snapshot.tables.items()}
-
-
-def _origins(tables: Mapping[Place, Table], volatile: frozenset[Column]) -> dict[Column, Column]:
-    """For each column that holds surrogate keys, the one in which they are made up."""
-    ends = {
-        (*place, column): _end((*place, column), tables) for place, table in tables.items() for column in table.columns
-    }
-    referred = {end for column, end in ends.items() if end != column}
-    return {column: end for column, end in ends.items() if _is_generated(end, tables) or end in referred & volatile}
-
-
-def _end(column: Column, tables: Mapping[Place, Table]) -> Column:
-    passed: set[Column] = set()
-    while column not in passed and not _is_generated(column, tables):
-        passed.add(column)
-        store, name, own = column
-        column = (store, *tables.get((store, name), NOTHING).references.get(own, (name, own)))
-    return column
-
-
-def _is_generated(column: Column, tables: Mapping[Place, Table]) -> bool:
-    return column[2] in tables.get(column[:2], NOTHING).generated
 
 
 def _holds_names(column: Column, states: tuple[Mapping[Place, Table], ...], before: Mapping[Place, Table]) -> bool:

@@ -79,6 +79,21 @@ State = Mapping[str, Snapshot]
 """The whole world of one check: store name to snapshot."""
 
 
+Column = tuple[str, str, str]
+"""Store, table and column."""
+
+Place = tuple[str, str]
+"""Store and table."""
+
+NOTHING = Table((), ())
+"""Stands for a table that is not there."""
+
+
+def tables_of(state: State) -> dict[Place, Table]:
+    """All tables of a state."""
+    return {(store, name): table for store, snapshot in state.items() for name, table in snapshot.tables.items()}
+
+
 def same_state(one: State, other: State) -> bool:
     """True if both consist of the same stores with the same content."""
     return one.keys() == other.keys() and all(snapshot.same_as(other[name]) for name, snapshot in one.items())

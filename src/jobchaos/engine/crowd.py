@@ -14,7 +14,7 @@ class CrowdRunner(Runner):
 
     redelivery = 0
 
-    def _begin(self, schedule: Schedule, *, perturbed: bool) -> None:
+    def _begin(self, schedule: Schedule, *, perturbed: int) -> None:
         super()._begin(schedule, perturbed=perturbed)
         self._stage.begin(fails=True, late=False, shares_time=True)
 

@@ -67,12 +67,12 @@ class Runner:
         """The random values that the present run was handed so far."""
         return self._conditions.fresh()
 
-    def run(self, schedule: Schedule, *, perturbed: bool = False, survey: bool = False) -> RunResult:
+    def run(self, schedule: Schedule, *, perturbed: int = 0, survey: bool = False) -> RunResult:
         """Restore the initial state and run `schedule`.
 
         Args:
             schedule: Who runs how many steps, with which faults.
-            perturbed: Start at another time and with other random values, to see what depends on them.
+            perturbed: Start at another time and with other random values, others for each number but 0.
             survey: Note all waits that a fault could strike.
 
         Raises:
@@ -104,7 +104,7 @@ class Runner:
             self._stage.world.restore()
         else:
             self._stage.world.put_back(saved)
-        self._begin(schedule, perturbed=False)
+        self._begin(schedule, perturbed=0)
         copy = self._copies[segment.copy]
         if saved is not None and path:
             copy.attempts = len(path)
@@ -139,7 +139,7 @@ class Runner:
                 if copy.progress == before and not self._wake():
                     break
 
-    def _begin(self, schedule: Schedule, *, perturbed: bool) -> None:
+    def _begin(self, schedule: Schedule, *, perturbed: int) -> None:
         self._stage.begin(fails=schedule.fails, late=any(run.late for run in schedule.runs))
         self._stage.take_trace()
         self._conditions.begin(perturbed=perturbed)

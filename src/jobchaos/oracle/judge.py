@@ -10,6 +10,7 @@ from jobchaos.core.result import RunResult
 from jobchaos.core.schedule import Fault
 from jobchaos.core.snapshot import State
 from jobchaos.core.terms import AfterKill
+from jobchaos.core.volatile import Volatile
 from jobchaos.oracle.anomaly import anomaly_of
 from jobchaos.oracle.lateness import lateness
 
@@ -56,7 +57,7 @@ class Judge:
     Args:
         expected: The clean run.
         initial: Content of each store when it was bound; a store that the clean run never touched stays at it.
-        volatile: Columns whose values depend on time and chance.
+        volatile: What depends on time and chance.
         ignore: What to leave out.
         ledgers: Names of stores that hold foreign effects.
         within: Virtual nanoseconds that an attempt may take; None for any time.
@@ -66,7 +67,7 @@ class Judge:
         self,
         expected: RunResult,
         initial: State,
-        volatile: frozenset[tuple[str, str, str]],
+        volatile: Volatile,
         ignore: Ignore,
         ledgers: frozenset[str],
         within: int | None = None,
@@ -133,7 +134,7 @@ class Judge:
         mine, theirs = {**self._initial, **one[0]}, {**self._initial, **other[0]}
         if all(snapshot.same_as(theirs[name]) for name, snapshot in mine.items()):
             return True
-        if not (self._renames or self._volatile or self._ignore.patterns or one[1].chunks or other[1].chunks):
+        if not (self._renames or self._volatile.columns or self._ignore.patterns or one[1].chunks or other[1].chunks):
             return False
         if not self._ignore.patterns and _sizes(mine) != _sizes(theirs):  # much faster than to rename
             return False

@@ -12,6 +12,7 @@ from jobchaos.core.result import RunResult
 from jobchaos.core.schedule import Wait
 from jobchaos.core.snapshot import State
 from jobchaos.core.trace import Happening
+from jobchaos.core.volatile import Volatile
 from jobchaos.oracle.judge import Judge, Judgement
 from jobchaos.oracle.lease_fault import LeaseFault, kept_lease, lease_fault
 
@@ -38,7 +39,7 @@ class PatientJudge(Judge):
         self,
         expected: RunResult,
         initial: State,
-        volatile: frozenset[tuple[str, str, str]],
+        volatile: Volatile,
         ignore: Ignore,
         ledgers: frozenset[str],
         later: Callable[[int], RunResult],

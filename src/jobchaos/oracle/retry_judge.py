@@ -9,6 +9,7 @@ from jobchaos.core.result import RunResult
 from jobchaos.core.retrying import Retrying
 from jobchaos.core.schedule import Fault
 from jobchaos.core.snapshot import State
+from jobchaos.core.volatile import Volatile
 from jobchaos.oracle.judge import Judgement
 from jobchaos.oracle.patient import PatientJudge
 from jobchaos.oracle.tries import Delivery, applied, at_another_time, failing_call, too_many_or_few, tries
@@ -35,7 +36,7 @@ class RetryJudge(PatientJudge):
         self,
         expected: RunResult,
         initial: State,
-        volatile: frozenset[tuple[str, str, str]],
+        volatile: Volatile,
         ignore: Ignore,
         ledgers: frozenset[str],
         later: Callable[[int], RunResult],

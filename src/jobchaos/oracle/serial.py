@@ -9,6 +9,7 @@ from jobchaos.core.compare import Comparison, Fresh, Ignore
 from jobchaos.core.result import RunResult
 from jobchaos.core.schedule import Schedule, Wait
 from jobchaos.core.snapshot import State, same_state
+from jobchaos.core.volatile import Volatile
 from jobchaos.oracle.anomaly import DIRTY_WRITE, LOST_UPDATE, NON_REPEATABLE_READ, READ_SKEW, WRITE_SKEW, anomaly_of
 from jobchaos.oracle.judge import Judge, Judgement
 from jobchaos.oracle.lease_fault import lease_fault
@@ -35,7 +36,7 @@ class SerialJudge:
         orders: One run of each serial order.
         labels: Letter to the label of its job.
         initial: Content of each store when it was bound.
-        volatile: Columns whose values depend on time and chance.
+        volatile: What depends on time and chance.
         ignore: What to leave out.
         ledgers: Names of stores that hold foreign effects.
         run: Runs a serial order in which time passes.
@@ -46,7 +47,7 @@ class SerialJudge:
         orders: Sequence[RunResult],
         labels: Mapping[str, str],
         initial: State,
-        volatile: frozenset[tuple[str, str, str]],
+        volatile: Volatile,
         ignore: Ignore,
         ledgers: frozenset[str],
         run: Callable[[Schedule], RunResult],

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from jobchaos.core.compare import Ignore, compare, volatile_columns
+from jobchaos.core.compare import Ignore, compare
 from jobchaos.core.diff import Change, Diff
 from jobchaos.core.fresh import Fresh
 from jobchaos.core.schedule import Fault, Schedule
 from jobchaos.core.snapshot import State
 from jobchaos.core.terms import AfterKill
+from jobchaos.core.volatile import Volatile, volatile_columns
 from jobchaos.probes.mocks import RAN_OUT
 from jobchaos.suite.seen import Act, Recording, Seen, Target
 
@@ -188,7 +189,7 @@ def _diff(first: State | None, second: State | None, state: State | None, ignore
     # A database that was not met in all runs, because a fixture had it open, tells nothing; a ledger may be new.
     names = {name for name in state if name in _LEDGERS or (name in first and name in second)}
     first, second, state = ({name: one[name] for name in names & one.keys()} for one in (first, second, state))
-    volatile = volatile_columns(first, second, {})
+    volatile = Volatile(volatile_columns(first, second, {}))  # cells may be equal by chance in two runs of a test
     return compare(
         first,
         state,

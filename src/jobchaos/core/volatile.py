@@ -1,0 +1,128 @@
+"""Volatile: what of a state depends on time and chance."""
+
+from __future__ import annotations
+
+from collections import ChainMap, Counter, defaultdict
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+
+from jobchaos.core.fresh import Fresh, forms_of
+from jobchaos.core.origins import origins
+from jobchaos.core.snapshot import NOTHING, Column, Place, Row, State, Table, tables_of
+
+Identity = tuple[tuple[str, str], ...]
+"""What tells a row apart: some of its columns, and what they hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Volatile:
+    """What differs from one clean run to another.
+
+    Attributes:
+        columns: Columns in which new values do.
+        steady: Cells in them that do not, where rows can be told apart: a counter beside the time of the last run, in a
+            table of names and values; one of two files.
+    """
+
+    columns: frozenset[Column] = frozenset()
+    steady: frozenset[tuple[Column, Identity]] = frozenset()
+
+    @classmethod
+    def between(cls, runs: Sequence[tuple[State, Fresh]], initial: State) -> Volatile:
+        """What differs between clean runs at several times, and with several random values.
+
+        Args:
+            runs: The state after each, and the random values handed out in it; at least one.
+            initial: The state before all.
+        """
+        (first, fresh), *others = runs
+        columns = (volatile_columns(first, state, initial, (fresh, other)) for state, other in others)
+        known = cls(frozenset().union(*columns))
+        tables = [tables_of(state) for state, _ in runs]
+        made_up = origins(dict(ChainMap(*tables, tables_of(initial))), known.columns)
+        steady: set[tuple[Column, Identity]] = set()
+        for column in known.columns:
+            mine, *theirs = (
+                _by_identity(column, one.get(column[:2], NOTHING), known, made_up, fresh)
+                for one, (_, fresh) in zip(tables, runs, strict=True)
+            )
+            steady.update(
+                (column, identity)
+                for identity, cells in mine.items()
+                if identity and all(other.get(identity) == cells for other in theirs)
+            )
+        return cls(known.columns, frozenset(steady))
+
+    def __or__(self, other: Volatile) -> Volatile:
+        steady = (cell for cell in self.steady | other.steady if not (self.varies(*cell) or other.varies(*cell)))
+        return Volatile(self.columns | other.columns, frozenset(steady))
+
+    def varies(self, column: Column, identity: Identity) -> bool:
+        """True if a cell does: one of that column, in a row told apart by `identity`."""
+        return column in self.columns and (column, identity) not in self.steady
+
+    def identify(self, place: Place, table: Table, made_up: Mapping[Column, Column]) -> Callable[[Row], Identity]:
+        """What tells the rows of a table apart: their key, or else all that is neither volatile nor made up.
+
+        Args:
+            place: Where the table is.
+            table: The table.
+            made_up: The columns that hold surrogate keys.
+        """
+        own = [column for column in table.columns if (*place, column) not in made_up]
+        if table.key and set(table.key) <= set(own):
+            telling = list(table.key)
+        else:
+            telling = [column for column in own if (*place, column) not in self.columns]
+        places = [(column, table.columns.index(column)) for column in telling]
+        return lambda row: tuple((column, repr(row[at])) for column, at in places)
+
+
+def volatile_columns(
+    first: State, second: State, initial: State, fresh: tuple[Fresh, Fresh] = (Fresh(()), Fresh(()))
+) -> frozenset[Column]:
+    """The columns whose values depend on the time and on chance.
+
+    Args:
+        first: The state after a clean run.
+        second: The state after a clean run at another time, and with other random values.
+        initial: The state before both.
+        fresh: The random values handed out in either run. A column that differs in these alone is not volatile: they
+            are recognised, and what is around them is constant.
+    """
+    states = tables_of(first), tables_of(second)
+    before = tables_of(initial)
+    columns = {(*place, column) for tables in states for place, table in tables.items() for column in table.columns}
+    return frozenset(
+        column
+        for column in columns
+        if _values(states[0], column, before, fresh[0]) != _values(states[1], column, before, fresh[1])
+    )
+
+
+def _values(
+    tables: Mapping[Place, Table], column: Column, before: Mapping[Place, Table], fresh: Fresh
+) -> Counter[Hashable]:
+    """How often which new value is in a column, apart from the random values that are recognised."""
+    forms = forms_of(fresh)
+
+    def count(table: Table) -> Counter[Hashable]:
+        if column[2] not in table.columns:
+            return Counter()
+        at = table.columns.index(column[2])
+        return Counter(forms.shape(row[at]) for row in table.rows)
+
+    return count(tables.get(column[:2], NOTHING)) - count(before.get(column[:2], NOTHING))
+
+
+def _by_identity(
+    column: Column, table: Table, known: Volatile, made_up: Mapping[Column, Column], fresh: Fresh
+) -> Mapping[Identity, Counter[Hashable]]:
+    """What a column holds in each row, or in all rows that cannot be told apart."""
+    found: defaultdict[Identity, Counter[Hashable]] = defaultdict(Counter)
+    if column[2] in table.columns:
+        at, forms = table.columns.index(column[2]), forms_of(fresh)
+        identify = known.identify(column[:2], table, made_up)
+        for row in table.rows:
+            found[identify(row)][forms.shape(row[at])] += 1
+    return found
