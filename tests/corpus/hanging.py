@@ -116,6 +116,22 @@ def repeats_what_was_late() -> None:
             return
 
 
+async def waits_for_a_task_that_has_given_up() -> None:
+    """What it calls has a timeout. Its error ends the task that answers, and nobody tells who waits for the answer."""
+    answered = asyncio.Event()
+
+    async def call() -> None:
+        async with httpx.AsyncClient(timeout=SHORT) as client:
+            headers = {"Idempotency-Key": "order 7"}
+            await client.put(f"http://127.0.0.1:{site.http_port}/charges", content=b"{}", headers=headers)
+        answered.set()
+
+    task = asyncio.create_task(call())
+    await answered.wait()
+    await task
+    mark_done()
+
+
 def takes_a_timeout_for_success() -> None:
     with contextlib.suppress(requests.Timeout):
         charge(SHORT)
@@ -153,6 +169,7 @@ BROKEN = [
     Broken(never_gives_up, "JC403", "A0!hang", "never gives up when 127.0.0.1 accepts no connection for POST"),
     Broken(sleeps_for_too_long, "JC403", "A", "takes 45 s when everybody answers at once, and may take 30 s"),
     Broken(repeats_what_was_late, "JC411", "A0!late2", "twice when the answer to POST /charges comes too late"),
+    Broken(waits_for_a_task_that_has_given_up, "JC414", "A0!hang", "waits for ever for event loop"),
     Broken(takes_a_timeout_for_success, "JC415", "A0!hang", "when 127.0.0.1 accepts no connection for POST /charges"),
 ]
 

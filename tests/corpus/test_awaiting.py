@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import aiohttp
 import pytest
 
 from jobchaos.checking import check
 from jobchaos.core.settings import Settings
 from jobchaos.errors import UsageError
-from tests.corpus import awaiting, sound
+from tests.corpus import awaiting, site, sound
 from tests.corpus.awaiting import KEPT_APART, RACING
 from tests.corpus.broken import Broken
 
@@ -65,3 +67,19 @@ def test_other_jobs_are_refused() -> None:
 def test_processes_of_their_own_have_no_loop_in_common() -> None:
     with pytest.raises(UsageError, match="choose one of them"):
         Settings(granularity="await", isolation="process")
+
+
+async def sends_two_requests_at_once() -> None:
+    async def send(session: aiohttp.ClientSession, number: int) -> None:
+        url = f"http://127.0.0.1:{site.http_port}/orders/{number}"
+        async with session.put(url, data=b"{}", headers={"Idempotency-Key": f"order {number}"}) as answer:
+            await answer.read()
+
+    async with aiohttp.ClientSession() as session:
+        await asyncio.gather(send(session, 7), send(session, 8))
+
+
+def test_requests_of_one_job_that_are_underway_at_the_same_time_overlap_with_those_of_another() -> None:
+    """The first is answered while its copy is paused, or when it goes on."""
+    verdict = check(sends_two_requests_at_once, faults=["concurrent"], settings=Settings(profile="full", budget=60))
+    assert [finding.code for finding in verdict.findings if finding.gates] == []

@@ -12,6 +12,8 @@ from jobchaos.core.effect import Effect, Site
 
 SECOND = 10**9
 """Nanoseconds."""
+NEVER = "never answered"
+"""How a call ends, in a trace, that has no timeout."""
 _EPHEMERAL = re.compile(r"(127\.[0-9.]+|::1):(?:3276[89]|327[7-9]\d|32[89]\d\d|3[3-9]\d{3}|[4-6]\d{4})")
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from jobchaos.core.conditions import Clock
 from jobchaos.core.effect import Effect
-from jobchaos.core.hang import Hang, HangPoint, name_of, seconds
+from jobchaos.core.hang import NEVER, Hang, HangPoint, name_of, seconds
 from jobchaos.core.schedule import Fault
 from jobchaos.core.trace import Happening
 from jobchaos.engine.sites import call_site, waiting_site
@@ -82,7 +82,7 @@ class Waits:
         """The step that has begun is a wait that nobody answers."""
         timeout = hang.nanoseconds
         if timeout is None:
-            self._attempt.note(Happening.EFFECT, effect, "never answered", applied=False)
+            self._attempt.note(Happening.EFFECT, effect, NEVER, applied=False)
         try:
             self.time_out(hang)
         finally:
@@ -124,7 +124,7 @@ class Waits:
         if self.waited:
             time = f"after {seconds(self.waited)}"
             return f"({TOO_LATE}, {time})" if applied else f"{NO_ANSWER} {time}: {outcome}"
-        return "never answered" if self.is_silent and self._attempt.dead else outcome
+        return NEVER if self.is_silent and self._attempt.dead else outcome
 
     def ended(self) -> None:
         """The step that was underway is over."""

@@ -154,7 +154,7 @@ class Interleavings:
             entries: Its execution.
         """
         walk, segments, preemptions, kills = node.way
-        walk, segments = walk.fork(), segments.fork()
+        walk, segments = self._begun(walk, entries), segments.fork()
         for cut in _cuts(entries, len(walk.entries)):
             walk.append(entries[cut.position - 1])
             segments.append(entries[cut.position - 1])
@@ -167,6 +167,19 @@ class Interleavings:
                 way.walk.learn(cut.copy, walk.attempts[cut.copy], Kind.KILL, None)
                 way.segments.append(way.walk.entries[-1])
                 yield from self._leave(way, [*self._movable(walk)])
+
+    def _begun(self, expected: Walk, entries: Sequence[Entry]) -> Walk:
+        """The beginning of an execution: the expected one; or what has come instead.
+
+        Effects of a coroutine that are underway at the same time end in an order that others may change.
+        """
+        length = len(expected.entries)
+        if not length or entries[length - 1] is expected.entries[-1]:
+            return expected.fork()
+        walk = Walk(self._histories)
+        for entry in entries[:length]:
+            walk.append(entry)
+        return walk
 
     def _movable(self, walk: Walk) -> Iterator[str]:
         """The copies that may go on: of identical ones that have not begun, only the first."""

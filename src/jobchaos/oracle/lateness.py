@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from jobchaos.core.hang import HangPoint, name_of, seconds
+from jobchaos.core.hang import NEVER, HangPoint, name_of, seconds
 from jobchaos.core.result import RunResult
 from jobchaos.core.schedule import Fault
 from jobchaos.core.trace import Happening
@@ -43,6 +43,8 @@ def lateness(run: RunResult, within: int | None) -> Lateness | None:
     copy = run.copies["A"]
     hung, fault = copy.hung, run.schedule.runs[0].fault
     if hung is not None and not copy.completed and copy.error.startswith("waits for ever"):
+        if hung.timeout is None and _was_given_up(run, hung):
+            return None  # the job's own timer has ended that call: it waits for something else
         when = f"when {nobody_answers(fault, hung)}"
         if hung.timeout is None:
             return Lateness(_FOR_EVER, f"waits for ever {when}: no timeout{place(hung)}", f"{hung.advice}{place(hung)}")
@@ -58,6 +60,12 @@ def lateness(run: RunResult, within: int | None) -> Lateness | None:
         return Lateness("JC402", said, f"a shorter timeout: {hung.advice}{place(hung)}")
     said = f"takes {seconds(elapsed)} when {nobody_answers(fault, hung)}{place(hung)}, {limit}"
     return Lateness("JC403", said, _ONE_DEADLINE if fault is not None else _LESS)
+
+
+def _was_given_up(run: RunResult, hung: HangPoint) -> bool:
+    """True if the call that was not answered has ended all the same."""
+    ends = (event for event in run.trace.events if event.happening is Happening.EFFECT and event.effect == hung.effect)
+    return any(event.copy == "A" and not event.detail.endswith(NEVER) for event in ends)
 
 
 _ONE_DEADLINE = (
