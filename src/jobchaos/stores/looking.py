@@ -23,7 +23,7 @@ class _Column(Protocol):
 
 class _Laid(Protocol):
     @property
-    def path(self) -> str: ...
+    def rows(self) -> str: ...
     @property
     def columns(self) -> Sequence[_Column]: ...
     @property
@@ -75,7 +75,7 @@ class ServerTables(BaseStore):
     def _read(self, table: _Laid) -> Table:
         assert self._session is not None  # noqa: S101 - tables are only known by one
         cells = ", ".join(column.compared(self._since) for column in table.columns) or "NULL"
-        rows = self._session.run(f"SELECT {cells} FROM {table.path} LIMIT {_LARGEST}")  # noqa: S608 - quoted
+        rows = self._session.run(f"SELECT {cells} FROM {table.rows} LIMIT {_LARGEST}")  # noqa: S608 - quoted
         return replace(table.empty, rows=tuple(tuple(map(_cell, row)) for row in rows))
 
 

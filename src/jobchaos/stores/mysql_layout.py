@@ -109,6 +109,11 @@ class MySQLTable:
         return quoted(self.name)
 
     @property
+    def rows(self) -> str:
+        """What SQL calls its rows."""
+        return self.path
+
+    @property
     def numbers(self) -> bool:
         """Whether the server counts its rows up."""
         return any(column.generated for column in self.columns)

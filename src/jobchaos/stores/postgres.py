@@ -13,6 +13,7 @@ from jobchaos.errors import LossError, UsageError
 from jobchaos.stores.base import BaseStore
 from jobchaos.stores.postgres_definitions import Definitions, PostgresDefinitions
 from jobchaos.stores.postgres_layout import LaidTable, PostgresLayout, quoted, read_layout
+from jobchaos.stores.postgres_rights import require_rights
 from jobchaos.stores.postgres_session import ChangedError, PostgresSession, code_of
 from jobchaos.stores.postgres_shadow import PostgresShadow
 from jobchaos.stores.safety import require_test_database
@@ -98,6 +99,7 @@ class PostgresStore(BaseStore):
                 f"{self.name} is on PostgreSQL {session.version // 10_000}, which is too old: 12 or newer is needed"
             )
         session.prepare()
+        require_rights(session.run, self.name)
         session.loss = (
             "What the job has changed by then stays so, but for what a transaction of its own has undone; the rows "
             f"before it are in the schema {self._shadow.name}, unless the server has crashed, until the next check of "
@@ -180,7 +182,16 @@ class PostgresStore(BaseStore):
             wanted.append((table, self._versions.get(self._key(table.name, mark)), now.marks[table.name].rows))
             if self._session.came_back and mark.rows != self._shadow.rows(table, wanted[-1][1]):
                 raise LossError(f"the server of {self.name} has crashed. {self._session.loss}", "JC913")
-        self._shadow.put_back(wanted)
+        try:
+            self._shadow.put_back(wanted)
+        except Exception as error:
+            if code_of(error) != _FORBIDDEN:
+                raise
+            kept = self._shadow.keep_for_good([table.name for table in tables])
+            raise UsageError(
+                f"{self.name}: the job's user may not bring back what the job has changed ({str(error).strip()}). The "
+                f"rows as they were are kept: {kept}. Let the test connect as the owner of all tables."
+            ) from error
 
     def _key(self, name: str, mark: Mark) -> tuple[str, Mark, object]:
         return name, mark, self._layout.tables[name].columns
@@ -257,7 +268,7 @@ class PostgresStore(BaseStore):
         cells = ", ".join(column.compared(self._since) for column in table.columns)
         return (
             f"SELECT '{_literal(table.name)}', count(*), "
-            f"coalesce(sum(hashtextextended(ROW({cells})::text, 0)), 0)::text FROM {table.path}"
+            f"coalesce(sum(hashtextextended(ROW({cells})::text, 0)), 0)::text FROM {table.rows}"
         )
 
     def _content(self, name: str, mark: Mark, shape: object) -> Table:
@@ -265,7 +276,7 @@ class PostgresStore(BaseStore):
         if known is None:
             table = self._layout.tables[name]
             cells = ", ".join(column.compared(self._since) for column in table.columns) or "NULL"
-            rows = self._session.run(f"SELECT {cells} FROM {table.path}") if mark.rows else []
+            rows = self._session.run(f"SELECT {cells} FROM {table.rows}") if mark.rows else []
             content = tuple(tuple(map(_cell, row)) for row in rows) if table.columns else ()
             known = dataclasses.replace(table.empty, rows=content)
             self._contents[name, mark, shape] = known

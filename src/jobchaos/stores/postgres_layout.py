@@ -11,17 +11,21 @@ from jobchaos.core.snapshot import SERVER_TIME, Table
 
 Query = Callable[[str], Sequence[tuple[Any, ...]]]
 
-_OURS = "n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'jobchaos\\_%'"
+OURS = "n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'jobchaos\\_%'"
+"""Of pg_namespace n: that it is neither the server's own nor one of ours."""
+HAS_TRIGGERS = "EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal)"
+"""Of pg_class c: that somebody has put triggers on it."""
 _COLUMNS = f"""
 SELECT c.oid::int8, n.nspname, c.relname, a.attname, t.typname, t.typtype, a.attgenerated <> '',
     a.attidentity <> '' OR coalesce(pg_get_expr(d.adbin, d.adrelid) ~ '(nextval|gen_random_uuid|uuid_generate)', false),
     a.attnum, format_type(a.atttypid, a.atttypmod), a.attnotnull,
-    a.atttypid >= 16384
+    a.atttypid >= 16384, {HAS_TRIGGERS}
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 LEFT JOIN pg_type t ON t.oid = a.atttypid
 LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-WHERE c.relkind = 'r' AND {_OURS} ORDER BY n.nspname, c.relname, a.attnum
+WHERE c.relkind = 'r' AND {OURS} AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
+ORDER BY n.nspname, c.relname, a.attnum
 """
 _KEYS = "SELECT conrelid::int8, conkey::int2[] FROM pg_constraint WHERE contype = 'p'"
 _REFERENCES = (
@@ -29,7 +33,7 @@ _REFERENCES = (
 )
 _SEQUENCES = f"""
 SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind = 'S' AND {_OURS} ORDER BY 1
+WHERE c.relkind = 'S' AND {OURS} ORDER BY 1
 """
 
 _PLAIN = frozenset({"int2", "int4", "int8", "float4", "float8", "text", "varchar", "bytea"})
@@ -96,6 +100,7 @@ class LaidTable:
         columns: Its columns, in order.
         empty: How it looks in a snapshot, without rows.
         referrers: Names of the tables that refer to it.
+        has_triggers: Whether the user has put any on it.
     """
 
     identity: int
@@ -104,6 +109,12 @@ class LaidTable:
     columns: tuple[Column, ...]
     empty: Table
     referrers: frozenset[str] = frozenset()
+    has_triggers: bool = False
+
+    @property
+    def rows(self) -> str:
+        """What SQL calls its own rows, without those of tables that inherit from it."""
+        return f"ONLY {self.path}"
 
     @property
     def given(self) -> tuple[Column, ...]:
@@ -170,7 +181,8 @@ def read_layout(query: Query) -> PostgresLayout:
     paths = {row[0]: f"{quoted(row[1])}.{quoted(row[2])}" for row in rows}
     columns: dict[int, dict[int, Column]] = defaultdict(dict)
     generated: dict[int, set[str]] = defaultdict(set)
-    for oid, _, _, name, kind, _, computed, made, number, declared, required, own in rows:
+    triggered = {row[0] for row in rows if row[-1]}
+    for oid, _, _, name, kind, _, computed, made, number, declared, required, own, _ in rows:
         if name is not None:
             shown = f"{declared}{' NOT NULL' * bool(required)}"
             columns[oid][number] = Column(name, kind, computed, shown, declared if own else "")
@@ -190,7 +202,7 @@ def read_layout(query: Query) -> PostgresLayout:
         empty = Table(
             tuple(column.name for column in own), (), keys.get(oid, ()), frozenset(generated[oid]), references[oid]
         )
-        return LaidTable(oid, names[oid], paths[oid], own, empty, frozenset(referrers[oid]))
+        return LaidTable(oid, names[oid], paths[oid], own, empty, frozenset(referrers[oid]), oid in triggered)
 
     return PostgresLayout({names[oid]: table(oid) for oid in names}, tuple(name for (name,) in query(_SEQUENCES)))
 

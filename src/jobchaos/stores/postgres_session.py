@@ -8,6 +8,7 @@ from typing import Any
 from jobchaos.errors import LossError, UsageError
 from jobchaos.stores.postgres_driver import connect
 
+_IN_ERROR = 3  # psycopg.pq.TransactionStatus, and libpq's
 _LOCKED, _UNDEFINED = "55P03", ("42P01", "42703")
 _SETTINGS = "SET timezone = 'UTC'; SET extra_float_digits = 1; SET bytea_output = 'hex'; SET lock_timeout = '1s'"
 
@@ -51,6 +52,8 @@ class PostgresSession:
         except Exception as error:
             if self._connection.closed:
                 return self._again(sql, error)
+            if self._connection.info.transaction_status == _IN_ERROR:  # of several statements, one has failed
+                self._run("ROLLBACK")
             code = code_of(error)
             if code in _UNDEFINED:
                 raise ChangedError from error

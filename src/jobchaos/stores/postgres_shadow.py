@@ -53,9 +53,9 @@ class PostgresShadow:
             twin = self._twin(table)
             if is_new:
                 statements.append(
-                    f"CREATE UNLOGGED TABLE {twin} AS SELECT 0 AS {_VERSION}{table.kept} FROM {table.path} LIMIT 0"
+                    f"CREATE UNLOGGED TABLE {twin} AS SELECT 0 AS {_VERSION}{table.kept} FROM {table.rows} LIMIT 0"
                 )
-            statements.append(f"INSERT INTO {twin} SELECT {version}{table.kept} FROM {table.path}")
+            statements.append(f"INSERT INTO {twin} SELECT {version}{table.kept} FROM {table.rows}")
         if statements:
             self._execute("BEGIN; " + "; ".join(statements) + "; COMMIT")
 
@@ -69,7 +69,8 @@ class PostgresShadow:
         if self._is_replica:  # no triggers, no checks of foreign keys: what is put back was in order
             statements.append("SET LOCAL session_replication_role = replica")
         else:
-            statements += [f"ALTER TABLE {table.path} DISABLE TRIGGER USER" for table, _, _ in wanted]
+            triggered = [table.path for table, _, _ in wanted if table.has_triggers]
+            statements += [f"ALTER TABLE {path} DISABLE TRIGGER USER" for path in triggered]
             foreign = self._foreign_keys([table for table, _, _ in wanted])
             statements += [f"ALTER TABLE {path} ALTER CONSTRAINT {name} DEFERRABLE" for path, name in foreign]
             statements.append("SET CONSTRAINTS ALL DEFERRED")
@@ -78,7 +79,7 @@ class PostgresShadow:
         if not self._is_replica:
             statements.append("SET CONSTRAINTS ALL IMMEDIATE")
             statements += [f"ALTER TABLE {path} ALTER CONSTRAINT {name} NOT DEFERRABLE" for path, name in foreign]
-            statements += [f"ALTER TABLE {table.path} ENABLE TRIGGER USER" for table, _, _ in wanted]
+            statements += [f"ALTER TABLE {path} ENABLE TRIGGER USER" for path in triggered]
         self._execute("; ".join([*statements, "COMMIT"]))
 
     def _removal(self, table: LaidTable, version: int | None, count: int) -> str:
@@ -89,16 +90,16 @@ class PostgresShadow:
         if version is not None and self._is_replica and table.same_row:
             same = f"{table.same_row} AND {table.same_content}"
             return (
-                f"DELETE FROM {table.path} AS now WHERE NOT EXISTS "
+                f"DELETE FROM {table.rows} AS now WHERE NOT EXISTS "
                 f"(SELECT FROM {self._twin(table)} AS kept WHERE {_VERSION} = {version} AND {same})"
             )
         free = table.referrers <= {table.name}  # TRUNCATE refuses what others refer to
-        return f"{'TRUNCATE' if count > _FEW and free else 'DELETE FROM'} {table.path}"
+        return f"{'TRUNCATE' if count > _FEW and free else 'DELETE FROM'} {table.rows}"
 
     def _return(self, table: LaidTable, version: int) -> str:
         missing = ""
         if self._is_replica and table.same_row:
-            missing = f"AND NOT EXISTS (SELECT FROM {table.path} AS now WHERE {table.same_row})"
+            missing = f"AND NOT EXISTS (SELECT FROM {table.rows} AS now WHERE {table.same_row})"
         return (
             f"INSERT INTO {table.path} {table.stored} OVERRIDING SYSTEM VALUE "
             f"SELECT {table.returned} FROM {self._twin(table)} AS kept WHERE {_VERSION} = {version} {missing}"
