@@ -8,6 +8,7 @@ import http.server
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -49,6 +50,15 @@ def test_an_error_that_is_swallowed_is_named(sql: Sql) -> None:
     verdict = failed(job)
     assert found(verdict) == {"JC505": "A0!fail"}
     assert verdict.findings[0].fix.startswith("let the error go on")
+
+
+def test_a_successor_that_is_misled_by_a_mark_swallows_nothing(tmp_path: Path) -> None:
+    def job() -> None:
+        with contextlib.suppress(FileExistsError):
+            (tmp_path / "done").touch(exist_ok=False)
+            (tmp_path / "invoice.txt").write_text("invoice 7")
+
+    assert found(failed(job)) == {"JC503": "A1!fail"}
 
 
 class Ledger:

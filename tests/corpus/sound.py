@@ -282,6 +282,20 @@ def checks_under_a_record_lock() -> None:
     _adds_points_once(fcntl.lockf)
 
 
+def appends_a_line_under_a_file_lock() -> None:
+    with (site.folder / "log.txt").open("a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        if "order 7\n" not in file.readlines():
+            file.write("order 7\n")
+
+
+def rewrites_a_header_and_cuts_the_rest() -> None:
+    with (site.folder / "inbox.txt").open("r+b") as file:
+        file.write(b"HEAD")
+        file.truncate(6)
+
+
 def stamps_one_of_two_files() -> None:
     (site.folder / "last_run.txt").write_text(datetime.datetime.now(datetime.timezone.utc).isoformat())
     (site.folder / "invoice.txt").write_text("invoice 7")
@@ -356,6 +370,8 @@ SOUND: list[Callable[[], Any]] = [
     checks_under_a_lock_of_its_object,
     creates_exclusively,
     compares_and_sets_through_an_async_orm,
+    appends_a_line_under_a_file_lock,
+    rewrites_a_header_and_cuts_the_rest,
     stamps_one_of_two_files,
     draws_a_digit_for_each_of_many,
     copies_into_an_attached_database,

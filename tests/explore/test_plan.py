@@ -46,6 +46,7 @@ def test_there_is_a_termination_before_every_call_but_not_before_lines() -> None
 
 def test_every_call_fails_and_the_reply_of_every_write_gets_lost() -> None:
     assert tokens("retry", "-w") == ["A0!fail", "A1!fail", "A1!lost"]
+    assert list(map(str, failures(effects("-w", "file")))) == ["A0!fail", "A1!fail"]
     assert failures(effects("ww", "line")) == failures(effects("ww", "sleep")) == []
 
 

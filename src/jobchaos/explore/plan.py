@@ -94,13 +94,14 @@ def terminations(effects: Sequence[Effect]) -> list[Run]:
 def failures(effects: Sequence[Effect]) -> list[Schedule]:
     """Every call to the outside fails once; and once it is applied, but its reply gets lost.
 
-    To a question, a lost answer is no other than a failure. What follows is not part of the schedule: an attempt that
-    raises is redelivered anyway, and one that swallows the error must not be given a second delivery that heals it.
+    To a question, a lost answer is no other than a failure, and from a disk none gets lost. What follows is not part of
+    the schedule: an attempt that raises is redelivered anyway, and one that swallows the error must not be given a
+    second delivery that heals it.
     """
     calls = _calls(effects)
     failed = [Schedule((Run("A", position, Fault.FAIL),)) for position, _ in calls]
-    lost = [Schedule((Run("A", position, Fault.LOST),)) for position, effect in calls if effect.writes]
-    return failed + lost
+    answered = (position for position, effect in calls if effect.writes and effect.kind != "file")
+    return failed + [Schedule((Run("A", position, Fault.LOST),)) for position in answered]
 
 
 def limits(effects: Sequence[Effect]) -> list[Schedule]:

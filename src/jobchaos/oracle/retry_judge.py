@@ -61,7 +61,9 @@ class RetryJudge(PatientJudge):
             return self._given_up(run, is_applied=Fault.LOST in faults)
         if for_good and not run.completed:
             return self._told(judgement)
-        if for_good and judgement.code in ("JC502", "JC503"):
+        (copy,) = run.copies.values()
+        # Not if an attempt that did not even get to the call has completed: it was misled by what the others have left.
+        if for_good and judgement.code in ("JC502", "JC503") and len(deliveries) == copy.attempts:
             return self._told(judgement, "JC505")
         again = "" if judgement.code else self._after_success(run, deliveries)
         return self._told(judgement, "JC507", again) if again else judgement
