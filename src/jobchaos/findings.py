@@ -96,7 +96,7 @@ class Findings:
             total=covered.total or covered.planned,
             nearest=nearest(trial.schedule, passing),
             against=trial.judgement.against,
-            fix=trial.judgement.fix or wording.fix(code),
+            fix=trial.judgement.fix or wording.fix(code, trial.judgement.comparison.diff),
             detail="\n".join(filter(None, details)),
             replays=(sum(again), self._replays),
         )

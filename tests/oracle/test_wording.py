@@ -7,7 +7,7 @@ import pytest
 from jobchaos.core.effect import Effect
 from jobchaos.core.finding import CODES
 from jobchaos.core.result import CopyResult, RunResult
-from jobchaos.core.snapshot import State
+from jobchaos.core.snapshot import Snapshot, State, Table
 from jobchaos.core.trace import TraceEvent
 from jobchaos.oracle.shortening import short
 from jobchaos.oracle.wording import fix, message
@@ -164,6 +164,36 @@ def test_when_a_call_fails_or_more_is_delivered() -> None:
 )
 def test_an_effect_in_a_few_words(effect: Effect, words: str) -> None:
     assert short(effect) == words
+
+
+@pytest.mark.parametrize(
+    ("files", "sentence"),
+    [
+        ({"/a/order.csv": "1"}, "leaves order.csv = '1', expected '7',"),
+        ({"/a/order.csv": "7", "/a/tmp1": ""}, "leaves tmp1, which one run does not,"),
+        ({}, "does not leave order.csv"),
+        ({"/a/order.csv": "7", "/a/tmp1": "", "/a/tmp2": ""}, "leaves 2 files too many"),
+        ({"/a/tmp1": ""}, "leaves other files than one run does"),
+    ],
+)
+def test_what_is_left_in_files(files: dict[str, str], sentence: str) -> None:
+    judgement = judge(folder({"/a/order.csv": "7"})).judge(run("A A", folder(files)), "duplicate")
+    assert message("job(1)", run("A A", {}), judgement, LEDGERS) == f"job(1) {sentence} when it is delivered twice"
+    assert "rename it" in fix("JC103", judgement.comparison.diff)
+    assert "upsert" in fix("JC103")
+
+
+def folder(files: dict[str, str]) -> State:
+    rows = tuple((path, "file", content) for path, content in files.items())
+    return {**CLEAN, "files": Snapshot({"files": Table(("path", "type", "content"), rows, ("path",))})}
+
+
+def test_long_values_that_begin_alike_are_not_shown() -> None:
+    def stored(end: str) -> State:
+        return {**CLEAN, "app.db": world((1, "x" * 100 + end))["app.db"]}
+
+    sentence = said(run("A A", stored("2")), "duplicate", stored("1"))
+    assert sentence == "job(1) leaves another users.points than one run does when it is delivered twice"
 
 
 @pytest.mark.parametrize("code", [code for code in CODES if code < "JC7"])

@@ -89,6 +89,15 @@ def test_a_file_is_told_by_its_path_and_the_first_difference_of_its_content() ->
     assert text == r'path="a.csv"  content: ...ne\ntotal 10\n" -> ...ne\ntotal 20\n"'
 
 
+@pytest.mark.parametrize("limit", [80, 100])
+def test_where_space_is_short_both_values_are_still_to_be_seen(limit: int) -> None:
+    cells = {"path": "/a/folder/with/a/long/name/counters.bin", "content": "\x01" + "\0" * 20}
+    text = change_text(Change("files", "files", cells, 1, 1, {"content": "\x02" + "\0" * 20}), limit)
+    assert len(text) <= limit
+    assert r'content: "\x02\x00' in text
+    assert r' -> "\x01\x00' in text
+
+
 def test_a_difference_in_length_alone_is_to_be_seen() -> None:
     text = change_text(changed({"log": "x" * 200 + "END"}, log="x" * 200), 200)
     old, _, new = text.partition(" -> ")

@@ -31,6 +31,11 @@ FIXES = {
 }
 """By the last digit of the code."""
 
+_FIX_OF_FILES = (
+    "write a second file, under a name that is always the same, and rename it over the first; look what is there "
+    "before you append or count, under a lock that is held until it is written (flock)"
+)
+
 _GONE = {
     "JC306": "is lost",
     "JC307": "stays marked as running, and is never finished,",
@@ -89,9 +94,12 @@ def message(job: str, run: RunResult, judgement: Judgement, ledgers: frozenset[s
     return f"{text}; no serial order does (nearest: {judgement.against})" if judgement.against else text
 
 
-def fix(code: str) -> str:
-    """What usually helps against findings of this code."""
-    return FIXES_BY_CODE.get(code) or FIXES.get(int(code[-1]), "")
+def fix(code: str, diff: Diff | None = None) -> str:
+    """What usually helps against findings of this code; in a state that differs so."""
+    general = FIXES.get(int(code[-1]), "")
+    if general == FIXES[3] and diff is not None and all(map(_file, diff.changes)):
+        general = _FIX_OF_FILES
+    return FIXES_BY_CODE.get(code) or general
 
 
 def _consequence(run: RunResult, judgement: Judgement, ledgers: frozenset[str]) -> str:
@@ -107,7 +115,10 @@ def _consequence(run: RunResult, judgement: Judgement, ledgers: frozenset[str]) 
         return _foreign(change)
     if change.kind == "changed":
         column, old = next(iter(change.before.items()))
-        return f"leaves {_place(change, column)} = {_value(change.row[column])}, expected {_value(old)},"
+        place, value, wanted = _place(change, column), _value(change.row[column]), _value(old)
+        if value == wanted:  # what differs is further on
+            return f"leaves another {place} than {judgement.against or 'one run'} does"
+        return f"leaves {place} = {value}, expected {wanted},"
     return _rows(change, judgement.comparison.diff, judgement.against or "one run")
 
 
@@ -138,7 +149,7 @@ def _place(change: Change, column: str) -> str:
 
 
 def _file(change: Change) -> str:
-    path = change.row.get("path")
+    path = change.row.get("path") if change.table == "files" else None
     return posixpath.basename(path.rstrip("/")) if isinstance(path, str) else ""
 
 
@@ -146,14 +157,14 @@ def _rows(change: Change, diff: Diff, reference: str) -> str:
     """How many there are, or that they are others than after `reference`; the rest is told by the diff."""
     alike = [other for other in diff.changes if (other.store, other.table) == (change.store, change.table)]
     file = _file(change)
-    place = f"in {change.table}"
+    what, place = ("file", "") if file else ("row", f" in {change.table}")
     if len({other.kind for other in alike}) > 1:
-        return f"leaves other rows {place} than {reference} does"
+        return f"leaves other {what}s{place} than {reference} does"
     if file and len(alike) == 1:
         return f"leaves {file}, which {reference} does not," if change.kind == "extra" else f"does not leave {file}"
     difference = sum(abs(other.count - other.expected) for other in alike)
-    rows = "one row" if difference == 1 else f"{difference} rows"
-    return f"leaves {rows} too {'many' if change.kind == 'extra' else 'few'} {place}"
+    rows = f"one {what}" if difference == 1 else f"{difference} {what}s"
+    return f"leaves {rows} too {'many' if change.kind == 'extra' else 'few'}{place}"
 
 
 def _value(value: object) -> str:

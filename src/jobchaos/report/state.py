@@ -40,10 +40,8 @@ def change_text(change: Change, limit: int) -> str:
     """One change without its store and counts: `id=1  sent: 0 -> 1`, or the row."""
     if change.kind != "changed":
         return shorten(_record(change.row) if change.store == change.table else _row(change.row), limit)
-    moves = ", ".join(
-        f"{escape(column)}: {' -> '.join(_contrast(literal(column, old), literal(column, change.row[column])))}"
-        for column, old in change.before.items()
-    )
+    room = (limit - _CELL // 2 - 2) // len(change.before)
+    moves = ", ".join(_move(column, old, change.row[column], room) for column, old in change.before.items())
     rest = {column: cell for column, cell in change.row.items() if column not in change.before}
     same = _record(rest) if change.store == change.table else _row(rest)
     return shorten(f"{shorten(same, max(_CELL // 2, limit - len(moves) - 2))}  {moves}".lstrip(), limit)
@@ -86,11 +84,18 @@ def _is_word(text: str) -> bool:
     return bool(text) and " " not in text and ("@" in text or "/" in text or text.isupper())
 
 
-def _contrast(old: str, new: str) -> tuple[str, str]:
+def _move(column: str, old: Cell, new: Cell, room: int) -> str:
+    """`sent: 0 -> 1`; in less space only down to what shows the difference."""
+    name = f"{escape(column)}: "
+    most = min(_CELL, max(2 * _CONTEXT, (room - len(name) - len(" -> ")) // 2 - len("...")))
+    return name + " -> ".join(_contrast(literal(column, old), literal(column, new), most))
+
+
+def _contrast(old: str, new: str, most: int) -> tuple[str, str]:
     """Both shortened, but so that the first difference is still to be seen."""
-    if max(len(old), len(new)) <= _CELL:
+    if max(len(old), len(new)) <= most:
         return old, new
     pairs = enumerate(zip(old, new, strict=False))
     start = max(0, next((index for index, (was, now) in pairs if was != now), 0) - _CONTEXT)
     lead = "..." if start else ""
-    return lead + shorten(old[start:], _CELL), lead + shorten(new[start:], _CELL)
+    return lead + shorten(old[start:], most), lead + shorten(new[start:], most)
