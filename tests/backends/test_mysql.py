@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pymysql
+import pymysql.cursors
 import pytest
 
 from jobchaos.checking import check
@@ -290,6 +291,22 @@ def test_statements_are_steps_and_only_a_commit_lasts(watch: Watch, database: Da
     run = watch(job, "A", PyMySQLProbe())
     assert seen(run) == ["SELECT n FROM t WHERE id = 1 -> 10", "UPDATE t SET n = 11 WHERE id = 1 1 row", "COMMIT"]
     assert [effect.durable for effect in effects(run)] == [False, False, True]
+
+
+@pytest.mark.parametrize("kind", ["Cursor", "DictCursor", "SSCursor", "SSDictCursor"])
+def test_cursors_of_every_kind_give_what_they_give(watch: Watch, database: Database, kind: str) -> None:
+    given: list[Any] = []
+
+    def job() -> None:
+        options = {"cursorclass": getattr(pymysql.cursors, kind)}
+        with database.connect(**options) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT id, n FROM t ORDER BY id")
+            given.append(cursor.fetchall())
+
+    watch(job, "A", PyMySQLProbe())
+    job()
+    assert given[0]
+    assert given[0] == given[1]
 
 
 def test_replace_deletes_what_is_in_its_way(watch: Watch, database: Database, caplog: pytest.LogCaptureFixture) -> None:

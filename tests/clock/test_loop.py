@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 import threading
 import time
@@ -42,6 +43,19 @@ def test_a_timeout_strikes_at_its_virtual_moment() -> None:
     with pytest.raises(asyncio.TimeoutError):
         run_coroutine(job(), clock, nobody)
     assert clock.now() == 60 * 10**9
+
+
+def test_what_is_left_of_a_time_passes_however_short_it_is() -> None:
+    async def job() -> int:
+        loop, waits = asyncio.get_running_loop(), 0
+        end = loop.time() + 4e-10
+        while loop.time() < end and waits < 10:
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(asyncio.Event().wait(), end - loop.time())
+            waits += 1
+        return waits
+
+    assert run_coroutine(job(), VirtualClock(0), nobody) == 1
 
 
 def test_real_sockets_are_waited_for() -> None:

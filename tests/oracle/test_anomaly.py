@@ -31,7 +31,7 @@ def event(word: str, line: int) -> TraceEvent:
         touches = [Touch(f"sql:/tmp/app.db/{name}", mode) for name in names for mode in (Mode.READ, Mode.WRITE)]
         effect = Effect("sql", "UPDATE", tuple(touches), durable=True)
     elif verb == "-":
-        effect = Effect("line", "n = 1", (Touch("memory:", Mode.WRITE),))
+        effect = Effect(match["names"], "n = 1", (Touch("memory:", Mode.WRITE),))
     else:
         label = "COMMIT" if verb == "c" else f"{verb} {match['names']}"
         touched = tuple(Touch(f"sql:/tmp/app.db/{name}".removesuffix("/*"), _MODES[verb]) for name in names)
@@ -90,7 +90,8 @@ def test_the_name_of_a_history(history: str, name: str) -> None:
         "A:r(x/1) B:w(x/10) A:w(x/1)",  # a prefix of a name is no part of a path
         "A:r(x) B:t(x) A:w(x)",  # never committed
         "A:t(x) B:r(x) A:c(x)",  # it read what was committed before
-        "A:-() B:-() A:-()",  # nobody knows what a line uses
+        "A:-(line) B:-(line) A:-(line)",  # nobody knows what a line uses
+        "A:-(await) B:-(await) A:-(await)",
     ],
 )
 def test_what_can_be_put_in_a_serial_order_is_none(history: str) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _OWN_DESCRIPTORS = 1  # the loop's self-pipe
 _SECOND = 10**9
+_SHORTEST = 2e-9  # seconds, twice the resolution of the clock
 ANSWER = 1.0  # real seconds; only this machine may be reached, and it answers sooner or not at all
 _ROUNDS = 3  # tasks may make further ones while they are cancelled
 
@@ -140,6 +141,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         # Counted from the loop's start: seconds since the epoch, as a float, are too coarse for the loop's own
         # comparisons of nanoseconds, and it would spin without ever reaching a timer.
         return (self._clock.now() - self._start) / _SECOND
+
+    def call_at(self, when: float, *args: Any, **kwargs: Any) -> asyncio.TimerHandle:  # type: ignore[override]  # none is ours
+        # A timer that is due within asyncio's tolerance fires at once. Who waits for the rest of a time, in a loop,
+        # would then wait for ever: nothing else lets time pass.
+        now = self.time()
+        return super().call_at(when if when <= now else max(when, now + _SHORTEST), *args, **kwargs)
 
     def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:  # type: ignore[override]  # newer stubs know more
         if self._current() is not None and (executor is None or isinstance(executor, ThreadPoolExecutor)):

@@ -50,8 +50,8 @@ def accesses(trace: Trace) -> list[Access]:
     """The accesses of a run, in the order in which they became visible.
 
     A write inside a transaction is there for others when the transaction commits, and one that is rolled back never
-    is. A statement that writes what it reads is one atomic access, a write. Steps between lines are left out: nobody
-    knows what they use.
+    is. A statement that writes what it reads is one atomic access, a write. Steps between lines, and where a
+    coroutine awaits, are left out: nobody knows what they use.
     """
     return _Reading(trace).accesses
 
@@ -70,7 +70,7 @@ class _Reading:
                 self._effect(event.copy, event.effect, position)
 
     def _effect(self, copy: str, effect: Effect, position: int) -> None:
-        if effect.kind == "line":
+        if effect.kind in ("line", "await"):
             return
         if effect.kind == "sql" and _UNCOMMITTED.match(effect.label):
             self._sees_uncommitted.add(copy)

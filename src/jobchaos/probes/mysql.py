@@ -145,12 +145,12 @@ class MySQLProbe(ServerProbe):
 
         self.patches.put(self.kind, name, method)
 
-    def query(self, genuine: Callable[..., Any], connection: Any, sql: Any, *args: Any) -> Any:
+    def query(self, genuine: Callable[..., Any], connection: Any, sql: Any, *args: Any, **kwargs: Any) -> Any:
         """Stands in for the driver's `query`."""
         text = sql.decode(connection.encoding, "replace") if isinstance(sql, bytes | bytearray) else sql
         lock = None if self.in_earnest else _GET_LOCK.fullmatch(text)
         if lock is None:
-            return self.step(connection, text, lambda: genuine(connection, sql, *args))
+            return self.step(connection, text, lambda: genuine(connection, sql, *args, **kwargs))
         at_once = f"{lock[1]}0{lock[3]}"
         return self.step(connection, text, lambda: self._get_lock(genuine, connection, at_once, float(lock[2])))
 
