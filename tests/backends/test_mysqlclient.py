@@ -234,3 +234,19 @@ def test_an_answer_that_is_too_late_was_given_all_the_same(database: Database) -
             db.cursor().execute("UPDATE orders SET status = status + 1 WHERE id = 7")
 
     assert {finding.code for finding in checked(job).findings if finding.gates} == {"JC413"}
+
+
+@pytest.mark.parametrize("way", ["USE", "select_db"])
+def test_another_database_of_the_server_is_restored(mysql_databases: tuple[Database, Database], way: str) -> None:
+    own, other = mysql_databases
+    other.reset("CREATE TABLE t (n INT)", "INSERT INTO t VALUES (0)")
+
+    def job() -> None:
+        with contextlib.closing(own.by_mysqlclient()) as db:
+            db.cursor().execute(f"USE {other.name}") if way == "USE" else db.select_db(other.name)
+            db.cursor().execute("UPDATE t SET n = n + 1")
+            db.commit()
+
+    verdict = check(job, faults=["duplicate"], settings=Settings(profile="quick"))
+    assert [finding.code for finding in verdict.findings] == ["JC103"]
+    assert other.run("SELECT n FROM t") == ((1,),)

@@ -165,6 +165,10 @@ class MySQLProbe(ServerProbe):
             return genuine(connection, value)
         return self.step(connection, "COMMIT", lambda: genuine(connection, value))
 
+    def select(self, genuine: Callable[..., Any], connection: Any, name: Any) -> Any:
+        """Stands in for the method that goes to another database."""
+        return self.step(connection, f"USE `{name}`", lambda: genuine(connection, name))
+
     def close(self, genuine: Callable[..., Any], connection: Any) -> Any:
         """Stands in for what closes a connection."""
         result = genuine(connection)
@@ -201,13 +205,15 @@ class MySQLProbe(ServerProbe):
             if told is error:
                 raise
             raise told from None
-        told = None if first_word(text) in ("COMMIT", "ROLLBACK", "BEGIN") else self.answer(connection)
+        told = None if first_word(text) in ("COMMIT", "ROLLBACK", "BEGIN", "USE") else self.answer(connection)
         answer = "" if told is None else str(told)
         if pending is not None:
             pending.done(answer, changed=session.changed(answer))
         self.ended(connection, session, text, None)
         session.applied(worker, text, open=self.is_in_transaction(connection), answer=answer)
         self._note_limit(connection, session, text)
+        if first_word(text) == "USE":
+            self._enter(connection, worker, session)
         return result
 
     def _found(self, connection: Any) -> tuple[Worker, ServerSession] | None:
@@ -215,6 +221,7 @@ class MySQLProbe(ServerProbe):
         found = self.session(connection)
         if found is not None and is_new and not self.in_earnest:
             self._settle_in(connection, found[1])
+            self._enter(connection, *found)
         return found
 
     def _will_be_open(self, connection: Any, text: str) -> bool:
@@ -227,6 +234,15 @@ class MySQLProbe(ServerProbe):
         ((seconds,),) = self.ask(connection, "SELECT @@innodb_lock_wait_timeout")
         session.limits.lock = int(seconds) * 1000
         self.ask(connection, _NO_LIMIT)
+
+    def _enter(self, connection: Any, worker: Worker, session: ServerSession) -> None:
+        """Learn which database a session is on now."""
+        ((name,),) = self.ask(connection, "SELECT DATABASE()")
+        server, _, known = session.database.base.rpartition("/")
+        if name is not None and name != known:
+            address = session.database.beside(f"{server}/{name}")
+            worker.touch(address)
+            session.enter(self.database(address))
 
     def _note_limit(self, connection: Any, session: ServerSession, text: str) -> None:
         if not self.in_earnest and first_word(text) == "SET" and (limit := _LIMIT.search(text)):
@@ -241,7 +257,7 @@ class MySQLProbe(ServerProbe):
             self._unprotected[database.base] = dict(database.monitor.query(UNPROTECTED))
         tables = self._unprotected[database.base]
         for touch in session.touches if tables else ():
-            name = touch.resource[len(database.base) + 1 :].partition("/")[0]
+            name = touch.resource.removeprefix(f"{database.base}/").partition("/")[0]
             if name in tables:
                 text = f"uses the table {name}, whose engine {tables[name]} knows no transactions: {_WHY}"
                 worker.oddity("JC919", text)

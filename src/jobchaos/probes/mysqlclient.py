@@ -62,6 +62,7 @@ class MySQLClientProbe(MySQLProbe):
             self.replace(name, self.controlling(name.upper()))
         for name in ("store_result", "use_result"):
             self.replace(name, self._handed_over)
+        self.replace("select_db", self.select)
         self.replace("close", self.close)
         self.patches.put(Connection, "__del__", lambda connection: self._collected(connection))
 
@@ -94,10 +95,10 @@ class MySQLClientProbe(MySQLProbe):
             **{key: given[key] for key in _ACCESS if key in given},
             "host": host,
             "port": connection.port,
-            "database": name,
+            "database": name or "",
             "unix_socket": path,
         }
-        return Address(f"sql:mysql://{host}:{connection.port}/{name}", access)
+        return Address(f"sql:mysql://{host}:{connection.port}/{name or ''}", access)
 
     def open(self, address: Address, **options: Any) -> Any:
         """See `MySQLProbe.open`."""

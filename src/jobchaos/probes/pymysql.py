@@ -43,6 +43,7 @@ class PyMySQLProbe(MySQLProbe):
         self.replace("_read_ok_packet", self._read_answer)
         for name in ("commit", "rollback", "begin"):
             self.replace(name, self.controlling(name.upper()))
+        self.replace("select_db", self.select)
         for name in ("close", "_force_close"):
             self.replace(name, self.close)
 
@@ -57,7 +58,7 @@ class PyMySQLProbe(MySQLProbe):
 
     def address_of(self, connection: Any) -> Address:
         """See `ServerProbe.address_of`."""
-        name = _text(connection.db)
+        name = _text(connection.db) or ""
         access = {
             "host": connection.host,
             "port": connection.port,
@@ -93,9 +94,12 @@ class PyMySQLProbe(MySQLProbe):
 
     def ask(self, connection: Any, sql: str) -> Sequence[tuple[Any, ...]]:
         """See `MySQLProbe.ask`."""
+        kept = connection._result  # noqa: SLF001 - where a cursor takes the job's own answer from
         with self.hidden():
             self._genuine_query(connection, sql)
-        return connection._result.rows or ()  # noqa: SLF001 - where a cursor takes it from
+        rows: Sequence[tuple[Any, ...]] = connection._result.rows or ()  # noqa: SLF001
+        connection._result = kept  # noqa: SLF001
+        return rows
 
     def answer(self, connection: Any) -> Answer | None:
         """See `MySQLProbe.answer`."""

@@ -115,7 +115,10 @@ class Analyst:
             if isinstance(table.this, exp.Func) or (not table.db and table.name.lower() in named):
                 continue
             relations = self._called(table)
-            if not relations:
+            other = "" if relations else self._elsewhere(table)
+            if other:
+                touches[Touch(other, Mode.WRITE if id(table) in targets else Mode.READ)] = None
+            elif not relations:
                 return False
             for relation in relations:
                 self._read(relation, touches)
@@ -133,6 +136,12 @@ class Analyst:
         if not found and not table.db and name.startswith("pg_"):
             return [_CATALOG]
         return [self._schema.relations[each] for each in found]
+
+    def _elsewhere(self, table: exp.Table) -> str:
+        """Resource path of another database of the server; empty if a table is not said to be in one."""
+        server, _, own = self._base.rpartition("/")
+        is_said = self._dialect == "mysql" and table.db and table.db.lower() != own.lower()
+        return f"{server}/{table.db}" if is_said else ""
 
     def _read(self, relation: Relation, touches: dict[Touch, None]) -> None:
         touches[Touch(self._base if relation.reads_unknown else f"{self._base}/{relation.name}", Mode.READ)] = None

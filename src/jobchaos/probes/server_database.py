@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from jobchaos.core.address import Address
+from jobchaos.core.effect import Mode, Touch
 from jobchaos.core.ports import Control, Worker
 from jobchaos.probes.server_monitor import ServerMonitor
-from jobchaos.probes.server_statement import ServerStatement
+from jobchaos.probes.server_statement import ServerStatement, is_below
 
 if TYPE_CHECKING:
     from jobchaos.probes.server_analyst import Analyst
 
 _sleep = [time.sleep]  # the genuine one
+UNKNOWN = "@unknown"
+"""Stands for tables that a statement may write to, and nobody knows which."""
 SOON, _LATER = 2, 20
 """Milliseconds without an answer until the server is asked why."""
 _PAUSE = 0.0002  # seconds
@@ -24,14 +29,15 @@ class ServerDatabase:
 
     Args:
         control: The running check.
-        base: Its resource path.
+        address: Its resource path, and the way to it.
         dialect: sqlglot's name of its SQL.
         monitor: A connection beside the job's.
     """
 
-    def __init__(self, control: Control, base: str, dialect: str, monitor: ServerMonitor) -> None:
+    def __init__(self, control: Control, address: Address, dialect: str, monitor: ServerMonitor) -> None:
         self.control = control
-        self.base = base
+        self.base = str(address)
+        self._address = address
         self.monitor = monitor
         self.waiting: dict[int, Worker] = {}
         """The sessions of this process that wait for locks."""
@@ -55,6 +61,25 @@ class ServerDatabase:
                 self._analyst = Analyst(self.base, self._dialect, self.monitor.schema())
             known = self._known[sql] = self._analyst.read(sql)
         return known
+
+    def beside(self, resource: str) -> Address:
+        """Another database of the same server, of those that a connection to one can reach.
+
+        Args:
+            resource: Its resource path.
+        """
+        return Address(resource, {**self._address.access, "database": resource.rpartition("/")[2]})
+
+    def announce(self, worker: Worker, touches: Iterable[Touch]) -> None:
+        """Tell of what a worker is about to write to."""
+        for touch in touches:
+            if touch.mode is Mode.READ:
+                continue
+            base, table = self.base, touch.resource[len(self.base) + 1 :].partition("/")[0]
+            if not is_below(touch.resource, base):
+                base, table = touch.resource, ""
+                worker.touch(self.beside(base))
+            worker.touch(f"{base}/{table or UNKNOWN}")
 
     def expire(self) -> None:
         """The schema may have changed."""

@@ -58,6 +58,10 @@ class Isolation:
             locks.append(Touch(f"{self._base}/@serializable", Mode.WRITE))
         return tuple(locks)
 
+    def enter(self, base: str) -> None:
+        """What follows is about another database."""
+        self._base = base
+
     def transaction_over(self) -> None:
         """The next one begins with the usual level, and sees anew."""
         self._has_view = False

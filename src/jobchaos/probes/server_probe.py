@@ -98,8 +98,9 @@ class ServerProbe(BaseProbe, abc.ABC):
         session = self.sessions.get(connection)
         if session is None:
             address = self.address_of(connection)
-            worker.touch(address)
-            session = ServerSession(self._database(address), self.number_of(connection))
+            if not address.endswith("/"):  # else no database is chosen yet
+                worker.touch(address)
+            session = ServerSession(self.database(address), self.number_of(connection))
             session.last_worker = worker
             self.sessions[connection] = session
             if session.database.monitor.defaults.is_pooled:
@@ -196,7 +197,7 @@ class ServerProbe(BaseProbe, abc.ABC):
     def reaped(self, copy: str, attempt: int) -> None:
         """See `Probe.reaped`: the server may not have noticed yet."""
         for address, numbers in self._forked.pop((copy, attempt), []):
-            self._database(address).monitor.end(numbers)
+            self.database(address).monitor.end(numbers)
 
     def is_inherited(self, connection: Any) -> bool:
         """True if a connection belongs to another process."""
@@ -205,12 +206,13 @@ class ServerProbe(BaseProbe, abc.ABC):
 
     # --- inside ------------------------------------------------------------------------------------------------------
 
-    def _database(self, address: Address) -> ServerDatabase:
+    def database(self, address: Address) -> ServerDatabase:
+        """What sessions on a database share."""
         if address not in self._databases:
             assert self.control is not None  # noqa: S101 - only called while installed
             self._addresses[address] = address
             monitor = self.monitor(address)
-            self._databases[address] = ServerDatabase(self.control, str(address), self.dialect, monitor)
+            self._databases[address] = ServerDatabase(self.control, address, self.dialect, monitor)
         return self._databases[address]
 
     def _end(self, doomed: list[Any]) -> None:

@@ -16,8 +16,6 @@ from jobchaos.probes.server_silence import Silence, server, silence
 from jobchaos.probes.server_statement import COMMITTING, CONTROLLING, SILENT, UNDOING, ServerStatement
 from jobchaos.probes.stated_times import note_times, written_in
 
-UNKNOWN = "@unknown"
-"""Stands for tables that a statement may write to, and nobody knows which."""
 _MILLISECOND = 10**6
 _ADVISORY = re.compile(
     r"\b(pg_advisory_unlock_all|pg_advisory_unlock|pg_(?:try_)?advisory_lock|release_all_locks|release_lock|get_lock)",
@@ -123,7 +121,7 @@ class ServerSession:
             self._others = self.database.waiting_besides(self.number)
             return None
         effect = self._effect(statement, calls, shown, is_open=open, is_broken=broken)
-        self._announce(worker, effect)
+        self.database.announce(worker, effect.touches)
         pending = worker.begin(effect, failure)
         self._others = self.database.waiting_besides(self.number)
         self._since = self.database.control.clock.now()
@@ -203,6 +201,13 @@ class ServerSession:
         self._isolation.transaction_over()
         self.limits.transaction_over()
 
+    def enter(self, database: ServerDatabase) -> None:
+        """What follows is about another database of the same server."""
+        self.database.note_locks(self.number, held=False)
+        self.database = database
+        self._isolation.enter(database.base)
+        self._note_locks()
+
     def over(self) -> None:
         """The session has ended."""
         self._advisory = 0
@@ -256,15 +261,6 @@ class ServerSession:
         return self._since + self.limits.first * _MILLISECOND if self.limits.first else None
 
     # --- inside ------------------------------------------------------------------------------------------------------
-
-    def _announce(self, worker: Worker, effect: Effect) -> None:
-        for touch in effect.touches:
-            if touch.mode is not Mode.READ:
-                worker.touch(self._table_of(touch.resource))
-
-    def _table_of(self, resource: str) -> str:
-        table = resource[len(self.database.base) + 1 :].partition("/")[0]
-        return f"{self.database.base}/{table or UNKNOWN}"
 
     def _keep(self, worker: Worker, resources: Sequence[str]) -> None:
         held = {resource for _, resource in self._kept}

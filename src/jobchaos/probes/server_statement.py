@@ -65,7 +65,7 @@ class ServerStatement:
             touches: What it touches with given values.
         """
         locks = [
-            Touch(f"{self.base}/@lock{self._locked(touch)}", _locking(touch, self.locks_rows))
+            Touch(self._lock_of(touch), _locking(touch, self.locks_rows))
             for touch in touches
             if touch.mode is not Mode.READ or self.locks_rows or touch.resource.endswith(KEYS)
         ]
@@ -73,9 +73,11 @@ class ServerStatement:
             locks.append(Touch(f"{self.base}/@advisory", Mode.WRITE))
         return tuple(locks)
 
-    def _locked(self, touch: Touch) -> str:
+    def _lock_of(self, touch: Touch) -> str:
+        if not is_below(touch.resource, self.base):
+            return f"{touch.resource}/@lock"  # in another database of the server
         path = touch.resource[len(self.base) :]
-        return "/".join(path.split("/")[:2]) if self.locks_gaps else path
+        return f"{self.base}/@lock{'/'.join(path.split('/')[:2]) if self.locks_gaps else path}"
 
     def touches_of(self, calls: Sequence[Any]) -> tuple[Touch, ...]:
         """What it touches with given values. See `Statement.touches_of`."""
@@ -84,6 +86,11 @@ class ServerStatement:
 
 KEYS = "/@keys"
 """Ends the resource path of which keys a table has, which a foreign key depends on."""
+
+
+def is_below(resource: str, base: str) -> bool:
+    """True if a resource is a database or a part of it."""
+    return resource == base or resource.startswith(f"{base}/")
 
 
 def _locking(touch: Touch, locks_rows: bool) -> Mode:
