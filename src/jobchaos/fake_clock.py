@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from jobchaos.clock.freeze import Frozen
+from jobchaos.clock.held import held_clocks
 from jobchaos.clock.loop import virtual_loop
 from jobchaos.clock.virtual import VirtualClock
 from jobchaos.core.ports import Control, Worker
@@ -61,11 +62,12 @@ class FakeClock:
         self._running().advance(round(seconds * _SECOND))
 
     @contextlib.contextmanager
-    def running(self, start: int | None) -> Iterator[None]:
+    def running(self, start: int | None, module: str = "") -> Iterator[None]:
         """Show virtual time to the calling thread and to threads that it starts.
 
         Args:
             start: Nanoseconds since the epoch; None for the present moment.
+            module: Name of the test's module: functions that it, and modules that it uses, keep show the time, too.
         """
         clock = VirtualClock(time.time_ns() if start is None else start)
         tester = Tester(clock)
@@ -82,6 +84,8 @@ class FakeClock:
                 probe.install(seen)
             undo.callback(bindings.remove)
             bindings.install(control)
+            for held in held_clocks([module]):
+                undo.callback(held.show())
             self._clock, self._tester = clock, tester
             try:
                 yield

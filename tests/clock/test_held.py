@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,8 @@ from jobchaos.clock.held import held_clocks
 from jobchaos.clock.virtual import VirtualClock
 from tests.clock.conftest import Controlled
 
+SECOND = 10**9
+START = 1_900_000_000 * SECOND
 SHOP = """
 import functools, time, clocks
 from dataclasses import dataclass, field
@@ -22,19 +25,22 @@ class Invoice:
     created = time.time
     made = staticmethod(time.time_ns)
     day = date
-    def pay(self, at=datetime.now, *, wait=time.sleep): ...
+    def pay(self, at=datetime.now, *, wait=time.sleep): return at()
     @classmethod
-    def today(cls, now=date.today): ...
+    def today(cls, now=date.today): return now()
+
+class Moment(datetime): ...
 
 @dataclass
 class Row:
     at: datetime = field(default_factory=datetime.utcnow)
     plain: int = 0
 
-def job(now=time.perf_counter, number=1): ...
+def job(now=time.perf_counter, number=1): return now()
 
 READERS = {"now": time.monotonic, "type": datetime}
 LIST = [time.gmtime]
+TWO = (time.time, 1)
 LATER = functools.partial(time.localtime, 0)
 MACHINE = Machine()
 UTC = timezone.utc
@@ -43,7 +49,7 @@ CLOCKS = """
 import time
 class Machine:
     def __init__(self): self.read = time.monotonic_ns
-def elapsed(since, now=time.time): ...
+def elapsed(since, now=time.time): return now() - since
 """
 
 
@@ -70,21 +76,67 @@ EXPECTED = [
     "shop.Invoice.pay(at=) keeps datetime.datetime.now",
     "shop.Invoice.pay(wait=) keeps time.sleep",
     "shop.Invoice.today(now=) keeps datetime.date.today",
+    "shop.Moment (as its base) keeps datetime.datetime",
     "shop.Row.at keeps datetime.datetime.utcnow",
     "shop.job(now=) keeps time.perf_counter",
     "shop.READERS keeps time.monotonic",
     "shop.LIST keeps time.gmtime",
+    "shop.TWO keeps time.time",
     "shop.LATER keeps time.localtime",
     "shop.MACHINE.read keeps time.monotonic_ns",
 ]
 
 
 def test_they_are_found_in_the_job_and_what_it_uses(shop: str) -> None:
-    assert held_clocks([shop]) == EXPECTED
+    assert [str(held) for held in held_clocks([shop])] == EXPECTED
 
 
 def test_they_are_found_while_time_is_virtual(shop: str, controlled: Controlled) -> None:
-    assert controlled(lambda: held_clocks([shop]), VirtualClock(0)) == EXPECTED
+    assert controlled(lambda: [str(held) for held in held_clocks([shop])], VirtualClock(0)) == EXPECTED
+
+
+READINGS = """
+[
+    Invoice.created(), Invoice.made() / 10**9, Invoice.day.today(), Invoice().pay(), Invoice.today(), Row().at,
+    job(), READERS["now"](), LIST[0](), MACHINE.read() / 10**9, clocks.elapsed(1),
+]
+"""
+IRREPLACEABLE = {"shop.LATER keeps time.localtime", "shop.TWO keeps time.time", "shop.Moment (as its base) keeps"}
+
+
+def test_most_show_virtual_time_where_they_are(shop: str, controlled: Controlled) -> None:
+    module = vars(sys.modules[shop])
+
+    def read() -> list[Any]:
+        undo = [held.show() for held in held_clocks([shop])]
+        try:
+            return eval(READINGS, module)  # type: ignore[no-any-return]
+        finally:
+            for each in undo:
+                each()
+
+    before = [(held.where, held.genuine) for held in held_clocks([shop])]
+    created, made, day, paid, today, at, job, now, broken, read_, elapsed = controlled(read, VirtualClock(START))
+    assert (created, made, elapsed) == (START / SECOND, START / SECOND, START / SECOND - 1)
+    assert str(day) == str(today) == "2030-03-17"
+    assert str(at) == "2030-03-17 17:46:40"
+    assert paid.timestamp() == START / SECOND
+    assert (job, now, read_) == (1000, 1000, 1000)
+    assert broken.tm_year == 2030
+    assert [(held.where, held.genuine) for held in held_clocks([shop])] == before
+    stuck = {str(held) for held in held_clocks([shop]) if not held.can_be_replaced}
+    assert all(any(text.startswith(each) for each in IRREPLACEABLE) for text in stuck)
+    assert len(stuck) == len(IRREPLACEABLE)
+
+
+def test_what_the_job_has_put_there_itself_stays(shop: str, controlled: Controlled) -> None:
+    module = sys.modules[shop]
+    undo = controlled(lambda: [held.show() for held in held_clocks([shop])], VirtualClock(START))
+    module.READERS["now"] = int
+    module.Invoice.created = str
+    for each in undo:
+        each()
+    assert (module.READERS["now"], module.Invoice.created) == (int, str)
 
 
 def test_global_names_are_none_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,8 +146,8 @@ def test_global_names_are_none_of_them(tmp_path: Path, monkeypatch: pytest.Monke
     import plain_shop  # type: ignore[import-not-found]
 
     monkeypatch.setitem(sys.modules, "plain_shop", plain_shop)
-    assert held_clocks(["plain_shop"]) == []
+    assert not held_clocks(["plain_shop"])
 
 
 def test_installed_and_unknown_modules_are_not_looked_at() -> None:
-    assert held_clocks(["queue", "freezegun.api", "no_such_module"]) == []
+    assert not held_clocks(["queue", "freezegun.api", "no_such_module"])

@@ -21,6 +21,9 @@ from time import sleep, time as seconds
 
 HOUR = 3600
 START = datetime.datetime(2030, 1, 1, tzinfo=timezone.utc)
+class Shop:
+    now = staticmethod(time.time)
+    def sleep(self, seconds, wait=time.sleep): wait(seconds)
 pytestmark = pytest.mark.jobchaos(now=START)
 """
 
@@ -39,6 +42,7 @@ pytestmark = pytest.mark.jobchaos(now=START)
         "asyncio.run(asyncio.sleep(HOUR)); asyncio.run(asleep(1)); assert fake_clock.sleeps == [HOUR, 1]",
         "assert not threading.Event().wait(HOUR); assert fake_clock.now() == START + timedelta(hours=1)",
         "assert fake_clock.sleeps == []",
+        "Shop().sleep(HOUR); assert Shop.now() == START.timestamp() + 3600",
         "with pytest.raises(queue.Empty): queue.Queue().get(timeout=5)\n    assert seconds() == START.timestamp() + 5",
         "assert type(fake_clock.now()) is type(datetime.datetime.now()) is type(START)",
     ],

@@ -1,4 +1,7 @@
-"""References to real time functions that freezegun does not find, because they are not global names of a module."""
+"""References to real time functions that freezegun does not find, because they are not global names of a module.
+
+Most can be replaced where they are; the others can at least be named.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,9 @@ import functools
 import sys
 import time
 import types
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import freezegun.api
 
@@ -17,10 +21,60 @@ _FUNCTIONS = ("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "p
 _GENUINE = {id(getattr(freezegun.api, f"real_{name}")): f"time.{name}" for name in _FUNCTIONS}
 _GENUINE[id(time.sleep)] = "time.sleep"
 _CLASSES = {id(freezegun.api.real_datetime): "datetime.datetime", id(freezegun.api.real_date): "datetime.date"}
+_BASES = (freezegun.api.real_datetime, freezegun.api.real_date)
 _METHODS = ("now", "utcnow", "today")
+_Found = tuple[str, Any, "_Place | None"]
+"""Dotted name, what it keeps, and where."""
 
 
-def held_clocks(modules: Iterable[str]) -> list[str]:
+class _Place(NamedTuple):
+    """Where something is kept: how to look at it, and how to put something else there."""
+
+    get: Callable[[], Any]
+    put: Callable[[Any], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A real time function, or a class of `datetime`, that is kept somewhere.
+
+    Attributes:
+        where: `shop.Invoice.created`.
+        clock: What it is: `time.time`.
+        genuine: It.
+        place: Where another one can be put; None if it can be put nowhere.
+    """
+
+    where: str
+    clock: str
+    genuine: Any
+    place: _Place | None
+
+    def __str__(self) -> str:
+        return f"{self.where} keeps {self.clock}"
+
+    @property
+    def can_be_replaced(self) -> bool:
+        """True if virtual time can be shown there, too."""
+        return self.place is not None
+
+    def show(self) -> Callable[[], None]:
+        """Put in its place what goes by its name now, while time is virtual; return what undoes that."""
+        if self.place is None or self.place.get() is not self.genuine:
+            return _nothing
+        get, put = self.place
+        module, *names = self.clock.split(".")
+        shown = functools.reduce(getattr, names, sys.modules[module])
+        put(shown)
+
+        def undo() -> None:
+            if get() is shown:  # else the job has put another one there
+                put(self.genuine)
+
+        return undo
+
+
+def held_clocks(modules: Iterable[str]) -> list[Held]:
     """Where real time functions are kept: `shop.Invoice.created keeps time.time`.
 
     Looked at are the attributes of classes and of the project's objects, default arguments, and containers, one level
@@ -30,11 +84,12 @@ def held_clocks(modules: Iterable[str]) -> list[str]:
         modules: Names of the modules to begin with.
     """
     return [
-        f"{name}.{where} keeps {clock}"
+        Held(f"{name}.{where}", clock, value, place)
         for name, module in sorted(_used(modules).items())
-        for attribute, value in list(vars(module).items())
-        if not attribute.startswith("__") and _belongs(value, name)
-        for where, clock in _inside(attribute, value)
+        for attribute, kept in list(vars(module).items())
+        if not attribute.startswith("__") and _belongs(kept, name)
+        for where, value, place in _inside(attribute, kept)
+        if (clock := _name_of(value))
     ]
 
 
@@ -65,46 +120,94 @@ def _belongs(value: object, module: str) -> bool:
     return not isinstance(value, type | types.FunctionType) or value.__module__ == module
 
 
-def _inside(name: str, value: Any) -> Iterator[tuple[str, str]]:
-    """Dotted name and clock, for each one that a global keeps."""
+def _inside(name: str, value: Any) -> Iterator[_Found]:
+    """What may be a clock, of all that a global keeps."""
     if isinstance(value, types.FunctionType):
-        for argument, default in _defaults(value):
-            yield from _clock(f"{name}({argument}=)", default)
-    elif isinstance(value, dict | list | tuple | set | frozenset):
-        for item in list(value.values()) if isinstance(value, dict) else list(value):
-            if id(item) not in _CLASSES:  # a table of types reads no time
-                yield from _clock(name, item)
-    elif isinstance(value, type) or is_project_file(_file_of(type(value))):
-        for attribute, inner in list(getattr(value, "__dict__", {}).items()):
-            yield from _attribute(f"{name}.{attribute}", inner)
+        yield from _defaults(name, value)
+    elif isinstance(value, dict | list):
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        found = [(name, item, _item(value, key)) for key, item in items]
+        yield from (one for one in found if id(one[1]) not in _CLASSES)  # a table of types reads no time
+    elif isinstance(value, tuple | set | frozenset):
+        yield from ((name, item, None) for item in value if id(item) not in _CLASSES)
+    elif isinstance(value, type):
+        for attribute, inner in list(vars(value).items()):
+            yield from _of_class(value, attribute, inner, f"{name}.{attribute}")
+        if issubclass(value, _BASES):
+            yield f"{name} (as its base)", next(base for base in value.__mro__ if base in _BASES), None
+    elif is_project_file(_file_of(type(value))):
+        own = getattr(value, "__dict__", {})
+        yield from ((f"{name}.{attribute}", inner, _item(own, attribute)) for attribute, inner in list(own.items()))
     elif isinstance(value, functools.partial):
-        yield from _clock(name, value.func)
+        yield name, value.func, None
 
 
-def _attribute(name: str, value: Any) -> Iterator[tuple[str, str]]:
-    if name.endswith(".__dataclass_fields__"):
+def _of_class(owner: type, attribute: str, value: Any, name: str) -> Iterator[_Found]:
+    if attribute == "__dataclass_fields__":
         for field in value.values():
-            yield from _clock(f"{name.removesuffix('.__dataclass_fields__')}.{field.name}", field.default_factory)
+            place = _cell(owner.__init__, field.default_factory)  # type: ignore[misc]  # whatever it is
+            yield f"{name.removesuffix(attribute)}{field.name}", field.default_factory, place
     elif isinstance(value, staticmethod | classmethod):
-        yield from _attribute(name, value.__func__)
+        wrap, inner = type(value), value.__func__
+        if isinstance(inner, types.FunctionType):
+            yield from _defaults(name, inner)
+        get = functools.partial(_unwrapped, owner, attribute)
+        yield name, inner, _Place(get, lambda new: setattr(owner, attribute, wrap(new)))
     elif isinstance(value, types.FunctionType):
-        yield from _inside(name, value)
+        yield from _defaults(name, value)
     else:
-        yield from _clock(name, value)
+        get = functools.partial(vars(owner).get, attribute)
+        yield name, value, _Place(get, functools.partial(setattr, owner, attribute))
 
 
-def _defaults(function: types.FunctionType) -> list[tuple[str, Any]]:
-    defaults = function.__defaults__ or ()
-    code = function.__code__
+def _unwrapped(owner: type, attribute: str) -> Any:
+    return getattr(vars(owner).get(attribute), "__func__", None)
+
+
+def _defaults(name: str, function: types.FunctionType) -> Iterator[_Found]:
+    defaults, code = function.__defaults__ or (), function.__code__
     positional = code.co_varnames[code.co_argcount - len(defaults) : code.co_argcount]
-    return [*zip(positional, defaults, strict=True), *(function.__kwdefaults__ or {}).items()]
+    for position, (argument, default) in enumerate(zip(positional, defaults, strict=True)):
+        yield f"{name}({argument}=)", default, _default(function, position)
+    keywords = function.__kwdefaults__ or {}
+    for argument, default in keywords.items():
+        yield f"{name}({argument}=)", default, _item(keywords, argument)
 
 
-def _clock(name: str, value: Any) -> Iterator[tuple[str, str]]:
+def _default(function: types.FunctionType, position: int) -> _Place:
+    def put(new: Any) -> None:
+        before = function.__defaults__ or ()
+        function.__defaults__ = (*before[:position], new, *before[position + 1 :])
+
+    return _Place(lambda: (function.__defaults__ or ())[position], put)
+
+
+def _item(container: Any, key: Any) -> _Place:
+    def get() -> Any:
+        try:
+            return container[key]
+        except LookupError:
+            return None
+
+    return _Place(get, functools.partial(container.__setitem__, key))
+
+
+def _cell(function: Any, value: Any) -> _Place | None:
+    """Where the generated `__init__` of a dataclass keeps a factory."""
+    cells = (cell for cell in getattr(function, "__closure__", None) or () if cell.cell_contents is value)
+    cell = next(cells, None)
+    return cell and _Place(lambda: cell.cell_contents, functools.partial(setattr, cell, "cell_contents"))
+
+
+def _name_of(value: Any) -> str:
+    """`time.time`, of a real time function or class; empty for anything else."""
     if isinstance(value, types.BuiltinMethodType) and id(value.__self__) in _CLASSES and value.__name__ in _METHODS:
-        yield name, f"{_CLASSES[id(value.__self__)]}.{value.__name__}"
-    elif id(value) in _GENUINE or id(value) in _CLASSES:
-        yield name, _GENUINE.get(id(value)) or _CLASSES[id(value)]
+        return f"{_CLASSES[id(value.__self__)]}.{value.__name__}"
+    return _GENUINE.get(id(value)) or _CLASSES.get(id(value), "")
+
+
+def _nothing() -> None:
+    pass
 
 
 def _file_of(kind: type) -> str:

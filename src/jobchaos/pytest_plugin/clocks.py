@@ -35,7 +35,8 @@ def running(item: pytest.Item) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext()
     now = settings_for(item).now
     start = None if now is None else (now - _EPOCH) // timedelta(microseconds=1) * 1000
-    return of(item.config).running(start)
+    module = getattr(item, "module", None)
+    return of(item.config).running(start, getattr(module, "__name__", ""))
 
 
 def settings_at_present(item: pytest.Item) -> Settings:
