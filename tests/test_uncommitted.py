@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
 import psycopg2
+import psycopg2.pool
 import pytest
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.orm import Session
 
 from jobchaos import Settings, Verdict, check
 from tests.backends.conftest import Create, new_postgres, postgres_server
@@ -85,6 +90,103 @@ def test_who_has_met_an_error_drops_what_it_has_done(path: str) -> None:
 
     assert told(gives_up) == []
     assert told(only_the_second_time, "duplicate", "crash") == []
+
+
+# --- what goes back to a pool, which rolls it back by itself ----------------------------------------------------------
+
+USERS = sa.table("users", sa.column("id"), sa.column("points"))
+FIVE = USERS.insert().values(id=1, points=5)
+
+
+def of_an_engine(url: str) -> dict[str, Callable[[], None]]:
+    """Jobs on one, by what they do."""
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+
+    def forgets(*, commits: bool = False, undoes: bool = False, fails: bool = False) -> None:
+        with contextlib.suppress(LookupError), engine.connect() as connection:
+            connection.execute(USERS.delete())
+            connection.execute(FIVE)
+            if commits:
+                connection.commit()
+            if undoes:
+                connection.rollback()
+            if fails:
+                raise LookupError
+
+    def forgets_in_a_session() -> None:
+        with Session(engine) as session:
+            session.execute(USERS.update().values(points=6))
+
+    def forgets_without_a_transaction_of_sqlalchemys() -> None:
+        connection = engine.raw_connection()
+        connection.cursor().execute("UPDATE users SET points = 6")
+        connection.close()
+
+    return {
+        "forgets": forgets,
+        "forgets in a session": forgets_in_a_session,
+        "forgets, raw": forgets_without_a_transaction_of_sqlalchemys,
+        "commits": functools.partial(forgets, commits=True),
+        "undoes": functools.partial(forgets, undoes=True),
+        "fails": functools.partial(forgets, fails=True),
+    }
+
+
+WHAT = ["forgets", "forgets in a session", "forgets, raw", "commits", "undoes", "fails"]
+
+
+@pytest.mark.parametrize("what", WHAT)
+def test_an_engine(path: str, what: str) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        db.execute(UPSERT)
+    assert len(told(of_an_engine(f"sqlite:///{path}")[what])) == what.startswith("forgets")
+
+
+@pytest.mark.parametrize("driver", ["psycopg", "psycopg2"])
+def test_engines_on_postgres(new_postgres: Create, driver: str) -> None:
+    dsn = new_postgres("engines")
+    with psycopg.connect(dsn) as connection:
+        connection.execute(SCHEMA)
+        connection.execute(UPSERT)
+    parts = psycopg.conninfo.conninfo_to_dict(dsn)
+    jobs = of_an_engine(
+        f"postgresql+{driver}://{parts.get('user', 'postgres')}@/{parts['dbname']}?host={parts['host']}"
+    )
+    assert {what: len(told(jobs[what])) for what in WHAT} == {what: what.startswith("forgets") for what in WHAT}
+
+
+def test_an_async_engine(path: str) -> None:
+    engine = create_async_engine(f"sqlite+aiosqlite:///{path}", poolclass=sa.NullPool)
+
+    async def forgets(*, undoes: bool) -> None:
+        async with AsyncSession(engine) as session:
+            await session.execute(FIVE)
+            if undoes:
+                await session.rollback()
+
+    assert len(told(functools.partial(forgets, undoes=False))) == 1
+    assert told(functools.partial(forgets, undoes=True)) == []
+
+
+def test_a_pool_of_psycopg2(new_postgres: Create) -> None:
+    dsn = new_postgres("pool")
+    with psycopg.connect(dsn) as connection:
+        connection.execute(SCHEMA)
+
+    def forgets(*, undoes: bool) -> None:
+        pool = psycopg2.pool.SimpleConnectionPool(1, 1, dsn)
+        connection = pool.getconn()
+        connection.cursor().execute(UPSERT)
+        if undoes:
+            connection.rollback()
+        pool.putconn(connection)
+        pool.closeall()
+
+    assert len(told(functools.partial(forgets, undoes=False))) == 1
+    assert told(functools.partial(forgets, undoes=True)) == []
+
+
+# --- on servers -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("driver", [psycopg, psycopg2], ids=lambda driver: driver.__name__)

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from jobchaos.core.address import Address
 from jobchaos.core.pending import Pending
 from jobchaos.core.ports import Control, Worker
+from jobchaos.probes.abandoned import leaves
 from jobchaos.probes.bindings import Bindings
 from jobchaos.probes.isolation_gaps import Scratch
 from jobchaos.probes.postgres_connecting import connect_by_psycopg2
@@ -65,6 +66,9 @@ class Psycopg2Probe(ServerProbe):
         self._genuine = connect
         self._bindings.replace(connect, psycopg2.connect)
         self._watch_waits(extensions)
+        pools = sys.modules.get("psycopg2.pool")
+        for kind in () if pools is None else (pools.SimpleConnectionPool, pools.ThreadedConnectionPool):
+            self.patches.set(kind, "putconn", leaves(vars(kind)["putconn"]))
 
     # --- see ServerProbe ---------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from typing import Any
 from jobchaos.core.effect import Effect, Mode, Touch
 from jobchaos.core.pending import Pending
 from jobchaos.core.ports import Worker
+from jobchaos.probes.abandoned import abandoned, is_leaving
 from jobchaos.probes.server_database import ServerDatabase
 from jobchaos.probes.server_isolation import Isolation
 from jobchaos.probes.server_limits import Limits
@@ -183,6 +184,8 @@ class ServerSession:
             self._pending.update(dict.fromkeys(touch for touch in self._touches if touch.mode is not Mode.READ))
             self._keep(worker, [lock.resource for lock in self._locks])
         else:
+            if statement.verb in UNDOING and is_leaving() and self.has_uncommitted:
+                abandoned(worker, self.database.base)
             self.transaction_over()
         if statement.advisory:
             self._count_advisory(worker, sql)

@@ -13,6 +13,7 @@ import sqlite3
 from typing import TYPE_CHECKING, Any
 
 from jobchaos.core.ports import Worker
+from jobchaos.probes.abandoned import leaves
 from jobchaos.probes.library import LibraryProbe
 from jobchaos.probes.setup import setting_up
 from jobchaos.probes.sqlite_connection import ProbedConnection
@@ -38,12 +39,17 @@ class SQLAlchemyProbe(LibraryProbe):
     def watch(self) -> None:
         """See `LibraryProbe.watch`."""
         from sqlalchemy import event, pool
+        from sqlalchemy.engine import RootTransaction
 
         for name, listener in (("connect", self._connected), ("checkout", self._checkout)):
             event.listen(pool.Pool, name, listener)
             self.patches.on_undo(lambda name=name, listener=listener: event.remove(pool.Pool, name, listener))  # type: ignore[misc]
 
         self._watch_setup(pool.base._ConnectionRecord)  # noqa: SLF001 - no event comes after all of it
+        # A connection that goes back to its pool is rolled back, by what holds it or by the pool. No event tells that
+        # from a rollback of the job's own.
+        for owner, method in ((RootTransaction, "_do_close"), (pool.base._ConnectionFairy, "_reset")):  # noqa: SLF001
+            self.patches.set(owner, method, leaves(vars(owner)[method]))
 
     def leave(self, worker: Worker) -> None:
         """See `Probe.leave`."""

@@ -14,7 +14,7 @@ from jobchaos.core.effect import Effect, Mode, Touch
 from jobchaos.core.hang import Hang
 from jobchaos.core.pending import Pending
 from jobchaos.core.ports import Worker
-from jobchaos.probes.abandoned import abandoned
+from jobchaos.probes.abandoned import abandoned, is_leaving
 from jobchaos.probes.sqlite_changes import Changes
 from jobchaos.probes.sqlite_commits import CommitsInC
 from jobchaos.probes.sqlite_cursor import ProbedCursor, probed
@@ -212,7 +212,9 @@ class ProbedConnection(CommitsInC):
 
     def rollback(self) -> None:
         """Not a step: it changes nothing that lasts. A dead worker may do it, as death would."""
-        self.worker()
+        worker = self.worker()
+        if is_leaving():
+            self._abandon(worker)
         self._undo(super().rollback)
 
     def close(self) -> None:
