@@ -133,6 +133,54 @@ def test_what_triggers_write_comes_back_too(database: Database) -> None:
     store.close()
 
 
+@pytest.mark.parametrize("change", ["SELECT NEXTVAL(numbers)", "SELECT SETVAL(numbers, 500)", "DROP SEQUENCE numbers"])
+def test_sequences_go_back(database: Database, change: str) -> None:
+    database.run("CREATE SEQUENCE numbers", "DO NEXTVAL(numbers)")
+    store = MySQLStore({**ACCESS, "database": database.name})
+    store.capture()
+    store.announce(f"sql:mysql://{ACCESS['host']}:{ACCESS['port']}/{database.name}/@unknown")
+    for _ in range(2):
+        assert database.run("SELECT NEXTVAL(numbers)") == ((2,),)
+        held = store.hold()
+        database.run(change)
+        store.put_back(held)
+        assert database.run("SELECT NEXTVAL(numbers)") == ((3,),)
+        store.restore()
+    store.close()
+
+
+PERIOD = (
+    ", begun TIMESTAMP(6) GENERATED ALWAYS AS ROW START, ended TIMESTAMP(6) GENERATED ALWAYS AS ROW END, "
+    "PERIOD FOR SYSTEM_TIME (begun, ended)"
+)
+
+
+@pytest.mark.parametrize("period", ["", PERIOD], ids=["hidden", "shown"])
+def test_a_table_that_keeps_its_history_has_its_rows_back(database: Database, period: str) -> None:
+    database.run(
+        f"CREATE TABLE kept (id INT PRIMARY KEY, n INT{period}) WITH SYSTEM VERSIONING",
+        "CREATE TRIGGER noting AFTER UPDATE ON kept FOR EACH ROW INSERT INTO child (t_id) VALUES (1)",
+        "INSERT INTO kept (id, n) VALUES (1, 0)",
+    )
+    store = MySQLStore({**ACCESS, "database": database.name})
+    store.capture()
+    assert rows(store, "kept") == ((1, 0),)
+    database.run("UPDATE kept SET n = 1", "INSERT INTO kept (id, n) VALUES (2, 0)")
+    assert rows(store, "kept") == ((1, 1), (2, 0))
+    store.restore()
+    assert rows(store, "kept") == ((1, 0),)
+    store.close()
+
+
+def test_what_cannot_be_captured_leaves_no_shadow(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = MySQLStore({**ACCESS, "database": database.name})
+    monkeypatch.setattr(store, "hold", lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        store.capture()
+    store.close()
+    assert database.run(f"SHOW DATABASES LIKE 'jobchaos\\_shadow\\_{os.getpid()}\\_%'") == ()
+
+
 def test_a_database_that_is_not_for_tests_is_refused_before_anything_is_changed(database: Database) -> None:
     name = f"jobchaos_production_{os.getpid()}"
     database.run(f"DROP DATABASE IF EXISTS {name}", f"CREATE DATABASE {name}", f"CREATE TABLE {name}.precious (id INT)")

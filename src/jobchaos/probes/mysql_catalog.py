@@ -36,7 +36,7 @@ _WHOLE = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint"})
 _CHANGING = ("CASCADE", "SET NULL", "SET DEFAULT")
 UNPROTECTED = (
     "SELECT table_name, engine FROM information_schema.tables "
-    "WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE' AND engine <> 'InnoDB'"
+    "WHERE table_schema = DATABASE() AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') AND engine <> 'InnoDB'"
 )
 """The tables that take no part in transactions, as far as we know."""
 

@@ -31,7 +31,7 @@ _REPLACE = re.compile(r"^\s*replace\b", re.IGNORECASE)
 _WITHOUT_DATA = CONTROLLING | COMMITTING | UNDOING | SILENT | {"FETCH", "MOVE", "NOTIFY"}
 _CURSOR = re.compile(r"\s*declare\b.*?\bcursor\b.*?\bfor\s+", re.IGNORECASE | re.DOTALL)
 _CHANGES = (exp.Insert, exp.Update, exp.Delete, exp.Merge)
-_SEQUENCE = frozenset({"nextval", "setval", "currval", "lastval"})
+_SEQUENCE = frozenset({"nextval", "next_value_for", "setval", "currval", "lastval"})
 _ADVISORY = re.compile(r"(pg_(try_)?advisory_|get_lock|release_(all_)?locks?|is_(free|used)_lock)", re.IGNORECASE)
 _OPAQUE = re.compile(r"(lo_|lo(read|write)|dblink|query_to_xml|database_to_xml|table_to_xml|pg_read_|load_file)")
 

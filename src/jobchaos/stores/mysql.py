@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from jobchaos.core.snapshot import Snapshot, Table
@@ -12,6 +12,7 @@ from jobchaos.stores.base import BaseStore
 from jobchaos.stores.mysql_definitions import Definitions, MySQLDefinitions
 from jobchaos.stores.mysql_driver import Session
 from jobchaos.stores.mysql_layout import MySQLTable, read_layout
+from jobchaos.stores.mysql_sequences import MySQLSequences, Numbers
 from jobchaos.stores.mysql_shadow import MySQLShadow
 from jobchaos.stores.safety import require_test_database
 from jobchaos.stores.written_tables import UNKNOWN, WrittenTables
@@ -35,10 +36,12 @@ class Held:
     Attributes:
         marks: What each table held.
         definitions: What the database was made of.
+        numbers: What its sequences would have given next.
     """
 
     marks: Mapping[str, Mark]
     definitions: Definitions
+    numbers: Numbers = field(default_factory=dict)
 
 
 class MySQLStore(BaseStore):
@@ -63,6 +66,7 @@ class MySQLStore(BaseStore):
         self._since = ""
         self._initial: Held | None = None
         self._definitions = MySQLDefinitions(self._session.run, self._session.each, self._database)
+        self._sequences = MySQLSequences(self._session.run)
         self._defined: Definitions = {}
         self._schema_moves = False
         self._tables: dict[str, MySQLTable] = {}
@@ -110,7 +114,7 @@ class MySQLStore(BaseStore):
             version = len(self._versions) + 1
             self._shadow.keep(new, version)
             self._versions.update({(table.name, held.marks[table.name]): version for table in new})
-        return held
+        return replace(held, numbers=self._sequences.read([name for kind, name in self._defined if kind == "SEQUENCE"]))
 
     def put_back(self, held: Held) -> None:
         """See `Returnable.put_back`.
@@ -122,6 +126,7 @@ class MySQLStore(BaseStore):
         now = self._look()
         if now.definitions != held.definitions:
             self._definitions.restore(held.definitions)
+        self._sequences.put_back(held.numbers)
         for _ in range(_ROUNDS):
             now = self._look()
             differing = [name for name, mark in held.marks.items() if now.marks.get(name) != mark]
@@ -150,10 +155,9 @@ class MySQLStore(BaseStore):
 
     def close(self) -> None:
         """See `Store.close`."""
-        captured, self._initial = self._initial is not None, None
+        self._initial = None
         try:
-            if captured:
-                self._shadow.drop()
+            self._shadow.drop()
         finally:
             self._session.close()
 
@@ -194,12 +198,14 @@ class MySQLStore(BaseStore):
     def _marks(self, tables: Sequence[MySQLTable]) -> dict[str, Mark]:
         paths = ", ".join(table.path for table in tables)
         counts = ", ".join(f"(SELECT COUNT(*) FROM {table.path})" for table in tables)
-        asked = [f"CHECKSUM TABLE {paths}", f"SELECT {counts}", *[_NUMBERS] * any(table.numbers for table in tables)]
-        checksums, (rows,), *numbered = self._session.each("; ".join(asked))
+        sums = ", ".join(table.summed for table in tables)
+        asked = [f"CHECKSUM TABLE {paths}", f"SELECT {counts}", f"SELECT {sums}"]
+        asked += [_NUMBERS] * any(table.numbers for table in tables)
+        checksums, (rows,), (own,), *numbered = self._session.each("; ".join(asked))
         numbers: dict[str, int] = dict(*numbered)
         return {
-            table.name: Mark(count, checksum or 0, numbers.get(table.name), table.definition)
-            for table, count, (_, checksum) in zip(tables, rows, checksums, strict=True)
+            table.name: Mark(count, int(summed or checksum or 0), numbers.get(table.name), table.definition)
+            for table, count, (_, checksum), summed in zip(tables, rows, checksums, own, strict=True)
         }
 
     def _content(self, name: str, mark: Mark) -> Table:

@@ -10,12 +10,13 @@ from jobchaos.stores.mysql_layout import quoted
 
 Run = Callable[[str], Sequence[tuple[Any, ...]]]
 Definitions = Mapping[tuple[str, str], str]
-"""The statement that makes a `TABLE`, `VIEW` or `TRIGGER`, by that and its name."""
+"""The statement that makes a `SEQUENCE`, `TABLE`, `VIEW` or `TRIGGER`, by that and its name."""
 
-_KINDS = {"TABLE": 1, "VIEW": 1, "TRIGGER": 2}  # in the order in which they can be made; where SHOW CREATE has the text
+_KINDS = {"SEQUENCE": 1, "TABLE": 1, "VIEW": 1, "TRIGGER": 2}
+"""In the order in which they can be made; where SHOW CREATE has the text."""
 _NAMES = """
-SELECT 'TABLE', table_name FROM information_schema.tables
-WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'
+SELECT IF(table_type = 'SEQUENCE', 'SEQUENCE', 'TABLE'), table_name FROM information_schema.tables
+WHERE table_schema = DATABASE() AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED', 'SEQUENCE')
 UNION ALL SELECT 'VIEW', table_name FROM information_schema.views WHERE table_schema = DATABASE()
 UNION ALL SELECT 'TRIGGER', trigger_name FROM information_schema.triggers WHERE trigger_schema = DATABASE()
 ORDER BY 1, 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,12 +17,15 @@ _COLUMNS = """
 SELECT c.table_name, c.column_name, c.data_type, c.extra, coalesce(c.character_octet_length, 0)
 FROM information_schema.columns c
 JOIN information_schema.tables t ON t.table_schema = c.table_schema AND t.table_name = c.table_name
-WHERE c.table_schema = DATABASE() AND t.table_type = 'BASE TABLE' ORDER BY c.table_name, c.ordinal_position
+WHERE c.table_schema = DATABASE() AND t.table_type IN ('BASE TABLE', 'SYSTEM VERSIONED')
+    AND coalesce(c.generation_expression, '') NOT IN ('ROW START', 'ROW END')
+ORDER BY c.table_name, c.ordinal_position
 """
 _KEYS = """
 SELECT table_name, column_name, constraint_name = 'PRIMARY', referenced_table_name, referenced_column_name
 FROM information_schema.key_column_usage WHERE table_schema = DATABASE() ORDER BY table_name, ordinal_position
 """
+_VERSIONED = re.compile(r"\) ENGINE=[^\n]*WITH SYSTEM VERSIONING")
 _TIMES = ("datetime", "timestamp")
 _TEXTS = frozenset(("char", "varchar", "enum", "set", "tinytext", "text", "mediumtext", "longtext"))
 _EXACT = frozenset(
@@ -119,6 +123,15 @@ class MySQLTable:
         return any(column.generated for column in self.columns)
 
     @property
+    def summed(self) -> str:
+        """What tells its rows from others, in SQL, if it keeps its history, which CHECKSUM TABLE would count."""
+        if not _VERSIONED.search(self.definition):
+            return "NULL"
+        cells = ", ".join(f"QUOTE({quoted(column.name)})" for column in self.columns)
+        number = f"CAST(CONV(LEFT(MD5(CONCAT_WS(',', {cells})), 16), 16, 10) AS UNSIGNED)"
+        return f"(SELECT COALESCE(SUM({number}), 0) FROM {self.path})"
+
+    @property
     def tells_rows_apart(self) -> bool:
         """Whether single rows can be found by their key, and told to be the same."""
         key = [column for column in self.columns if column.name in self.empty.key]
@@ -146,11 +159,11 @@ def read_layout(query: Query, definitions: Mapping[tuple[str, str], str]) -> dic
         columns[table].append(MySQLColumn(name, kind.lower(), computed, "auto_increment" in text, int(width)))
     keys: dict[str, list[str]] = defaultdict(list)
     references: dict[str, dict[str, tuple[str, str]]] = defaultdict(dict)
-    for table, name, primary, target, column in query(_KEYS):
-        if primary:
+    for table, name, primary, target, theirs in query(_KEYS):
+        if primary and any(column.name == name for column in columns[table]):  # not when a row's version ends
             keys[table].append(name)
         if target is not None:
-            references[table][name] = target, column
+            references[table][name] = target, theirs
     return {
         table: MySQLTable(
             table,

@@ -33,6 +33,7 @@ class MySQLShadow:
         self._run = run
         self.name = f"{_PREFIX}{os.getpid()}_{next(_numbers)}"
         self._twins: dict[tuple[str, str], str] = {}
+        self._is_open = False
 
     def open(self, database: str) -> None:
         """Create it, and drop what processes that were killed have left behind.
@@ -51,6 +52,7 @@ class MySQLShadow:
                 f"{database}: the job's user may not create a database, in which a check keeps a copy of the tables "
                 f"({error.args[1]}). Grant it: GRANT ALL ON `{_PREFIX}%`.* TO CURRENT_USER()"
             ) from error
+        self._is_open = True
 
     def keep(self, tables: Sequence[MySQLTable], version: int) -> None:
         """Remember what some tables hold now."""
@@ -113,7 +115,9 @@ class MySQLShadow:
 
     def drop(self) -> None:
         """Remove it with all that is in it."""
-        self._run(f"DROP DATABASE IF EXISTS {quoted(self.name)}")
+        if self._is_open:
+            self._is_open = False
+            self._run(f"DROP DATABASE IF EXISTS {quoted(self.name)}")
 
     def _twin(self, table: MySQLTable) -> str:
         """Of each table, as it was defined at some time."""
