@@ -132,7 +132,7 @@ class Findings:
         if total:
             text = f"covered only {covered.claim}, and sampled {drawn} of about {total} {family} schedules beyond"
         else:
-            text = f"only {len(covered.trials) + covered.pruned} of {covered.planned} {family} schedules were tried"
+            text = f"only {len(covered.trials)} of {covered.planned} {family} schedules were tried"
         remedy = f"Raise budget=, {_LESS.get(family, '')}or let the job do less"
         return Finding("JC907", f"{job}: {text}. {remedy}")
 
