@@ -166,6 +166,20 @@ def test_a_job_that_differs_from_run_to_run() -> None:
     assert "UPDATE t SET n = 2" in text
 
 
+def test_a_job_that_fails_in_its_second_run_is_told_so() -> None:
+    left = iter("a")
+
+    def takes() -> None:
+        sets(1)
+        if not list(left):
+            raise LookupError("taken")
+
+    text = finding(checked(takes), "JC901")
+    assert "takes() completes, and fails when it is run again from the same state: LookupError: taken" in text
+    assert 'raise LookupError("taken")' in text
+    assert "state kept outside the stores" in text
+
+
 def test_a_job_whose_state_alone_differs_is_told_where(tmp_path: Path) -> None:
     counter = itertools.count()
 

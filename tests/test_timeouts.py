@@ -18,6 +18,7 @@ from jobchaos.core.trace import Happening
 from jobchaos.core.verdict import Verdict
 
 LOCK = threading.Lock()
+SEATS = threading.Semaphore(0)
 READY = threading.Event()
 
 
@@ -161,6 +162,18 @@ def test_an_event_with_a_limit_does_not_come(database: str) -> None:
 
     verdict = checked(waits, within=10)
     assert verdict.status == "holds", verdict.findings
+
+
+def test_who_only_looks_does_not_wait(database: str) -> None:
+    def looks() -> None:
+        if SEATS.acquire(timeout=0) and LOCK.acquire(timeout=0):
+            LOCK.release()
+            SEATS.release()
+        sets(database)
+
+    verdict = checked(looks)
+    assert verdict.status == "holds"
+    assert verdict.families[0].planned == checked(lambda: sets(database)).families[0].planned
 
 
 def test_all_places_without_a_timeout_are_named(database: str) -> None:

@@ -95,17 +95,23 @@ def establish(
             notes.append(f"{', '.join(unseen)} changed without an effect that a probe could see: lines are steps, too")
         seen = establish(job, runner, world, lines=lines, look_closer=None, schedule=schedule)
         return dataclasses.replace(seen, observations=(*notes, *seen.observations))
-    second = clean_run(job, runner, schedule)
-    if _difference(first.trace, second.trace) is not None:
-        first, second = second, clean_run(job, runner, schedule)  # the very first run may load and cache things
+    second = clean_run(job, runner, schedule, again=True)
+    if _difference(first.trace, second.trace) is not None:  # the very first run may load and cache things
+        first, second = second, clean_run(job, runner, schedule, again=True)
     _same(job, first, second)
     if not _visible(first.trace) and not _leaves_anything(first, runner, world):
         raise NoBaselineError(Finding("JC902", f"{job} has no effect that could be seen", detail=_BLIND), first)
     return Baseline(first, volatile_after(first, runner, world), lines, tuple(notes), uses_memory)
 
 
-def clean_run(job: str, runner: Runner, schedule: Schedule) -> RunResult:
+def clean_run(job: str, runner: Runner, schedule: Schedule, *, again: bool = False) -> RunResult:
     """Run a schedule without faults.
+
+    Args:
+        job: The job's label.
+        runner: Runs it.
+        schedule: The schedule.
+        again: Whether it has succeeded before, from the same state.
 
     Raises:
         NoBaselineError: If it is stuck; or if it fails, unless there are different jobs.
@@ -117,17 +123,25 @@ def clean_run(job: str, runner: Runner, schedule: Schedule) -> RunResult:
         raise NoBaselineError(Finding("JC904", message, trace=run.trace, detail=detail), run)
     if run.completed or len(schedule.copies) > 1:
         return run
-    raise NoBaselineError(failure(f"{job} fails without any fault: {run.copies['A'].error}", run, runner), run)
+    error = run.copies["A"].error
+    if not again:
+        raise NoBaselineError(failure(f"{job} fails without any fault: {error}", run, runner), run)
+    detail = f"{_traceback(runner)}{_CAUSES}"
+    message = f"{job} completes, and fails when it is run again from the same state: {error}"
+    raise NoBaselineError(Finding("JC901", message, trace=run.trace, detail=detail), run)
 
 
 def failure(what: str, run: RunResult, runner: Runner) -> Finding:
     """A job fails for good in `run`, the latest run of `runner`."""
-    raised = runner.last_failure
-    detail = "" if raised is None else raised.traceback
+    detail = _traceback(runner)
     if _SIGNAL in what:
         detail = f"{detail.rstrip()}\n{_MAIN_THREAD}"
     message = f"{what}. A job must succeed once before its faults mean anything"
     return Finding("JC903", message, trace=run.trace, detail=detail)
+
+
+def _traceback(runner: Runner) -> str:
+    return "" if runner.last_failure is None else runner.last_failure.traceback
 
 
 def volatile_after(run: RunResult, runner: Runner, world: World) -> Volatile:

@@ -37,6 +37,11 @@ def leaves(**changed: object) -> State:
         (leaves(mails=()), "never mails ann@example.com"),
         (leaves(requests=("http://127.0.0.1:80/charges?a=1",) * 2), "sends POST /charges twice"),
         (leaves(requests=()), "never sends POST /charges"),
+        (leaves(mails=("ann@example.com", "bob@example.com")), "mails bob@example.com, which one run does not,"),
+        (
+            leaves(requests=("http://127.0.0.1:80/charges?a=2",)),
+            "sends POST /charges with other content than one run does",
+        ),
     ],
 )
 def test_what_others_see(state: State, sentence: str) -> None:

@@ -96,3 +96,25 @@ def test_threads_without_a_line_of_the_projects_are_none(bystanders: Bystanders)
         assert not bystanders.end(attempts)
         assert attempts.made == 1
         assert bystanders.end(Attempts(2), foreign)  # unless it is the one that is waited for
+
+
+def test_whom_a_job_has_started_is_one_and_so_is_whom_that_one_starts(bystanders: Bystanders) -> None:
+    stop = threading.Event()
+    inner = threading.Thread(target=stop.wait)
+
+    def start_another() -> None:
+        bystanders.started(inner, by_worker=False)
+        inner.start()
+
+    outer = threading.Thread(target=start_another)
+    bystanders.started(outer, by_worker=True)
+    assert not bystanders.are_jobs
+    outer.start()
+    outer.join()
+    attempts = Attempts(10_000)
+    assert bystanders.are_jobs
+    assert not bystanders.end(attempts)
+    assert attempts.made >= 20  # it was given a moment
+    stop.set()
+    inner.join()
+    assert not bystanders.are_jobs

@@ -112,7 +112,7 @@ def _consequence(run: RunResult, judgement: Judgement, ledgers: frozenset[str]) 
         letter = judgement.unfinished[0]
         return f"never completes ({_AWAITED.sub(_bare, run.copies[letter].error) or 'killed'})"
     if change.store in ledgers:
-        return _foreign(change)
+        return _foreign(change, judgement.comparison.diff, judgement.against or "one run")
     if change.kind == "changed":
         column, old = next(iter(change.before.items()))
         place, value, wanted = _place(change, column), _value(change.row[column]), _value(old)
@@ -126,18 +126,26 @@ def _bare(awaited: re.Match[str]) -> str:
     return f"{awaited.group(1)}{posixpath.basename(awaited.group(2))}"
 
 
-def _foreign(change: Change) -> str:
+def _foreign(change: Change, diff: Diff, reference: str) -> str:
+    what = _sent(change)
+    if change.count and change.expected:
+        return f"{what} {_times(change.count)}"
+    alike = (other for other in diff.changes if other.store == change.store and other.kind != change.kind)
+    if what in map(_sent, alike):
+        return f"{what} with other content than {reference} does"
+    return f"{what}, which {reference} does not," if change.count else f"never {what}"
+
+
+def _sent(change: Change) -> str:
     row = {column: str(value) for column, value in change.row.items()}
     if change.store == "queue":
         call = f"{row['task']}({row['arguments']})" if row["task"] else row["arguments"]
-        what = f"enqueues {shortened(call)}"
-    elif change.store == "pubsub":
-        what = f"publishes {shortened(row['message'])} to {row['channel']}"
-    elif change.store == "mail":
-        what = f"mails {row['to']}"
-    else:
-        what = f"sends {short_request(row['method'], row['url'])}"
-    return f"{what} {_times(change.count)}" if change.count else f"never {what}"
+        return f"enqueues {shortened(call)}"
+    if change.store == "pubsub":
+        return f"publishes {shortened(row['message'])} to {row['channel']}"
+    if change.store == "mail":
+        return f"mails {row['to']}"
+    return f"sends {short_request(row['method'], row['url'])}"
 
 
 def _times(count: int) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import concurrent.futures.thread
 import selectors
 import sys
 import threading
+import weakref
 from collections import Counter
 from collections.abc import Callable
 from types import FrameType
@@ -16,13 +18,16 @@ _QUIET = 20  # looks in a row at which nobody was at work, until nobody is belie
 _WAITS = frozenset(
     [
         (selectors.__file__, "select"),
+        (concurrent.futures.thread.__file__, "_worker"),
         *((threading.__file__, name) for name in ("wait", "join", "_wait_for_tstate_lock")),
     ]
 )
 
 
 class Bystanders:
-    """Knows which threads are workers or the controller; everybody else who runs the project's code is a bystander.
+    """Knows which threads are workers or the controller.
+
+    Everybody else is a bystander who runs the project's code, or whom a job has started.
 
     Real time is looked at only where there are any. It decides nothing as long as one of them is at work, and what
     one of them is about to do takes far less than the moment that is granted.
@@ -30,6 +35,18 @@ class Bystanders:
 
     def __init__(self) -> None:
         self._controlled: Counter[int] = Counter()  # how many workers live in a thread
+
+        self._jobs: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+
+    def started(self, thread: threading.Thread, *, by_worker: bool) -> None:
+        """A thread is about to start. It is the job's if a worker starts it, or another thread of the job's."""
+        if by_worker or threading.current_thread() in self._jobs:
+            self._jobs.add(thread)
+
+    @property
+    def are_jobs(self) -> bool:
+        """True if a job has started any that are still there."""
+        return any(thread.is_alive() for thread in self._jobs)
 
     def exclude(self) -> None:
         """The calling thread is controlled, or the controller."""
@@ -63,7 +80,12 @@ class Bystanders:
         frames = sys._current_frames()  # noqa: SLF001 - documented for debuggers
         if thread is not None:
             return [frame for ident, frame in frames.items() if ident == thread.ident]
-        return [frame for ident, frame in frames.items() if not self._controlled[ident] and _is_the_projects(frame)]
+        jobs = {one.ident for one in self._jobs}
+        return [
+            frame
+            for ident, frame in frames.items()
+            if not self._controlled[ident] and (ident in jobs or _is_the_projects(frame))
+        ]
 
 
 def _is_the_projects(frame: FrameType | None) -> bool:

@@ -20,6 +20,8 @@ def never_comes(worker: Worker, resource: str, timeout: float | None, advice: st
     Returns:
         True if the timeout is over: the lock was not got.
     """
+    if timeout is not None and timeout <= 0:  # it only looks
+        return False
     hang = functools.partial(Hang, resource, timeout, None, advice, "lock")
     if worker.ask(hang) is None:
         return False

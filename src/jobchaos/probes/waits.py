@@ -55,6 +55,7 @@ class WaitProbe(BaseProbe):
         self._wait = self._patches.set(_Condition, "wait", self._replacing(_Condition.wait, self._wait_virtually))
         self._enter = self._patches.set(_Condition, "__enter__", self._replacing(_Condition.__enter__, self._take))
         self._join = self._patches.set(threading.Thread, "join", self._replacing(threading.Thread.join, self._join_it))
+        self._patches.set(threading.Thread, "start", self._starting(threading.Thread.start))
         for module, name in ((threading, "_time"), (queue, "time")):
             self._patches.set(module, name, self._clock(vars(module)[name]))
 
@@ -96,6 +97,14 @@ class WaitProbe(BaseProbe):
 
         return method
 
+    def _starting(self, genuine: Callable[[threading.Thread], None]) -> Callable[[threading.Thread], None]:
+        def start(thread: threading.Thread) -> None:
+            worker = None if self._control is None else self._control.current()
+            self._bystanders.started(thread, by_worker=worker is not None)
+            genuine(thread)
+
+        return start
+
     def _clock(self, genuine: Callable[[], float]) -> Callable[[], float]:
         control = self._control
         assert control is not None  # noqa: S101 - called by install
@@ -120,7 +129,9 @@ class WaitProbe(BaseProbe):
         notified = False
         try:
             name = self._name(condition)
-            in_vain = never_comes(worker, name, timeout, remedy("wait(timeout=...)"))
+            # The job's own threads are no others that may be silent.
+            hangs = not self._bystanders.are_jobs
+            in_vain = hangs and never_comes(worker, name, timeout, remedy("wait(timeout=...)"))
             notified = not in_vain and self._until(worker, _taking(waiter), name, self._deadline(timeout))
             return notified
         finally:
