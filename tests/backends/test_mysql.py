@@ -341,6 +341,40 @@ def test_statements_are_steps_and_only_a_commit_lasts(watch: Watch, database: Da
     assert [effect.durable for effect in effects(run)] == [False, False, True]
 
 
+@pytest.mark.parametrize(
+    "statement",
+    ["begin", "START TRANSACTION", "SET autocommit = 1", "CREATE TABLE IF NOT EXISTS u (n INT)", "LOCK TABLES t WRITE"],
+)
+def test_what_commits_without_saying_so_is_a_commit(watch: Watch, database: Database, statement: str) -> None:
+    def job() -> None:
+        with database.connect() as connection, connection.cursor() as cursor:
+            cursor.execute("UPDATE t SET n = 11 WHERE id = 1")
+            if statement == "begin":
+                connection.begin()
+            else:
+                cursor.execute(statement)
+
+    run = watch(job, "A", PyMySQLProbe())
+    commit = effects(run)[1]
+    assert commit.label == f"COMMIT (implied by {statement.partition(' ')[0].upper()})"
+    assert commit.durable
+    assert commit.touches[0].resource.endswith("/t/id=1")
+    assert database.run("SELECT n FROM t WHERE id = 1") == ((11,),)
+
+
+def test_what_ends_no_transaction_is_no_commit(watch: Watch, database: Database) -> None:
+    def job() -> None:
+        with database.connect() as connection, connection.cursor() as cursor:
+            connection.begin()
+            cursor.execute("UPDATE t SET n = 11 WHERE id = 1")
+            for statement in ("SAVEPOINT here", "SET @n = 1", "CREATE TEMPORARY TABLE passing (n INT)"):
+                cursor.execute(statement)
+            connection.commit()
+
+    labels = [effect.label for effect in effects(watch(job, "A", PyMySQLProbe()))]
+    assert [label for label in labels if label.startswith("COMMIT")] == ["COMMIT"]
+
+
 @pytest.mark.parametrize("kind", ["Cursor", "DictCursor", "SSCursor", "SSDictCursor"])
 def test_cursors_of_every_kind_give_what_they_give(watch: Watch, database: Database, kind: str) -> None:
     given: list[Any] = []

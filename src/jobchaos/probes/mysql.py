@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import functools
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from jobchaos.core.address import Address
 from jobchaos.core.ports import Worker
 from jobchaos.probes.isolation_gaps import Scratch
 from jobchaos.probes.mysql_catalog import UNPROTECTED
+from jobchaos.probes.mysql_commits import commits_first, implies_commit
 from jobchaos.probes.mysql_monitor import MySQLMonitor, mysql_scratch
 from jobchaos.probes.server_probe import ServerProbe
 from jobchaos.probes.server_session import ServerSession
@@ -19,8 +21,6 @@ from jobchaos.probes.statement import first_word, label
 
 T = TypeVar("T")
 LOST = 2013
-DEFINING = frozenset({"ALTER", "CREATE", "DROP", "GRANT", "LOCK", "RENAME", "REVOKE", "TRUNCATE", "UNLOCK"})
-_TEMPORARY = re.compile(r"\b(CREATE|DROP)\s+TEMPORARY\b", re.IGNORECASE)
 _DEADLOCK, _LOCK_TIMEOUT, _INTERRUPTED = 1213, 1205, 1317
 _LIMIT = re.compile(r"\binnodb_lock_wait_timeout\s*=\s*(\d+)", re.IGNORECASE)
 _GET_LOCK = re.compile(
@@ -53,14 +53,6 @@ class Answer:
         return f"-> {cells[0]}" if len(cells) == 1 else f"-> ({', '.join(cells)})"
 
 
-def commits_first(sql: str) -> bool:
-    """Whether a statement ends an open transaction.
-
-    See https://mariadb.com/kb/en/sql-statements-that-cause-an-implicit-commit/.
-    """
-    return first_word(sql) in DEFINING and not _TEMPORARY.search(sql)
-
-
 class MySQLProbe(ServerProbe):
     """Makes steps of statements and commits; the drivers' connections are of a class whose methods are replaced."""
 
@@ -72,6 +64,7 @@ class MySQLProbe(ServerProbe):
 
     def __init__(self) -> None:
         super().__init__()
+        self._genuine: dict[str, Callable[..., Any]] = {}
         self._unprotected: dict[str, dict[str, str]] = {}
 
     # --- what a driver knows -----------------------------------------------------------------------------------------
@@ -136,7 +129,7 @@ class MySQLProbe(ServerProbe):
             name: Its name.
             replacement: Takes the genuine one first.
         """
-        genuine = getattr(self.kind, name)
+        genuine = self._genuine[name] = getattr(self.kind, name)
 
         def method(connection: Any, *args: Any, **kwargs: Any) -> Any:
             if self.control is None or self.control.current() is None or connection in self.monitors:
@@ -150,13 +143,19 @@ class MySQLProbe(ServerProbe):
         text = sql.decode(connection.encoding, "replace") if isinstance(sql, bytes | bytearray) else sql
         lock = None if self.in_earnest else _GET_LOCK.fullmatch(text)
         if lock is None:
+            self._commit_first(connection, text)
             return self.step(connection, text, lambda: genuine(connection, sql, *args, **kwargs))
         at_once = f"{lock[1]}0{lock[3]}"
         return self.step(connection, text, lambda: self._get_lock(genuine, connection, at_once, float(lock[2])))
 
     def controlling(self, text: str) -> Callable[..., Any]:
         """What stands in for a method that does what a statement says."""
-        return lambda genuine, connection: self.step(connection, text, lambda: genuine(connection))
+
+        def method(genuine: Callable[..., Any], connection: Any) -> Any:
+            self._commit_first(connection, text)
+            return self.step(connection, text, lambda: genuine(connection))
+
+        return method
 
     def autocommit(self, genuine: Callable[..., Any], connection: Any, value: Any) -> Any:
         """Stands in for the method that sets it: an open transaction is committed then."""
@@ -177,7 +176,14 @@ class MySQLProbe(ServerProbe):
 
     # --- inside ------------------------------------------------------------------------------------------------------
 
-    def step(self, connection: Any, text: str, call: Callable[[], T]) -> T:
+    def _commit_first(self, connection: Any, text: str) -> None:
+        """What a statement commits before it does anything else, we commit, so that this is seen and can be met."""
+        implies = implies_commit(text, is_autocommit=self.is_autocommit(connection))
+        if implies and not self.in_earnest and self.is_in_transaction(connection):
+            commit = functools.partial(self._genuine["commit"], connection)
+            self.step(connection, "COMMIT", commit, f"COMMIT (implied by {first_word(text)})")
+
+    def step(self, connection: Any, text: str, call: Callable[[], T], shown: str = "") -> T:
         """Let a statement through, as a step."""
         found = self._found(connection) if connection.open else None
         if found is None:
@@ -187,7 +193,7 @@ class MySQLProbe(ServerProbe):
             worker,
             text,
             (),
-            label(text, ()),
+            shown or label(text, ()),
             open=self._will_be_open(connection, text),
             broken=False,
             failure=lambda: self.lose(connection),

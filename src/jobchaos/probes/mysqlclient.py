@@ -20,7 +20,8 @@ from jobchaos.core.address import Address
 from jobchaos.core.hang import Hang
 from jobchaos.core.ports import Control, Worker
 from jobchaos.probes.enduring import waited
-from jobchaos.probes.mysql import DEFINING, LOST, Answer, MySQLProbe, commits_first
+from jobchaos.probes.mysql import LOST, Answer, MySQLProbe
+from jobchaos.probes.mysql_commits import DEFINING, commits_first
 from jobchaos.probes.mysql_waits import wait_for_answer
 from jobchaos.probes.server_session import ServerSession
 from jobchaos.probes.statement import first_word
