@@ -72,6 +72,13 @@ def one_commit(pk):
             session.get(User, pk).points += 1
 """
 
+AT_LAST = """
+@pytest.fixture(scope="session", autouse=True)
+def at_last():
+    yield
+    tasks.engine.dispose()
+"""
+
 TESTS = """
 @pytest.fixture
 def user():
@@ -120,7 +127,7 @@ def test_exactly_the_broken_tasks_are_reported(
 ) -> None:
     monkeypatch.setattr("jobchaos.adapters.present", tiny.present)
     project.makepyfile(tiny=tiny.MODULE, tasks=TASKS)
-    result = runs(f"import tasks\n{tests}", "--jobchaos")
+    result = runs(f"import tasks\n{AT_LAST}{tests}", "--jobchaos")
     assert causes(result) == [("JC103", "A", "tasks.adds"), ("JC303", "A", "tasks.two_commits")]
     result.assert_outcomes(passed=3)
     assert not [line for line in result.outlines if line.startswith("JC942")]
