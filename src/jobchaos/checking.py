@@ -27,7 +27,7 @@ from jobchaos.engine.runner import Runner
 from jobchaos.errors import LossError, UsageError
 from jobchaos.expiry import clean_run_later, stated_moments
 from jobchaos.families import chosen_families, refuse_unsuitable
-from jobchaos.findings import Family, Findings, advice_once, gravity
+from jobchaos.findings import Family, Findings, advice_once, gravity, unstored
 from jobchaos.oracle.judge import Judge
 from jobchaos.oracle.retry_judge import RetryJudge
 from jobchaos.oracle.serial import SerialJudge
@@ -277,18 +277,10 @@ class Check:
     def _odd(self, *oddities: Sequence[tuple[str, str]]) -> list[Finding]:
         seen = dict.fromkeys(oddity for group in oddities for oddity in group)
         findings = [Finding(code, f"{self._label} {text}") for code, text in seen]
-        findings += [
-            Finding("JC905", f"{self._label} touches {resource}, which no store captures", detail=_NO_STORE)
-            for resource in self._world.unstored
-        ]
-        return findings
+        return findings + [unstored(self._label, resource) for resource in self._world.unstored]
 
 
 _DRAWN = 100  # indices of one plan that Hypothesis draws; the rest is run in order
-
-_NO_STORE = (
-    "Its state can be neither compared nor restored. Give one: FunctionStore(snapshot=..., reset=..., covers=[...])."
-)
 
 
 def _nobody(_event: Event) -> None:

@@ -159,6 +159,28 @@ def _status(findings: list[Finding], *, complete: bool) -> str:
     return "inconclusive" if gating or not complete else "holds"
 
 
+_NO_STORE = (
+    "Its state can be neither compared nor restored. Give one: FunctionStore(snapshot=..., reset=..., covers=[...])."
+)
+_CONVERSATION = (
+    "The job speaks to it in a protocol that jobchaos does not know, so what it changes there can be neither compared "
+    'nor restored. Give it a store: FunctionStore(snapshot=..., reset=..., covers=["socket:{host}"]). If nothing there '
+    "matters, one whose snapshot is always the same."
+)
+
+
+def unstored(label: str, resource: str) -> Finding:
+    """A resource that the job touches, and nobody can bring back.
+
+    Args:
+        label: The job, for people.
+        resource: Its path: `driver:asyncpg`, `socket:127.0.0.1:11211`.
+    """
+    kind, _, path = resource.partition(":")
+    detail = _CONVERSATION.format(host=path.rpartition(":")[0] or path) if kind == "socket" else _NO_STORE
+    return Finding("JC905", f"{label} touches {resource}, which no store captures", detail=detail)
+
+
 def advice_once(findings: Iterable[Finding]) -> list[Finding]:
     """Leave out advice that an earlier family has given already."""
     by_code: dict[str, Finding] = {}

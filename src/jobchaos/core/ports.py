@@ -40,6 +40,10 @@ class Worker(Holder, Protocol):
         does by itself (rollback, close) may go through without them.
         """
 
+    @property
+    def in_effect(self) -> bool:
+        """True between a step and its answer."""
+
     def touch(self, resource: str) -> None:
         """Announce a resource *before* anything happens to it, so that a store can capture it in time.
 

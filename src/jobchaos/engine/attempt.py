@@ -98,6 +98,11 @@ class Attempt(Blocking):
         """See `Worker.dead`."""
         return self.standing.dead
 
+    @property
+    def in_effect(self) -> bool:
+        """See `Worker.in_effect`."""
+        return self.waits.is_in_step
+
     def touch(self, resource: str) -> None:
         """See `Worker.touch`."""
         if self.dead:

@@ -60,6 +60,11 @@ class Waits:
         return False
 
     @property
+    def is_in_step(self) -> bool:
+        """True between a step and its answer."""
+        return self._open is not None
+
+    @property
     def is_missed(self) -> bool:
         """True if the step in which the fault was to strike is over, and had no such wait."""
         return self._standing.fault in TIMED
