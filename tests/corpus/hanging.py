@@ -200,13 +200,8 @@ def tries_again_within_a_budget() -> None:
 
 async def has_nested_timeouts() -> None:
     async def ask(path: str) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", site.http_port)
-        try:
-            head = f"GET {path} HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n"
-            writer.write(head.encode())
-            await reader.read()
-        finally:
-            writer.close()
+        async with httpx.AsyncClient(timeout=None) as client:
+            await client.get(f"http://127.0.0.1:{site.http_port}{path}")
 
     async def ask_both() -> None:
         for path in ("/stock", "/points"):

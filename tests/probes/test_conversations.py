@@ -22,6 +22,7 @@ from jobchaos.checking import check
 from jobchaos.core.settings import Settings
 from jobchaos.core.trace import Happening
 from jobchaos.core.verdict import Verdict
+from jobchaos.errors import ForeignHostError
 from jobchaos.probes.conversations import ConversationProbe
 from tests.probes.conftest import Watch, seen
 from tests.probes.servers import mail_server, web_server
@@ -192,6 +193,20 @@ def test_datagrams_and_pairs(watch: Watch) -> None:
             metrics.send(b"visits:1|c")
 
     assert seen(watch(job, "A", ConversationProbe())) == []
+
+
+def test_a_foreign_host_is_refused_before_a_byte_is_sent(watch: Watch) -> None:
+    class Abroad(socket.socket):
+        def getpeername(self) -> tuple[str, int]:
+            return "203.0.113.7", 11211
+
+    here, there = socket.socketpair()
+    with Abroad(fileno=here.detach()) as line, there:
+        with pytest.raises(ForeignHostError, match=r"203\.0\.113\.7"):
+            watch(lambda: line.sendall(b"incr visits 1"), "A", ConversationProbe())
+        there.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            there.recv(1)
 
 
 def test_everything_is_back_afterwards(watch: Watch) -> None:

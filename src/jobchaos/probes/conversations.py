@@ -86,6 +86,7 @@ class ConversationProbe(BaseProbe):
             peer = _peer(socket_of(speaker))
             if not peer or _is_understood():
                 return call()
+            self._require_host(peer)
             resource = f"socket:{peer}"
             worker.touch(resource)
             effect = Effect("socket", f"SEND to {name_of(resource)}", (Touch(resource, Mode.WRITE),), durable=True)
@@ -94,6 +95,11 @@ class ConversationProbe(BaseProbe):
             return self._carried_out(speaker, call)
 
         return send
+
+    def _require_host(self, peer: str) -> None:
+        host, colon, _ = peer.rpartition(":")
+        if self._control is not None and colon and not peer.startswith("/"):
+            self._control.check_host(host)
 
     def _listening(self, _worker: Worker, speaker: Any, call: Callable[[], Any]) -> Any:
         result = self._carried_out(speaker, call)
