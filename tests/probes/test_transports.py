@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import socket
 import sys
+import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
@@ -136,3 +138,40 @@ def test_others_go_on_in_the_meantime(watch: Watch, web: WebServer) -> None:
 
     watched(watch, asks_beside_a_clock, "A0!hang2")
     assert ticks[:3] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("token", ["A", "A0!slow"])
+def test_answers_come_in_the_order_of_the_questions(watch: Watch, token: str) -> None:
+    """However fast the servers are: here the first one answers when the second has."""
+    answers: list[bytes] = []
+    second_has_answered = threading.Event()
+
+    def serve(listener: socket.socket, number: int) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(1)
+            if number == 1:
+                second_has_answered.wait()
+            connection.sendall(b"%d" % number)
+            if number == 2:
+                second_has_answered.set()
+
+    async def ask(port: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"?")
+        answers.append(await reader.read(1))
+        writer.close()
+
+    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+    threads = [threading.Thread(target=serve, args=one) for one in zip(listeners, (1, 2), strict=True)]
+    for thread in threads:
+        thread.start()
+
+    async def job() -> None:
+        await asyncio.gather(*(ask(listener.getsockname()[1]) for listener in listeners))
+
+    watched(watch, job, token)
+    for thread, listener in zip(threads, listeners, strict=True):
+        thread.join()
+        listener.close()
+    assert answers == [b"1", b"2"]

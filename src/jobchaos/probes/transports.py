@@ -3,6 +3,8 @@
 As `sockets.py` for blocking sockets, and likewise below all libraries (streams, httpx, aiohttp, redis.asyncio): in the
 transports of the loop. Its sockets have no timeouts, its timers have; so what is sent is swallowed, nothing comes back,
 and it is for the job's own `asyncio.timeout`, or the library's, to end the wait in virtual time.
+
+Exchanges that are underway at the same time are answered in the order in which they began: so each run is the same.
 """
 
 # ruff: noqa: SLF001 - asyncio's transports have no other seam
@@ -11,6 +13,8 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import itertools
+import select
 import weakref
 from asyncio import selector_events
 from collections.abc import Callable
@@ -23,6 +27,7 @@ from jobchaos.probes.base import BaseProbe, Patches
 from jobchaos.probes.exchange import is_faked
 from jobchaos.probes.remedies import remedy
 
+_SOON = 0.2  # real seconds for which an answer waits for that of an earlier exchange
 _MOST = 2**16  # bytes to read of an answer that comes too late
 _REMEDY = "asyncio.timeout(...) or asyncio.wait_for(..., timeout=...) around it"
 _Loop: Any = selector_events.BaseSelectorEventLoop
@@ -30,13 +35,28 @@ _Transport: Any = selector_events._SelectorSocketTransport  # type: ignore[attr-
 
 
 class _Exchange:
-    """What is underway on one connection: from the first byte sent until the first that has come back."""
+    """What is underway on one connection: from the first byte sent until the first that has come back.
 
-    __slots__ = ("fault", "is_open")
+    Attributes:
+        worker: Who has sent it.
+        number: How many there were before.
+        is_open: True while nothing has come back.
+        is_slow: True if others have not waited for it any longer.
+        fault: What becomes of it; None if it is answered.
+    """
+
+    __slots__ = ("fault", "is_open", "is_slow", "number", "worker")
 
     def __init__(self) -> None:
-        self.is_open = False
+        self.worker: Worker | None = None
+        self.number = 0
+        self.is_open = self.is_slow = False
         self.fault: Fault | None = None
+
+    @property
+    def is_answered(self) -> bool:
+        """True if something is going to come back."""
+        return self.is_open and self.fault in (None, Fault.SLOW)
 
 
 class TransportProbe(BaseProbe):
@@ -46,6 +66,7 @@ class TransportProbe(BaseProbe):
         self._patches = Patches()
         self._control: Control | None = None
         self._exchanges: weakref.WeakKeyDictionary[Any, _Exchange] = weakref.WeakKeyDictionary()
+        self._numbers = itertools.count(1)
 
     def install(self, control: Control) -> None:
         """See `Probe.install`."""
@@ -82,8 +103,7 @@ class TransportProbe(BaseProbe):
                 return genuine(transport, data)
             exchange = self._exchanges.setdefault(transport, _Exchange())
             if not exchange.is_open:
-                exchange.is_open = True
-                exchange.fault = worker.ask(functools.partial(_answer, transport))
+                self._open(worker, transport, exchange)
             if exchange.fault is not Fault.HANG:
                 return genuine(transport, data)
             _listen_no_more(transport)
@@ -105,6 +125,8 @@ class TransportProbe(BaseProbe):
             if exchange is not None and exchange.fault is Fault.HANG:
                 _listen_no_more(transport)
                 return None
+            if exchange is not None and self._is_too_early(transport, exchange):
+                return None
             if exchange is not None and exchange.fault is Fault.LATE:
                 transport._sock.recv(_MOST)
                 exchange.fault = Fault.HANG
@@ -122,9 +144,25 @@ class TransportProbe(BaseProbe):
         if worker is None or transport._server is not None:
             return None
         exchange = self._exchanges[transport] = _Exchange()
-        exchange.is_open = True
-        exchange.fault = worker.ask(functools.partial(_answer, transport))
+        self._open(worker, transport, exchange)
         return exchange
+
+    def _open(self, worker: Worker, transport: Any, exchange: _Exchange) -> None:
+        exchange.worker, exchange.number = worker, next(self._numbers)
+        exchange.is_open, exchange.is_slow = True, False
+        exchange.fault = worker.ask(functools.partial(_answer, transport))
+
+    def _is_too_early(self, transport: Any, exchange: _Exchange) -> bool:
+        """True if an answer is to wait for that of an earlier exchange, as which of them is faster is chance."""
+        if not exchange.is_answered:
+            return False
+        for other, earlier in list(self._exchanges.items()):
+            before = earlier.worker is exchange.worker and earlier.number < exchange.number
+            if before and earlier.is_answered and not (earlier.is_slow or other.is_closing()):
+                if select.select([other._sock], [], [], _SOON)[0]:
+                    return True  # both are announced again
+                earlier.is_slow = True
+        return False
 
 
 def _listen_no_more(transport: Any) -> None:
