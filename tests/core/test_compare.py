@@ -167,6 +167,29 @@ def test_a_second_payment_is_the_only_change() -> None:
     )
 
 
+def test_a_row_under_another_generated_key_has_changed() -> None:
+    def people(*rows: Row) -> Table:
+        return Table(("id", "name", "points"), rows, key=("id",), generated=frozenset({"id"}))
+
+    expected = state(users=people((1, "ann", 5), (2, "bob", 5), (3, "cy", 0)))
+    actual = state(users=people((6, "bob", 10), (5, "ann", 20), (7, "cy", 0)))
+    assert compared(expected, actual).diff.changes == (
+        Change("app.db", "users", {"id": 6, "name": "bob", "points": 10}, 1, 1, before={"points": 5}),
+        Change("app.db", "users", {"id": 5, "name": "ann", "points": 20}, 1, 1, before={"points": 5}),
+    )
+    assert kinds(compared(expected, state(users=people((5, "ann", 20), (7, "cy", 0))))) == [
+        ("users", "missing"),
+        ("users", "changed"),
+    ]
+
+
+def test_a_row_under_another_key_that_was_there_before_is_another_row() -> None:
+    initial = state(payments=payments((1, 5), (2, 5)))
+    expected, actual = state(payments=payments((2, 6))), state(payments=payments((1, 7)))
+    assert kinds(compared(expected, actual)) == [("payments", "changed")]
+    assert kinds(compared(expected, actual, initial=initial)) == [("payments", "missing"), ("payments", "extra")]
+
+
 def test_keys_that_were_there_before_are_never_renamed() -> None:
     initial = state(payments=payments((1, 5), (2, 5)), lines=lines())
     expected = state(payments=payments((1, 5), (2, 5)), lines=lines((1, "tea")))

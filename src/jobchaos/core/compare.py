@@ -16,7 +16,8 @@ from jobchaos.core.volatile import Volatile
 
 __all__ = ["Comparison", "Fresh", "Ignore", "compare"]
 
-_Named = tuple[Hashable, ...]
+_Named = tuple[tuple[Hashable, ...], ...]
+_MOST_PAIRED = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +98,65 @@ def _differences(
     colors: dict[_Named, str] = {}
     one, other = ([(colors.setdefault(cells, str(len(colors))), row) for row, cells in side] for side in named)
     was, now = ({repr(row): cells for row, cells in side} for side in named)
-    return [
+    changes = [
         _without_renamed(change, wanted.table, was, now) for change in table_changes(*place, one, other, wanted.table)
     ]
+    return _paired(changes, wanted.table, was, now) if wanted.table.generated else changes
 
 
 def _named(taken: Taken, names: Names) -> list[tuple[Row, _Named]]:
     return [
         (row, tuple((part.shape, *(names[atom] for atom in part.atoms)) for part in parts)) for row, parts in taken.rows
     ]
+
+
+def _paired(changes: list[Change], table: Table, wanted: dict[str, _Named], found: dict[str, _Named]) -> list[Change]:
+    """A row that is missing and one that is extra, alike but for the key that the backend has made up, are one change.
+
+    They are alike if they are the only ones, or if at least half of their other columns are the same.
+    """
+    others = [at for at, column in enumerate(table.columns) if column not in table.generated]
+    missing, extra = _lone(changes, "missing", table, wanted), _lone(changes, "extra", table, found)
+    least = 0 if len(missing) == len(extra) == 1 else max(1, len(others) / 2)
+    alike = sorted(
+        (-same, at, twin)
+        for at, was in missing[:_MOST_PAIRED]
+        for twin, now in extra[:_MOST_PAIRED]
+        if least <= (same := sum(was[column] == now[column] for column in others)) < len(others)
+    )
+    twins: dict[int, int] = {}
+    for _, at, twin in alike:
+        if at not in twins.values() and twin not in twins:
+            twins[twin] = at
+    return [
+        _as_changed(changes[twins[at]], change, table, wanted, found) if at in twins else change
+        for at, change in enumerate(changes)
+        if at not in twins.values()
+    ]
+
+
+def _lone(changes: list[Change], kind: str, table: Table, side: dict[str, _Named]) -> list[tuple[int, _Named]]:
+    """Single rows of one kind, by their position, if their keys were made up in the run."""
+    rows = [(at, side[_raw(change)]) for at, change in enumerate(changes) if change.kind == kind and _is_single(change)]
+    keys = [at for at, column in enumerate(table.columns) if column in table.generated]
+    return [(at, row) for at, row in rows if all(len(row[key]) > 1 for key in keys)]
+
+
+def _is_single(change: Change) -> bool:
+    return abs(change.count - change.expected) == 1
+
+
+def _as_changed(
+    missing: Change, extra: Change, table: Table, wanted: dict[str, _Named], found: dict[str, _Named]
+) -> Change:
+    pairs = zip(table.columns, wanted[_raw(missing)], found[_raw(extra)], strict=True)
+    differing = [column for column, was, now in pairs if was != now and column not in table.generated]
+    before = {column: missing.row[column] for column in differing}
+    return dataclasses.replace(extra, count=1, expected=1, before=before)
+
+
+def _raw(change: Change) -> str:
+    return repr(tuple(change.row.values()))
 
 
 def _without_renamed(change: Change, table: Table, wanted: dict[str, _Named], found: dict[str, _Named]) -> Change:
