@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -12,12 +13,22 @@ import pytest
 from jobchaos.checking import check
 from jobchaos.core.settings import Settings
 from jobchaos.probes.isolation_gaps import reachable, told
+from jobchaos.probes.mysql_monitor import mysql_scratch
 from jobchaos.probes.postgres_monitor import postgres_scratch
 from tests.backends.conftest import Create
+from tests.backends.mysql import Database, mysql_databases
+
+__all__ = ["mysql_databases"]
 
 EXPECTED = {
     "READ COMMITTED": ("lost update", "write skew", "phantom", "non-repeatable read"),
     "REPEATABLE READ": ("write skew",),
+    "SERIALIZABLE": (),
+}
+EXPECTED_OF_INNODB = {
+    "READ UNCOMMITTED": EXPECTED["READ COMMITTED"],
+    "READ COMMITTED": EXPECTED["READ COMMITTED"],
+    "REPEATABLE READ": ("lost update", "write skew"),
     "SERIALIZABLE": (),
 }
 
@@ -33,6 +44,14 @@ def test_what_postgresql_lets_happen(dsn: str, level: str) -> None:
     assert reachable(postgres_scratch(lambda: psycopg.connect(dsn)), level) == EXPECTED[level]
     with psycopg.connect(dsn) as connection:
         assert connection.execute("SELECT 1 FROM pg_namespace WHERE nspname LIKE 'jobchaos%'").fetchall() == []
+
+
+@pytest.mark.parametrize("level", EXPECTED_OF_INNODB)
+def test_what_innodb_lets_happen(mysql_databases: tuple[Database, Database], level: str) -> None:
+    """As https://mariadb.com/kb/en/set-transaction/ has it; a consistent read does not keep others from writing."""
+    database, _ = mysql_databases
+    assert reachable(mysql_scratch(database.connect), level) == EXPECTED_OF_INNODB[level]
+    assert database.run(f"SHOW DATABASES LIKE 'jobchaos\\_shadow\\_{os.getpid()}\\_%'") == ()
 
 
 def test_it_is_told() -> None:
