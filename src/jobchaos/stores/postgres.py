@@ -6,28 +6,22 @@ import contextlib
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from jobchaos.core.snapshot import Snapshot, Table
 from jobchaos.errors import LossError, UsageError
 from jobchaos.stores.base import BaseStore
 from jobchaos.stores.postgres_definitions import Definitions, PostgresDefinitions
 from jobchaos.stores.postgres_layout import LaidTable, PostgresLayout, quoted, read_layout
+from jobchaos.stores.postgres_marks import LARGE, Mark, PostgresMarks, literal
 from jobchaos.stores.postgres_rights import require_rights
 from jobchaos.stores.postgres_session import ChangedError, PostgresSession, code_of
-from jobchaos.stores.postgres_shadow import PostgresShadow
+from jobchaos.stores.postgres_shadow import PostgresShadow, Wanted
 from jobchaos.stores.safety import require_test_database
 from jobchaos.stores.written_tables import UNKNOWN, WrittenTables
 
 _OLDEST = 120_000
 _FORBIDDEN = "42501"
-
-
-class Mark(NamedTuple):
-    """What tells a table's content from another one."""
-
-    rows: int
-    hash: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +61,7 @@ class PostgresStore(BaseStore):
         self._definitions = PostgresDefinitions(session.run)
         self._defined: Definitions | None = None
         self._original: Definitions | None = None
-        self._since = "now()"
+        self._marks = PostgresMarks(session.run, self._shadow)
         self._initial: Held | None = None
         self._versions: dict[tuple[str, Mark, object], int] = {}
         self._contents: dict[tuple[str, Mark, object], Table] = {}
@@ -105,7 +99,7 @@ class PostgresStore(BaseStore):
             f"before it are in the schema {self._shadow.name}, unless the server has crashed, until the next check of "
             "the database clears it away."
         )
-        self._since = f"'{session.run('SELECT clock_timestamp()::text')[0][0]}'::timestamptz"
+        self._marks.begin()
         self._layout = read_layout(session.run)
         self._open_shadow()
         self._initial = self.hold()
@@ -125,7 +119,10 @@ class PostgresStore(BaseStore):
         ]
         if new:
             version = len(self._versions) + 1
-            self._shadow.keep(new, version)
+            large = [table.name for table in new if held.marks[table.name].rows >= LARGE]
+            self._shadow.keep(new, version, large)
+            if self._initial is None:
+                self._marks.remember(new, held.marks, version)
             self._versions.update({self._key(table.name, held.marks[table.name]): version for table in new})
         return held
 
@@ -138,11 +135,11 @@ class PostgresStore(BaseStore):
             now = self._look()
         differing = [self._layout.tables[name] for name, mark in held.marks.items() if now.marks[name] != mark]
         if differing:
-            self._put_back(self._shadow.closure(differing, self._layout), held, now)
+            self._put_back(self._shadow.closure(differing, self._layout), held, now.marks)
         moved = [name for name, value in held.sequences.items() if now.sequences.get(name, value) != value]
         if moved:
             values = [(name, *held.sequences[name]) for name in moved]
-            calls = [f"setval('{_literal(name)}', {last}, {called})" for name, last, called in values]
+            calls = [f"setval({literal(name)}, {last}, {called})" for name, last, called in values]
             self._session.run(f"SELECT {', '.join(calls)}")
 
     def snapshot(self) -> Snapshot:
@@ -175,12 +172,15 @@ class PostgresStore(BaseStore):
                 "CURRENT_USER."
             ) from error
 
-    def _put_back(self, tables: Sequence[LaidTable], held: Held, now: Held) -> None:
+    def _put_back(self, tables: Sequence[LaidTable], held: Held, now: Mapping[str, Mark]) -> None:
+        initial = self._initial.marks if self._initial else {}
         wanted = []
         for table in tables:
             mark = held.marks[table.name]
-            wanted.append((table, self._versions.get(self._key(table.name, mark)), now.marks[table.name].rows))
-            if self._session.came_back and mark.rows != self._shadow.rows(table, wanted[-1][1]):
+            version = self._versions.get(self._key(table.name, mark))
+            changes = self._marks.changes.get(table.name) if mark == initial.get(table.name) else None
+            wanted.append(Wanted(table, version, now[table.name].rows, changes))
+            if self._session.came_back and mark.rows != self._shadow.rows(table, version):
                 raise LossError(f"the server of {self.name} has crashed. {self._session.loss}", "JC913")
         try:
             self._shadow.put_back(wanted)
@@ -243,48 +243,33 @@ class PostgresStore(BaseStore):
         if self._schema_moves:
             self._read_schema()
         try:
-            return self._marks()
+            return self._held()
         except ChangedError:
             self._schema_moves = True
             self._layout = read_layout(self._session.run)
             self._written.add(self._layout.tables)
-            return self._marks()
+            return self._held()
 
-    def _marks(self) -> Held:
+    def _held(self) -> Held:
         known, tables, sequences = self._initial, self._layout.tables, self._layout.sequences
         names = self._written.for_next_look(tables, known.marks if known else ())
-        parts = [self._marking(tables[name]) for name in names]
-        parts += [f"SELECT '{_literal(name)}', last_value, is_called::text FROM {name}" for name in sequences]
-        rows = self._session.run(" UNION ALL ".join(parts)) if parts else []
-        found = {name: Mark(count, mark) for name, count, mark in rows[: len(names)]}
+        found, values = self._marks.read([tables[name] for name in names], sequences)
         marks = found
         if known is not None:
             self._written.add(name for name, mark in found.items() if mark != known.marks.get(name))
             marks = {name: found[name] if name in found else known.marks[name] for name in tables}
-        values = {name: (value, called == "true") for name, value, called in rows[len(names) :]}
         return Held(marks, values, {name: table.shape for name, table in tables.items()}, self._defined)
-
-    def _marking(self, table: LaidTable) -> str:
-        cells = ", ".join(column.compared(self._since) for column in table.columns)
-        return (
-            f"SELECT '{_literal(table.name)}', count(*), "
-            f"coalesce(sum(hashtextextended(ROW({cells})::text, 0)), 0)::text FROM {table.rows}"
-        )
 
     def _content(self, name: str, mark: Mark, shape: object) -> Table:
         known = self._contents.get((name, mark, shape))
         if known is None:
             table = self._layout.tables[name]
-            cells = ", ".join(column.compared(self._since) for column in table.columns) or "NULL"
+            cells = ", ".join(column.compared(self._marks.since) for column in table.columns) or "NULL"
             rows = self._session.run(f"SELECT {cells} FROM {table.rows}") if mark.rows else []
             content = tuple(tuple(map(_cell, row)) for row in rows) if table.columns else ()
             known = dataclasses.replace(table.empty, rows=content)
             self._contents[name, mark, shape] = known
         return known
-
-
-def _literal(text: str) -> str:
-    return text.replace("'", "''")
 
 
 def _cell(value: Any) -> Any:

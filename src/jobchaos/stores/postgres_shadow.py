@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, NamedTuple
 
 from jobchaos.stores.postgres_layout import LaidTable, PostgresLayout, quoted
 
@@ -19,6 +19,34 @@ _KEPT = "jobchaos_kept_"
 _VERSION = "jobchaos_version"
 _FEW = 1000  # rows up to which DELETE is faster than TRUNCATE, which makes new files
 _numbers = iter(range(1, 1_000_000))
+
+
+class Changes(NamedTuple):
+    """Where the rows of a table are that differ from a version that is kept.
+
+    Attributes:
+        now: Places in the table (an SQL array of `ctid`) of all rows that may be other ones.
+        kept: Places in the twin of the rows that were there in their stead.
+    """
+
+    now: str
+    kept: str
+
+
+class Wanted(NamedTuple):
+    """A table that is to hold again what it held.
+
+    Attributes:
+        table: The table.
+        version: The version to put back; None for nothing at all.
+        size: How many rows it has now.
+        changes: Where it differs from that version; None if nobody knows.
+    """
+
+    table: LaidTable
+    version: int | None
+    size: int
+    changes: Changes | None = None
 
 
 class PostgresShadow:
@@ -45,8 +73,16 @@ class PostgresShadow:
         self._is_open = True
         self._is_replica = bool(self._execute(_MAY_BE_REPLICA)[0][0])
 
-    def keep(self, tables: Sequence[LaidTable], version: int) -> None:
-        """Remember what some tables hold now."""
+    def can_tell_rows(self, table: LaidTable) -> bool:
+        """Whether single rows of a table can be put back."""
+        return self._is_replica and bool(table.same_row)
+
+    def kept(self, table: LaidTable, version: int) -> str:
+        """Where a version is, in SQL that goes on with AND."""
+        return f"{self._twin(table)} AS kept WHERE {_VERSION} = {version}"
+
+    def keep(self, tables: Sequence[LaidTable], version: int, large: Collection[str] = ()) -> None:
+        """Remember what some tables hold now; single rows of the large ones will be looked for by their keys."""
         statements = []
         for table in tables:
             is_new = (table.name, table.columns) not in self._twins
@@ -56,53 +92,52 @@ class PostgresShadow:
                     f"CREATE UNLOGGED TABLE {twin} AS SELECT 0 AS {_VERSION}{table.kept} FROM {table.rows} LIMIT 0"
                 )
             statements.append(f"INSERT INTO {twin} SELECT {version}{table.kept} FROM {table.rows}")
+            if is_new and table.name in large and self.can_tell_rows(table):
+                statements.append(f"CREATE INDEX ON {twin} ({_VERSION}, {', '.join(map(quoted, table.empty.key))})")
         if statements:
             self._execute("BEGIN; " + "; ".join(statements) + "; COMMIT")
 
-    def put_back(self, wanted: Sequence[tuple[LaidTable, int | None, int]]) -> None:
-        """Let tables hold what they held.
-
-        Args:
-            wanted: Each table with the version to put back (None for nothing at all), and how many rows it has now.
-        """
+    def put_back(self, wanted: Sequence[Wanted]) -> None:
+        """Let tables hold what they held."""
         statements = ["BEGIN", "SET LOCAL lock_timeout = '5s'"]
         if self._is_replica:  # no triggers, no checks of foreign keys: what is put back was in order
             statements.append("SET LOCAL session_replication_role = replica")
         else:
-            triggered = [table.path for table, _, _ in wanted if table.has_triggers]
+            triggered = [table.path for table, *_ in wanted if table.has_triggers]
             statements += [f"ALTER TABLE {path} DISABLE TRIGGER USER" for path in triggered]
-            foreign = self._foreign_keys([table for table, _, _ in wanted])
+            foreign = self._foreign_keys([table for table, *_ in wanted])
             statements += [f"ALTER TABLE {path} ALTER CONSTRAINT {name} DEFERRABLE" for path, name in foreign]
             statements.append("SET CONSTRAINTS ALL DEFERRED")
         statements += [self._removal(*each) for each in reversed(wanted)]
-        statements += [self._return(table, version) for table, version, _ in wanted if version is not None]
+        statements += [self._return(each, each.version) for each in wanted if each.version is not None]
         if not self._is_replica:
             statements.append("SET CONSTRAINTS ALL IMMEDIATE")
             statements += [f"ALTER TABLE {path} ALTER CONSTRAINT {name} NOT DEFERRABLE" for path, name in foreign]
             statements += [f"ALTER TABLE {path} ENABLE TRIGGER USER" for path in triggered]
         self._execute("; ".join([*statements, "COMMIT"]))
 
-    def _removal(self, table: LaidTable, version: int | None, count: int) -> str:
+    def _removal(self, table: LaidTable, version: int | None, size: int, changes: Changes | None) -> str:
         """Away with what was not there: only those rows, where that can be told, as to write costs most.
 
         While foreign keys are in force, a row that others refer to cannot go alone.
         """
-        if version is not None and self._is_replica and table.same_row:
+        if version is not None and self.can_tell_rows(table):
+            new = "" if changes is None else f"now.ctid = ANY('{changes.now}'::tid[]) AND "
             same = f"{table.same_row} AND {table.same_content}"
-            return (
-                f"DELETE FROM {table.rows} AS now WHERE NOT EXISTS "
-                f"(SELECT FROM {self._twin(table)} AS kept WHERE {_VERSION} = {version} AND {same})"
-            )
+            kept = self.kept(table, version)
+            return f"DELETE FROM {table.rows} AS now WHERE {new}NOT EXISTS (SELECT FROM {kept} AND {same})"
         free = table.referrers <= {table.name}  # TRUNCATE refuses what others refer to
-        return f"{'TRUNCATE' if count > _FEW and free else 'DELETE FROM'} {table.rows}"
+        return f"{'TRUNCATE' if size > _FEW and free else 'DELETE FROM'} {table.rows}"
 
-    def _return(self, table: LaidTable, version: int) -> str:
-        missing = ""
-        if self._is_replica and table.same_row:
-            missing = f"AND NOT EXISTS (SELECT FROM {table.rows} AS now WHERE {table.same_row})"
+    def _return(self, wanted: Wanted, version: int) -> str:
+        table, changes, missing = wanted.table, wanted.changes, ""
+        if self.can_tell_rows(table):
+            missing = f" AND NOT EXISTS (SELECT FROM {table.rows} AS now WHERE {table.same_row})"
+        if changes is not None:
+            missing += f" AND kept.ctid = ANY('{changes.kept}'::tid[])"
         return (
             f"INSERT INTO {table.path} {table.stored} OVERRIDING SYSTEM VALUE "
-            f"SELECT {table.returned} FROM {self._twin(table)} AS kept WHERE {_VERSION} = {version} {missing}"
+            f"SELECT {table.returned} FROM {self.kept(table, version)}{missing}"
         )
 
     def rows(self, table: LaidTable, version: int | None) -> int:
