@@ -18,7 +18,6 @@ from jobchaos.probes.aiosqlite import AiosqliteProbe
 from jobchaos.probes.arq import ArqProbe
 from jobchaos.probes.bindings import Bindings
 from jobchaos.probes.celery_results import CeleryResultsProbe
-from jobchaos.probes.conversations import ConversationProbe
 from jobchaos.probes.django import DjangoProbe
 from jobchaos.probes.django_cache import DjangoCacheProbe
 from jobchaos.probes.django_mail import DjangoMailFileProbe, DjangoMailProbe
@@ -104,7 +103,7 @@ def probes_for(
 
 def _of_sockets(bindings: Bindings) -> list[Probe]:
     sockets = SocketProbe()
-    return [sockets, SelectProbe(bindings, sockets), TransportProbe(), ConversationProbe()]
+    return [sockets, SelectProbe(bindings, sockets), TransportProbe()]
 
 
 def _of_processes(bindings: Bindings) -> list[Probe]:

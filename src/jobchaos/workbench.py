@@ -30,6 +30,7 @@ from jobchaos.engine.world import World
 from jobchaos.errors import TooLargeError, UsageError
 from jobchaos.followed import Followed
 from jobchaos.probes.bindings import Bindings
+from jobchaos.probes.conversations import ConversationProbe
 from jobchaos.probes.entropy import EntropyProbe
 from jobchaos.probes.jitter import JitterProbe
 from jobchaos.probes.lines import LineProbe
@@ -218,7 +219,7 @@ class Workbench:
             self._settings,
         )
         probes = [*self._own_probes, *probes]  # ours last: they look for names of what they replace
-        probes.append(JitterProbe(self._share))
+        probes += JitterProbe(self._share), ConversationProbe(self._explicit)
         return [*probes, LineProbe(is_project_file)] if self.lines else probes
 
 

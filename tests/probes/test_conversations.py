@@ -30,6 +30,8 @@ from tests.probes.test_http import call
 from tests.probes.test_smtp import message
 
 QUICK = Settings(profile="quick")
+KEPT = [FunctionStore(snapshot=lambda: None, reset=lambda: None, covers=["socket:127.0.0.1"])]
+"""What is said there is a step then."""
 
 
 class Counters(socketserver.ThreadingTCPServer):
@@ -98,13 +100,13 @@ def database(tmp_path: Path) -> Callable[[str], None]:
 
 @pytest.mark.parametrize("count", [increments, lambda address: asyncio.run(increments_in_a_coroutine(address))])
 def test_each_piece_is_a_step(watch: Watch, counters: Counters, count: Callable[[tuple[str, int]], None]) -> None:
-    assert seen(watch(lambda: count(counters.address), "A", ConversationProbe())) == ["SEND to 127.0.0.1"]
+    assert seen(watch(lambda: count(counters.address), "A", ConversationProbe(KEPT))) == ["SEND to 127.0.0.1"]
     assert counters.counts == {"visits": 1}
 
 
 def test_an_answer_that_is_lost_is_an_error_of_the_connection(watch: Watch, counters: Counters) -> None:
     for count in (increments, lambda address: asyncio.run(increments_in_a_coroutine(address))):
-        run = watch(lambda: count(counters.address), "A0!lost A", ConversationProbe())  # noqa: B023 - called at once
+        run = watch(lambda: count(counters.address), "A0!lost A", ConversationProbe(KEPT))  # noqa: B023 - called at once
         assert [
             event.detail.partition(":")[0] for event in run.trace.events if event.happening is Happening.RAISED
         ] == ["ConnectionResetError"]
@@ -112,7 +114,7 @@ def test_an_answer_that_is_lost_is_an_error_of_the_connection(watch: Watch, coun
 
 
 def test_a_worker_killed_before_it_sends_nothing(watch: Watch, counters: Counters) -> None:
-    watch(lambda: increments(counters.address), "A0!kill A", ConversationProbe())
+    watch(lambda: increments(counters.address), "A0!kill A", ConversationProbe(KEPT))
     assert counters.counts == {"visits": 1}
 
 
@@ -170,7 +172,7 @@ def test_libraries_whose_requests_are_seen_elsewhere(watch: Watch) -> None:
             server.send_message(message())
 
     with web_server() as web, mail_server() as mail:
-        assert seen(watch(job, "A", ConversationProbe())) == []
+        assert seen(watch(job, "A", ConversationProbe(KEPT))) == []
 
 
 def test_logging(watch: Watch, counters: Counters) -> None:
@@ -178,7 +180,7 @@ def test_logging(watch: Watch, counters: Counters) -> None:
     handler = logging.handlers.SocketHandler(*counters.address)
     log.addHandler(handler)
     try:
-        assert seen(watch(lambda: log.error("it is late"), "A", ConversationProbe())) == []
+        assert seen(watch(lambda: log.error("it is late"), "A", ConversationProbe(KEPT))) == []
     finally:
         log.removeHandler(handler)
         handler.close()
@@ -192,7 +194,7 @@ def test_datagrams_and_pairs(watch: Watch) -> None:
             metrics.connect(("127.0.0.1", 9))
             metrics.send(b"visits:1|c")
 
-    assert seen(watch(job, "A", ConversationProbe())) == []
+    assert seen(watch(job, "A", ConversationProbe(KEPT))) == []
 
 
 def test_a_foreign_host_is_refused_before_a_byte_is_sent(watch: Watch) -> None:
@@ -203,7 +205,7 @@ def test_a_foreign_host_is_refused_before_a_byte_is_sent(watch: Watch) -> None:
     here, there = socket.socketpair()
     with Abroad(fileno=here.detach()) as line, there:
         with pytest.raises(ForeignHostError, match=r"203\.0\.113\.7"):
-            watch(lambda: line.sendall(b"incr visits 1"), "A", ConversationProbe())
+            watch(lambda: line.sendall(b"incr visits 1"), "A", ConversationProbe(KEPT))
         there.setblocking(False)
         with pytest.raises(BlockingIOError):
             there.recv(1)
@@ -211,7 +213,7 @@ def test_a_foreign_host_is_refused_before_a_byte_is_sent(watch: Watch) -> None:
 
 def test_everything_is_back_afterwards(watch: Watch) -> None:
     before = dict(vars(socket.socket))
-    watch(lambda: None, "A", ConversationProbe())
+    watch(lambda: None, "A", ConversationProbe(KEPT))
     assert dict(vars(socket.socket)) == before
 
 
@@ -234,7 +236,7 @@ def test_a_library_that_nobody_watches_is_seen(watch: Watch) -> None:
                 client.login()
 
         try:
-            assert seen(watch(job, "A", ConversationProbe())) == ["SEND to 127.0.0.1"] * 2
+            assert seen(watch(job, "A", ConversationProbe(KEPT))) == ["SEND to 127.0.0.1"] * 2
         finally:
             server.shutdown()
             thread.join()

@@ -1,8 +1,8 @@
 """ConversationProbe: what a job says to a server in a protocol that no probe knows.
 
 It may change something there that nobody compares: a key in memcached, a message in a queue, a file on an FTP server.
-So what it sends is a step, and the server a resource; without a store of the user's for that, the verdict is
-inconclusive. Libraries whose requests are seen elsewhere may say what they like, and so may those that only log.
+So the server is a resource: without a store of the user's for it, the verdict is inconclusive, and with one, what is
+sent is a step. Libraries whose requests are seen elsewhere may say what they like, and so may those that only log.
 """
 
 # ruff: noqa: SLF001 - asyncio's transports have no other seam
@@ -15,13 +15,13 @@ import socket
 import sys
 import weakref
 from asyncio import selector_events
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from jobchaos.core.effect import Effect, Mode, Touch
 from jobchaos.core.hang import name_of
 from jobchaos.core.pending import Pending
-from jobchaos.core.ports import Control, Worker
+from jobchaos.core.ports import Control, Store, Worker
 from jobchaos.probes.base import BaseProbe, Patches
 from jobchaos.probes.exchange import is_faked
 
@@ -33,9 +33,14 @@ _Transport: Any = selector_events._SelectorSocketTransport  # type: ignore[attr-
 
 
 class ConversationProbe(BaseProbe):
-    """Makes a step of what is sent to a named peer on a stream, up to the first bytes that come back."""
+    """Makes a step of what is sent to a named peer on a stream, up to the first bytes that come back.
 
-    def __init__(self) -> None:
+    Args:
+        stores: The user's.
+    """
+
+    def __init__(self, stores: Sequence[Store]) -> None:
+        self._stores = stores
         self._patches = Patches()
         self._control: Control | None = None
         self._said: weakref.WeakKeyDictionary[Any, tuple[Worker, Pending]] = weakref.WeakKeyDictionary()
@@ -89,6 +94,8 @@ class ConversationProbe(BaseProbe):
             self._require_host(peer)
             resource = f"socket:{peer}"
             worker.touch(resource)
+            if not any(store.covers(resource) for store in self._stores):
+                return call()
             effect = Effect("socket", f"SEND to {name_of(resource)}", (Touch(resource, Mode.WRITE),), durable=True)
             pending = worker.begin(effect, lambda: ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"))
             self._said[speaker] = worker, pending
