@@ -59,7 +59,7 @@ def test_more_than_the_budget_is_inconclusive_and_says_what_would_fit(sql: Sql) 
     assert (verdict.status, [finding.code for finding in verdict.findings]) == ("inconclusive", ["JC907"])
     (result,) = verdict.families
     assert result.run == 1
-    assert f"{result.planned - 1 - result.pruned} of {result.planned} concurrent" in verdict.findings[0].message
+    assert f"{result.run} of {result.planned} concurrent" in verdict.findings[0].message
     assert "Raise budget=, lower copies=, preemptions= or kills=" in verdict.findings[0].message
 
 

@@ -41,6 +41,15 @@ def test_its_locks_keep_copies_apart_and_die_with_their_worker(
     assert verdict.status == "holds", verdict.findings
 
 
+def test_copies_that_are_killed_while_they_wait_for_it_end_earlier_than_foretold(tmp_path: Path) -> None:
+    def job() -> None:
+        with filelock.FileLock(tmp_path / "x.lock", timeout=5):
+            (tmp_path / "out").write_text("1")
+
+    verdict = check(job, faults=["concurrent"], settings=QUICK.override({"kills": 1}, "the test"))
+    assert verdict.status == "holds", verdict.findings
+
+
 @pytest.mark.parametrize("isolation", ["thread", "process"])
 def test_soft_locks_keep_copies_apart(tmp_path: Path, pay: Callable[[object], None], isolation: str) -> None:
     """They are files that only one copy can create; the others poll, in virtual time."""

@@ -169,15 +169,15 @@ class Interleavings:
                 yield from self._leave(way, [*self._movable(walk)])
 
     def _begun(self, expected: Walk, entries: Sequence[Entry]) -> Walk:
-        """The beginning of an execution: the expected one; or what has come instead.
+        """The beginning of an execution: as expected, unless others have begun meanwhile.
 
         Effects of a coroutine that are underway at the same time end in an order that others may change.
         """
-        length = len(expected.entries)
-        if not length or entries[length - 1] is expected.entries[-1]:
+        beginning = entries[: len(expected.entries)]
+        if all(entry.copy in expected.attempts for entry in beginning if entry.kind is Kind.DELIVER):
             return expected.fork()
         walk = Walk(self._histories)
-        for entry in entries[:length]:
+        for entry in beginning:
             walk.append(entry)
         return walk
 
