@@ -162,6 +162,39 @@ def test_what_a_job_does_to_the_schema_is_undone(dsn: str, change: str) -> None:
     store.close()
 
 
+def test_a_materialized_view_that_a_job_refreshes_holds_what_it_held(dsn: str) -> None:
+    run(
+        dsn, "CREATE MATERIALIZED VIEW names AS SELECT name FROM users; CREATE MATERIALIZED VIEW sizes AS SELECT 1 AS v"
+    )
+    run(dsn, "CREATE MATERIALIZED VIEW later AS SELECT name FROM users WITH NO DATA")
+    store = PostgresStore(dsn)
+    store.capture()
+    store.announce(f"{store._resource}/@unknown")
+    before = store._views.read()
+    run(dsn, "UPDATE users SET name = 'eve'; REFRESH MATERIALIZED VIEW names; REFRESH MATERIALIZED VIEW later")
+    after, held = store._views.read(), store.hold()
+    store.restore()
+    assert store._views.read() == before
+    store.put_back(held)
+    assert store._views.read() == after
+    run(dsn, "DROP MATERIALIZED VIEW names")
+    store.restore()
+    assert store._views.read() == before
+    store.close()
+
+
+def test_a_materialized_view_that_was_behind_is_said(dsn: str) -> None:
+    run(dsn, "CREATE MATERIALIZED VIEW names AS SELECT name FROM users; UPDATE users SET name = 'bob' WHERE id = 1")
+    store = PostgresStore(dsn)
+    store.capture()
+    store.announce(f"{store._resource}/@unknown")
+    store.restore()
+    run(dsn, "REFRESH MATERIALIZED VIEW names")
+    with pytest.raises(UsageError, match=r"the job refreshes public.names, .*REFRESH it in the test"):
+        store.restore()
+    store.close()
+
+
 def test_a_table_that_is_locked_when_the_schema_is_read_costs_nothing(dsn: str) -> None:
     store = PostgresStore(dsn)
     store.capture()

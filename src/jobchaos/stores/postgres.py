@@ -17,6 +17,7 @@ from jobchaos.stores.postgres_marks import LARGE, Mark, PostgresMarks, literal
 from jobchaos.stores.postgres_rights import require_rights
 from jobchaos.stores.postgres_session import ChangedError, PostgresSession, code_of
 from jobchaos.stores.postgres_shadow import PostgresShadow, Wanted
+from jobchaos.stores.postgres_views import Contents, PostgresViews
 from jobchaos.stores.safety import require_test_database
 from jobchaos.stores.written_tables import UNKNOWN, WrittenTables
 
@@ -33,12 +34,14 @@ class Held:
         sequences: Each sequence's last value, and whether that was handed out.
         shapes: What each table looked like.
         definitions: What the database was made of; None if that was not asked, as nothing had changed it.
+        views: What its materialized views held; likewise.
     """
 
     marks: Mapping[str, Mark]
     sequences: Mapping[str, tuple[int, bool]]
     shapes: Mapping[str, tuple[object, ...]]
     definitions: Definitions | None = None
+    views: Contents | None = None
 
 
 class PostgresStore(BaseStore):
@@ -61,6 +64,8 @@ class PostgresStore(BaseStore):
         self._definitions = PostgresDefinitions(session.run)
         self._defined: Definitions | None = None
         self._original: Definitions | None = None
+        self._views = PostgresViews(session.run, session.database)
+        self._original_views: Contents = {}
         self._marks = PostgresMarks(session.run, self._shadow)
         self._initial: Held | None = None
         self._versions: dict[tuple[str, Mark, object], int] = {}
@@ -83,6 +88,7 @@ class PostgresStore(BaseStore):
             self._schema_moves = True
             with contextlib.suppress(UsageError):  # the job itself has locked a table: then its schema is only watched
                 self._original = self._defined = self._definitions.read()
+                self._original_views = self._views.read()
 
     def capture(self) -> None:
         """See `Store.capture`."""
@@ -141,6 +147,8 @@ class PostgresStore(BaseStore):
             values = [(name, *held.sequences[name]) for name in moved]
             calls = [f"setval({literal(name)}, {last}, {called})" for name, last, called in values]
             self._session.run(f"SELECT {', '.join(calls)}")
+        if self._schema_moves:
+            self._views.put_back(self._original_views if held.views is None else held.views)
 
     def snapshot(self) -> Snapshot:
         """See `Store.snapshot`."""
@@ -258,7 +266,8 @@ class PostgresStore(BaseStore):
         if known is not None:
             self._written.add(name for name, mark in found.items() if mark != known.marks.get(name))
             marks = {name: found[name] if name in found else known.marks[name] for name in tables}
-        return Held(marks, values, {name: table.shape for name, table in tables.items()}, self._defined)
+        views = self._views.read() if self._schema_moves else None
+        return Held(marks, values, {name: table.shape for name, table in tables.items()}, self._defined, views)
 
     def _content(self, name: str, mark: Mark, shape: object) -> Table:
         known = self._contents.get((name, mark, shape))
