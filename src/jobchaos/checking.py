@@ -30,6 +30,7 @@ from jobchaos.families import chosen_families, refuse_unsuitable
 from jobchaos.findings import Family, Findings, advice_once, gravity, unstored
 from jobchaos.oracle.judge import Judge
 from jobchaos.oracle.retry_judge import RetryJudge
+from jobchaos.oracle.rules import Rules
 from jobchaos.oracle.serial import SerialJudge
 from jobchaos.oracle.smallness import calls, smallness
 from jobchaos.serial_orders import establish_orders
@@ -169,14 +170,17 @@ class Check:
             return establish_orders(self._labels, runner, self._world, lines=lines, look_closer=look_closer)
         return establish(self._label, runner, self._world, lines=lines, look_closer=look_closer), ()
 
-    def _judge(self, runner: Runner, baseline: Baseline, orders: Sequence[RunResult]) -> Judge | SerialJudge:
+    def _rules(self, baseline: Baseline) -> Rules:
         ignore = Ignore.parse(self._settings.ignore)
-        initial, ledgers = self._world.initial, self._world.ledgers
+        return Rules(self._world.initial, baseline.volatile, ignore, self._world.ledgers)
+
+    def _judge(self, runner: Runner, baseline: Baseline, orders: Sequence[RunResult]) -> Judge | SerialJudge:
+        rules = self._rules(baseline)
         if orders:
-            return SerialJudge(orders, self._labels, initial, baseline.volatile, ignore, ledgers, runner.run)
+            return SerialJudge(orders, self._labels, rules, runner.run)
         later = functools.partial(clean_run_later, runner)
         within = self._settings.within_nanoseconds
-        return RetryJudge(baseline.run, initial, baseline.volatile, ignore, ledgers, later, within, self._retrying)
+        return RetryJudge(baseline.run, rules, later, within, self._retrying)
 
     def _campaign(self, trials: Trials, baseline: Baseline, families: Sequence[str]) -> Campaign:
         several = len(self._labels) > 1
@@ -209,13 +213,7 @@ class Check:
                 "torn writes: a kill takes the machine along, so that none was tried with a real SIGKILL"
             )
             return None
-        judge_against = functools.partial(
-            Judge,
-            initial=self._world.initial,
-            volatile=baseline.volatile,
-            ignore=Ignore.parse(self._settings.ignore),
-            ledgers=self._world.ledgers,
-        )
+        judge_against = functools.partial(Judge, rules=self._rules(baseline))
         return Confirmer(
             self._label,
             runner,

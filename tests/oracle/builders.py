@@ -11,6 +11,7 @@ from jobchaos.core.snapshot import Row, Snapshot, State, Table
 from jobchaos.core.trace import Happening, Trace, TraceEvent
 from jobchaos.core.volatile import Volatile
 from jobchaos.oracle.judge import Judge
+from jobchaos.oracle.rules import Rules
 
 LEDGERS = frozenset({"mail", "http"})
 DONE = CopyResult(completed=True, attempts=1, error="")
@@ -43,7 +44,7 @@ def run(
 
 def judge(expected: State, initial: State | None = None, *, ignore: tuple[str, ...] = ()) -> Judge:
     start = world((1, 0)) if initial is None else initial
-    return Judge(run("A", expected), start, Volatile(), Ignore.parse(ignore), LEDGERS)
+    return Judge(run("A", expected), Rules(start, Volatile(), Ignore.parse(ignore), LEDGERS))
 
 
 def gave_up(error: str) -> CopyResult:

@@ -12,6 +12,7 @@ from jobchaos.core.trace import Happening, Trace, TraceEvent
 from jobchaos.core.volatile import Volatile
 from jobchaos.oracle.lease_fault import kept_lease, lease_fault
 from jobchaos.oracle.patient import PatientJudge
+from jobchaos.oracle.rules import Rules
 from tests.oracle.builders import LEDGERS, run, sql, world
 
 SECOND = 10**9
@@ -97,7 +98,7 @@ def judge() -> PatientJudge:
     def later(delay: int) -> RunResult:
         return run("A", LATE if delay >= 61 * SECOND else CLEAN)
 
-    return PatientJudge(run("A", CLEAN), world((1, 0)), Volatile(), Ignore(()), LEDGERS, later)
+    return PatientJudge(run("A", CLEAN), Rules(world((1, 0)), Volatile(), Ignore(()), LEDGERS), later)
 
 
 @pytest.mark.parametrize(

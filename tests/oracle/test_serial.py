@@ -12,6 +12,7 @@ from jobchaos.core.snapshot import State
 from jobchaos.core.trace import Happening, TraceEvent
 from jobchaos.core.volatile import Volatile
 from jobchaos.oracle.judge import Judgement
+from jobchaos.oracle.rules import Rules
 from jobchaos.oracle.serial import SerialJudge
 from jobchaos.oracle.wording import message
 from tests.oracle.builders import DONE, LEDGERS, did, gave_up, paused, run, sql, world
@@ -34,7 +35,7 @@ def judged(
     """After A B there are 10 points; after B A 20, and B has failed."""
     orders = [run("A B", world((1, 10)), copies=BOTH), run("B A", world((1, 20)), copies=NO_REFUND)]
     labels = {"A": "pay()", "B": "refund()"}
-    judge = SerialJudge(orders, labels, world((1, 0)), Volatile(), Ignore.parse(()), LEDGERS, later)
+    judge = SerialJudge(orders, labels, Rules(world((1, 0)), Volatile(), Ignore.parse(()), LEDGERS), later)
     overlapped = run(token, state, *events, copies=copies or BOTH)
     return overlapped, judge.judge(overlapped, "concurrent")
 

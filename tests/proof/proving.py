@@ -21,6 +21,7 @@ from jobchaos.explore.histories import Histories
 from jobchaos.explore.independence import dependent
 from jobchaos.explore.interleavings import Bound, Interleavings, Node
 from jobchaos.oracle.judge import Judge, Judgement
+from jobchaos.oracle.rules import Rules
 from jobchaos.trials import Trials
 from jobchaos.workbench import Workbench
 
@@ -127,7 +128,8 @@ class Prover:
 
     def _indifferent(self) -> Judge:
         world = self._bench.world
-        return _Indifferent(self._clean.run, world.initial, self._clean.volatile, Ignore.parse(()), world.ledgers)
+        rules = Rules(world.initial, self._clean.volatile, Ignore.parse(()), world.ledgers)
+        return _Indifferent(self._clean.run, rules)
 
 
 class _Indifferent(Judge):

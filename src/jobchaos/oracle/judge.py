@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from jobchaos.core.compare import Comparison, Fresh, Ignore, compare
+from jobchaos.core.compare import Comparison, Fresh
 from jobchaos.core.diff import Change
 from jobchaos.core.result import RunResult
 from jobchaos.core.schedule import Fault
 from jobchaos.core.snapshot import State
 from jobchaos.core.terms import AfterKill
-from jobchaos.core.volatile import Volatile
 from jobchaos.oracle.anomaly import anomaly_of
 from jobchaos.oracle.lateness import lateness
+from jobchaos.oracle.rules import Rules
 
 _MISSING, _OTHER, _SWALLOWED = 2, 3, 5
 _GONE = {AfterKill.LOST: "JC306", AfterKill.STUCK: "JC307"}
@@ -56,27 +56,13 @@ class Judge:
 
     Args:
         expected: The clean run.
-        initial: Content of each store when it was bound; a store that the clean run never touched stays at it.
-        volatile: What depends on time and chance.
-        ignore: What to leave out.
-        ledgers: Names of stores that hold foreign effects.
+        rules: What counts.
         within: Virtual nanoseconds that an attempt may take; None for any time.
     """
 
-    def __init__(
-        self,
-        expected: RunResult,
-        initial: State,
-        volatile: Volatile,
-        ignore: Ignore,
-        ledgers: frozenset[str],
-        within: int | None = None,
-    ) -> None:
+    def __init__(self, expected: RunResult, rules: Rules, within: int | None = None) -> None:
         self._expected = expected
-        self._initial = initial
-        self._volatile = volatile
-        self._ignore = ignore
-        self._ledgers = ledgers
+        self._rules = rules
         self._within = within
         self._renames = any(
             table.generated for snapshot in expected.state.values() for table in snapshot.tables.values()
@@ -118,38 +104,23 @@ class Judge:
 
     def compare(self, state: State, fresh: Fresh) -> Comparison:
         """Compare a state with the single run's."""
-        expected = {**self._initial, **self._expected.state}
-        return compare(
-            expected,
-            {**self._initial, **state},
-            initial=self._initial,
-            expected_fresh=self._expected.fresh,
-            actual_fresh=fresh,
-            volatile=self._volatile,
-            ignore=self._ignore,
-        )
+        rules, clean = self._rules, self._expected
+        return rules.compare(rules.whole(clean.state), rules.whole(state), (clean.fresh, fresh))
 
     def same(self, one: tuple[State, Fresh], other: tuple[State, Fresh]) -> bool:
         """True if two states, each with the random values handed out before it, differ in nothing that matters."""
-        mine, theirs = {**self._initial, **one[0]}, {**self._initial, **other[0]}
+        rules = self._rules
+        mine, theirs = rules.whole(one[0]), rules.whole(other[0])
         if all(snapshot.same_as(theirs[name]) for name, snapshot in mine.items()):
             return True
-        if not (self._renames or self._volatile.columns or self._ignore.patterns or one[1].chunks or other[1].chunks):
+        if not (self._renames or rules.volatile.columns or rules.ignore.patterns or one[1].chunks or other[1].chunks):
             return False
-        if not self._ignore.patterns and _sizes(mine) != _sizes(theirs):  # much faster than to rename
+        if not rules.ignore.patterns and _sizes(mine) != _sizes(theirs):  # much faster than to rename
             return False
-        return not compare(
-            mine,
-            theirs,
-            initial=self._initial,
-            expected_fresh=one[1],
-            actual_fresh=other[1],
-            volatile=self._volatile,
-            ignore=self._ignore,
-        ).diff
+        return not rules.compare(mine, theirs, (one[1], other[1])).diff
 
     def _kind(self, comparison: Comparison, unfinished: tuple[str, ...]) -> int:
-        foreign = [change for change in comparison.diff.changes if change.store in self._ledgers]
+        foreign = [change for change in comparison.diff.changes if change.store in self._rules.ledgers]
         if any(change.kind == "extra" for change in foreign):
             return 1
         if unfinished:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import itertools
 from collections.abc import Callable
 
-from jobchaos.core.compare import Ignore
 from jobchaos.core.result import RunResult
 from jobchaos.core.schedule import Wait
-from jobchaos.core.snapshot import State
 from jobchaos.core.trace import Happening
-from jobchaos.core.volatile import Volatile
 from jobchaos.oracle.judge import Judge, Judgement
 from jobchaos.oracle.lease_fault import LeaseFault, kept_lease, lease_fault
+from jobchaos.oracle.rules import Rules
 
 _FAMILY, _TIMEOUT = "expiry", "timeout"
 
@@ -27,10 +24,7 @@ class PatientJudge(Judge):
 
     Args:
         expected: See `Judge`.
-        initial: See `Judge`.
-        volatile: See `Judge`.
-        ignore: See `Judge`.
-        ledgers: See `Judge`.
+        rules: See `Judge`.
         later: Gives a clean run that begins so many nanoseconds later.
         within: See `Judge`.
     """
@@ -38,18 +32,12 @@ class PatientJudge(Judge):
     def __init__(
         self,
         expected: RunResult,
-        initial: State,
-        volatile: Volatile,
-        ignore: Ignore,
-        ledgers: frozenset[str],
+        rules: Rules,
         later: Callable[[int], RunResult],
         within: int | None = None,
     ) -> None:
-        super().__init__(expected, initial, volatile, ignore, ledgers, within)
+        super().__init__(expected, rules, within)
         self._later = later
-        self._judge_against = functools.partial(
-            Judge, initial=initial, volatile=volatile, ignore=ignore, ledgers=ledgers
-        )
         self._judges: dict[int, Judge] = {}
 
     def judge(self, run: RunResult, family: str) -> Judgement:
@@ -69,7 +57,7 @@ class PatientJudge(Judge):
 
     def _at(self, delay: int) -> Judge:
         if delay not in self._judges:
-            self._judges[delay] = self._judge_against(self._later(delay))
+            self._judges[delay] = Judge(self._later(delay), self._rules)
         return self._judges[delay]
 
 

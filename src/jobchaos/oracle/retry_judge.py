@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
-from jobchaos.core.compare import Comparison, Fresh, Ignore, compare
+from jobchaos.core.compare import Comparison, Fresh
 from jobchaos.core.result import RunResult
 from jobchaos.core.retrying import Retrying
 from jobchaos.core.schedule import Fault
-from jobchaos.core.snapshot import State
-from jobchaos.core.volatile import Volatile
 from jobchaos.oracle.judge import Judgement
 from jobchaos.oracle.patient import PatientJudge
+from jobchaos.oracle.rules import Rules
 from jobchaos.oracle.tries import Delivery, applied, at_another_time, failing_call, too_many_or_few, tries
 
 _BEFORE = "the state before it"
@@ -23,10 +23,7 @@ class RetryJudge(PatientJudge):
 
     Args:
         expected: See `Judge`.
-        initial: See `Judge`.
-        volatile: See `Judge`.
-        ignore: See `Judge`.
-        ledgers: See `Judge`.
+        rules: See `Judge`.
         later: See `PatientJudge`.
         within: See `Judge`.
         retrying: How the job is retried.
@@ -35,15 +32,12 @@ class RetryJudge(PatientJudge):
     def __init__(
         self,
         expected: RunResult,
-        initial: State,
-        volatile: Volatile,
-        ignore: Ignore,
-        ledgers: frozenset[str],
+        rules: Rules,
         later: Callable[[int], RunResult],
         within: int | None,
         retrying: Retrying,
     ) -> None:
-        super().__init__(expected, initial, volatile, ignore, ledgers, later, within)
+        super().__init__(expected, rules, later, within)
         self._retrying = retrying
 
     def judge(self, run: RunResult, family: str) -> Judgement:
@@ -115,23 +109,15 @@ class RetryJudge(PatientJudge):
 
     def _against_before(self, run: RunResult) -> Comparison:
         flag = self._retrying.flag
-        before: State = self._initial
-        after: State = {**self._initial, **run.state}
+        rules = self._rules
+        before, after = rules.initial, rules.whole(run.state)
         if flag is not None:
             before, after = flag.without(before), flag.without(after)
-        return compare(
-            before,
-            after,
-            initial=before,
-            expected_fresh=Fresh(()),
-            actual_fresh=run.fresh,
-            volatile=self._volatile,
-            ignore=self._ignore,
-        )
+        return dataclasses.replace(rules, initial=before).compare(before, after, (Fresh(()), run.fresh))
 
     def _flags(self, run: RunResult) -> int:
         flag = self._retrying.flag
-        return 0 if flag is None else flag.times(run.trace, run.state, self._initial)
+        return 0 if flag is None else flag.times(run.trace, run.state, self._rules.initial)
 
     def _after_success(self, run: RunResult, deliveries: tuple[Delivery, ...]) -> str:
         """Whether a call was made again although it had been answered at last."""

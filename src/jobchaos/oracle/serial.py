@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping, Sequence
 
-from jobchaos.core.compare import Comparison, Fresh, Ignore
+from jobchaos.core.compare import Comparison, Fresh
 from jobchaos.core.result import RunResult
 from jobchaos.core.schedule import Schedule, Wait
 from jobchaos.core.snapshot import State, same_state
-from jobchaos.core.volatile import Volatile
 from jobchaos.oracle.anomaly import DIRTY_WRITE, LOST_UPDATE, NON_REPEATABLE_READ, READ_SKEW, WRITE_SKEW, anomaly_of
 from jobchaos.oracle.judge import Judge, Judgement
 from jobchaos.oracle.lease_fault import lease_fault
 from jobchaos.oracle.patient import because_of
+from jobchaos.oracle.rules import Rules
 
 _CODES = {
     LOST_UPDATE: "JC205",
@@ -35,10 +34,7 @@ class SerialJudge:
     Args:
         orders: One run of each serial order.
         labels: Letter to the label of its job.
-        initial: Content of each store when it was bound.
-        volatile: What depends on time and chance.
-        ignore: What to leave out.
-        ledgers: Names of stores that hold foreign effects.
+        rules: What counts.
         run: Runs a serial order in which time passes.
     """
 
@@ -46,17 +42,12 @@ class SerialJudge:
         self,
         orders: Sequence[RunResult],
         labels: Mapping[str, str],
-        initial: State,
-        volatile: Volatile,
-        ignore: Ignore,
-        ledgers: frozenset[str],
+        rules: Rules,
         run: Callable[[Schedule], RunResult],
     ) -> None:
-        self._judge_against = functools.partial(
-            Judge, initial=initial, volatile=volatile, ignore=ignore, ledgers=ledgers
-        )
+        self._rules = rules
         self._schedules = [order.schedule for order in orders]
-        self._orders = [(order, self._judge_against(order)) for order in _distinct(orders)]
+        self._orders = [(order, Judge(order, rules)) for order in _distinct(orders)]
         self._run = run
         self._late: dict[int, list[tuple[RunResult, Judge]]] = {}
         self._legend = ", ".join(f"{letter} is {label}" for letter, label in labels.items())
@@ -84,7 +75,7 @@ class SerialJudge:
                 for order in self._schedules
                 for at in range(len(order.runs))
             )
-            self._late[delay] = [(order, self._judge_against(order)) for order in _distinct(list(late))]
+            self._late[delay] = [(order, Judge(order, self._rules)) for order in _distinct(list(late))]
         return self._late[delay]
 
     def _nearest(self, run: RunResult, orders: Sequence[tuple[RunResult, Judge]]) -> Judgement:
