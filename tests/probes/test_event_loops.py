@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
+from asyncio import as_completed as early_as_completed
 from asyncio import new_event_loop
 
 import pytest
@@ -79,3 +80,29 @@ def test_other_threads_get_ordinary_loops(watch: Watch) -> None:
     (loop,) = elsewhere.loops
     loop.close()
     assert type(loop).__module__.startswith("asyncio.")
+
+
+def test_coroutines_of_as_completed_begin_in_the_order_of_the_job(watch: Watch) -> None:
+    """Asyncio itself puts them into a set, so that their addresses decide."""
+    begun: list[int] = []
+    fates: list[str] = []
+
+    async def begin(number: int) -> int:
+        begun.append(number)
+        return number
+
+    async def all_of_them() -> None:
+        for each in early_as_completed([begin(number) for number in range(40)], timeout=5):
+            await each
+        for wrong in (begin(40), asyncio.get_running_loop().create_future()):
+            try:
+                list(asyncio.as_completed(wrong))  # type: ignore[arg-type]
+            except TypeError as error:
+                fates.append(str(error).partition(",")[0])
+            if asyncio.iscoroutine(wrong):
+                wrong.close()
+
+    assert run(watch, lambda: asyncio.run(all_of_them())).completed
+    assert begun == list(range(40))
+    assert len(fates) == 2
+    assert asyncio.as_completed is early_as_completed

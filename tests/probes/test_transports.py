@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
+import httpx
 import pytest
 
 from jobchaos.clock.loop import virtual_loop
@@ -18,6 +19,7 @@ from jobchaos.core.ports import Control
 from jobchaos.core.result import RunResult
 from jobchaos.core.trace import Happening
 from jobchaos.probes.event_loops import EventLoopProbe
+from jobchaos.probes.httpx import HTTPXProbe
 from jobchaos.probes.transports import TransportProbe
 from tests.probes.conftest import Watch
 from tests.probes.servers import WebServer, web_server
@@ -175,3 +177,19 @@ def test_answers_come_in_the_order_of_the_questions(watch: Watch, token: str) ->
         thread.join()
         listener.close()
     assert answers == [b"1", b"2"]
+
+
+def test_what_a_task_of_a_library_meets_is_told_where_the_job_waits_for_it(watch: Watch, web: WebServer) -> None:
+    """None of the project's lines is on that task's own stack."""
+    url = f"http://127.0.0.1:{web.server_port}/x"
+
+    async def job() -> None:
+        async with httpx.AsyncClient(timeout=None) as client:
+            await asyncio.gather(client.put(url))
+
+    probe = Current()
+    loops = EventLoopProbe(watch.bindings, functools.partial(virtual_loop, watch.clock, lambda: probe.current()))
+    copy = watch(lambda: asyncio.run(job()), "A0!hang", HTTPXProbe(), probe, loops).copies["A"]
+    assert copy.hung is not None
+    assert copy.hung.site is not None
+    assert copy.hung.site.function == "job"

@@ -21,7 +21,7 @@ from jobchaos.engine.kept_locks import KeptLocks
 from jobchaos.engine.leases import Leases
 from jobchaos.engine.outcome import Outcome, describe
 from jobchaos.engine.pending import PendingEffect
-from jobchaos.engine.sites import call_site
+from jobchaos.engine.sites import call_site, waiting_site
 from jobchaos.engine.stage import Stage
 from jobchaos.engine.standing import Standing
 from jobchaos.engine.vessel import Vessel
@@ -124,7 +124,7 @@ class Attempt(Blocking):
         if self.dead:
             self._refuse_to_die()
         if effect.site is None:
-            effect = effect.at(call_site(sys._getframe(1)))  # noqa: SLF001
+            effect = effect.at(waiting_site() or call_site(sys._getframe(1)))  # noqa: SLF001
         effect = self._locks.under(effect)
         self._count_idling(effect)
         lost = self._arrive(effect, failure)

@@ -63,9 +63,15 @@ def lateness(run: RunResult, within: int | None) -> Lateness | None:
 
 
 def _was_given_up(run: RunResult, hung: HangPoint) -> bool:
-    """True if the call that was not answered has ended all the same."""
-    ends = (event for event in run.trace.events if event.happening is Happening.EFFECT and event.effect == hung.effect)
-    return any(event.copy == "A" and not event.detail.endswith(NEVER) for event in ends)
+    """True if the call that was not answered has ended before the job began to wait for ever."""
+    ended = False
+    given_up = False
+    for event in run.trace.events:
+        if event.copy == "A" and event.happening is Happening.EFFECT and event.effect == hung.effect:
+            ended = not event.detail.endswith(NEVER)
+        elif event.copy == "A" and event.happening is Happening.BLOCKED:
+            given_up = ended
+    return given_up
 
 
 _ONE_DEADLINE = (

@@ -25,6 +25,7 @@ _BY_MODULE = {
     "aiohttp": "aiohttp.ClientTimeout(total=...)",
     "aiosmtplib": "aiosmtplib.send(..., timeout=...), or aiosmtplib.SMTP(timeout=...)",
     "httpx": "timeout= in the request, or httpx.Client(timeout=...)",
+    "anyio": "a timeout of the client (httpx: timeout=...), or anyio.fail_after(...) around it",
     "asyncio": "asyncio.timeout(...) or asyncio.wait_for(..., timeout=...) around it",
     "threading": "{function}(timeout=...)",
     "queue": "{function}(timeout=...)",
