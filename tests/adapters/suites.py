@@ -37,6 +37,7 @@ RQ = Suite(
     """
 import fakeredis
 from rq import Queue, Retry
+from rq.job import Job
 
 connection = fakeredis.FakeStrictRedis()
 at_once = Queue(is_async=False, connection=connection)
@@ -53,9 +54,29 @@ def set_to(points):
 
 def passes_on(points):
     later.enqueue(set_to, points)
+
+
+def asks():
+    run(f"UPDATE users SET points = {ask()}")
+
+
+def ask():
+    raise NotImplementedError
+
+
+class FromZero(Job):
+    def perform(self):
+        run("UPDATE users SET points = 0")
+        return super().perform()
+
+
+def adds_from_zero(points):
+    run(f"UPDATE users SET points = points + {points}")
 """,
     """
-from rq import Retry, SimpleWorker
+from unittest import mock
+
+from rq import Queue, Retry, SimpleWorker
 
 @pytest.fixture(autouse=True)
 def redis():
@@ -80,6 +101,22 @@ def test_worker():
 def test_children():
     app.later.enqueue(app.passes_on, 5)
     burst()
+    assert points() == 5
+
+def test_retries(monkeypatch):
+    monkeypatch.setattr(app, "ask", mock.Mock(side_effect=[ConnectionError("1"), 5]))
+    app.later.enqueue(app.asks, retry=Retry(max=2))
+    burst()
+    assert app.ask.call_count == 2
+    assert points() == 5
+
+def test_own_class():
+    Queue("own", connection=app.connection, job_class=app.FromZero, is_async=False).enqueue(app.adds_from_zero, 5)
+    assert points() == 5
+
+def test_late(monkeypatch):
+    monkeypatch.setattr(app, "late", app.set_to, raising=False)
+    app.at_once.enqueue("app.late", 5)
     assert points() == 5
 """,
     "app.later.enqueue(app.set_to, 5)",
@@ -111,8 +148,30 @@ def set_to(points):
 @dramatiq.actor
 def passes_on(points):
     set_to.send(points)
+
+
+@dramatiq.actor(max_retries=2, min_backoff=1, max_backoff=1)
+def asks():
+    run(f"UPDATE users SET points = {ask()}")
+
+
+def ask():
+    raise NotImplementedError
+
+
+class FromZero(dramatiq.Actor):
+    def __call__(self, *args, **kwargs):
+        run("UPDATE users SET points = 0")
+        return super().__call__(*args, **kwargs)
+
+
+@dramatiq.actor(actor_class=FromZero)
+def adds_from_zero(points):
+    run(f"UPDATE users SET points = points + {points}")
 """,
     """
+from unittest import mock
+
 from dramatiq import Worker
 
 @pytest.fixture
@@ -145,6 +204,25 @@ def test_children(worker):
     app.passes_on.send(5)
     join(worker)
     assert points() == 5
+
+def test_retries(worker, monkeypatch):
+    monkeypatch.setattr(app, "ask", mock.Mock(side_effect=[ConnectionError("1"), 5]))
+    app.asks.send()
+    app.broker.join("default", fail_fast=False)
+    join(worker)
+    assert app.ask.call_count == 2
+    assert points() == 5
+
+def test_own_class(worker):
+    app.adds_from_zero.send(5)
+    join(worker)
+    assert points() == 5
+
+def test_late(worker):
+    late = app.dramatiq.actor(app.set_to.fn, actor_name="late") if "late" not in app.broker.actors else app.broker.actors["late"]
+    late.send(5)
+    join(worker)
+    assert points() == 5
 """,
     "app.broker.flush_all(); app.set_to.send(5)",
 )
@@ -171,8 +249,23 @@ def set_to(points):
 @huey.task()
 def passes_on(points):
     set_to(points)
+
+
+@huey.task(retries=1)
+def asks():
+    run(f"UPDATE users SET points = {ask()}")
+
+
+def ask():
+    raise NotImplementedError
+
+
+def late(points):
+    run(f"UPDATE users SET points = {points}")
 """,
     """
+from unittest import mock
+
 def test_immediate():
     app.credit(5)
     assert points() == 5
@@ -196,6 +289,28 @@ def test_by_hand():
         app.huey.execute(app.huey.dequeue())
     finally:
         app.huey.immediate = True
+    assert points() == 5
+
+def test_retries(monkeypatch):
+    monkeypatch.setattr(app, "ask", mock.Mock(side_effect=[ConnectionError("1"), 5]))
+    app.asks()
+    assert app.ask.call_count == 2
+    assert points() == 5
+
+def test_retries_later(monkeypatch):
+    monkeypatch.setattr(app, "ask", mock.Mock(side_effect=[ConnectionError("1"), 5]))
+    app.huey.immediate = False
+    try:
+        app.asks()
+        app.huey.execute(app.huey.dequeue())
+        assert points() == 0
+        app.huey.execute(app.huey.dequeue())
+    finally:
+        app.huey.immediate = True
+    assert points() == 5
+
+def test_late():
+    app.huey.task(name="late")(app.late)(5)
     assert points() == 5
 """,
     "app.huey.immediate = False; app.set_to(5)",
@@ -304,9 +419,23 @@ async def set_to(points):
 @broker.task
 async def passes_on(points):
     await set_to.kiq(points)
+
+
+@broker.task(retry_on_error=True, max_retries=2)
+async def asks():
+    run(f"UPDATE users SET points = {await ask()}")
+
+
+async def ask():
+    raise NotImplementedError
+
+
+async def late(points):
+    run(f"UPDATE users SET points = {points}")
 """,
     """
 import asyncio
+from unittest import mock
 
 def test_credit():
     asyncio.run(app.credit.kiq(5))
@@ -322,6 +451,16 @@ def test_sound():
 
 def test_children():
     asyncio.run(app.passes_on.kiq(5))
+    assert points() == 5
+
+def test_retries(monkeypatch):
+    monkeypatch.setattr(app, "ask", mock.AsyncMock(side_effect=[ConnectionError("1"), 5]))
+    asyncio.run(app.asks.kiq())
+    assert app.ask.call_count == 2
+    assert points() == 5
+
+def test_late():
+    asyncio.run(app.broker.task(task_name="late")(app.late).kiq(5))
     assert points() == 5
 """,
     "import asyncio; asyncio.run(app.set_to.kicker().with_broker(app.Silent()).kiq(5))",
@@ -357,9 +496,29 @@ async def work_off(task, points):
     app.connector.reset()
     await task.defer_async(points=points)
     await app.run_worker_async(wait=False, install_signal_handlers=False, listen_notify=False)
+
+
+@app.task(retry=1)
+def asks():
+    run(f"UPDATE users SET points = {ask()}")
+
+
+def ask():
+    raise NotImplementedError
+
+
+def late(points):
+    run(f"UPDATE users SET points = {points}")
+
+
+async def work_off_asks():
+    app.connector.reset()
+    await asks.defer_async()
+    await app.run_worker_async(wait=False, install_signal_handlers=False, listen_notify=False)
 """,
     """
 import asyncio
+from unittest import mock
 
 def test_direct():
     app.credit(points=5)
@@ -375,6 +534,17 @@ def test_sound():
 
 def test_children():
     asyncio.run(app.work_off(app.passes_on, 5))
+    assert points() == 5
+
+def test_retries(monkeypatch):
+    monkeypatch.setattr(app, "ask", mock.Mock(side_effect=[ConnectionError("1"), 5]))
+    asyncio.run(app.work_off_asks())
+    assert app.ask.call_count == 2
+    assert points() == 5
+
+def test_late():
+    late = app.app.tasks.get("late") or app.app.task(name="late")(app.late)
+    asyncio.run(app.work_off(late, 5))
     assert points() == 5
 """,
     "app.set_to.defer(points=5)",

@@ -49,22 +49,115 @@ def test_tasks_that_nobody_executes_are_explained(suite: Suite, pytester: pytest
     assert advice + ADVICE[suite.system] in text
 
 
+TELLS = {
+    "TaskIQ": (
+        """
+silent = Silent()
+
+
+@silent.task
+async def unheard(points): ...
+
+
+@broker.task
+async def tells(points):
+    await unheard.kiq(points)
+""",
+        "asyncio.run(app.tells.kiq(5))",
+    ),
+    "Procrastinate": (
+        """
+@app.task
+async def tells(points):
+    await set_to.defer_async(points=points)
+""",
+        "asyncio.run(app.tells(points=5))",
+    ),
+    "Huey": (
+        """
+@huey.task()
+def tells(points):
+    set_to.schedule((points,), delay=60)
+""",
+        "app.tells(5)",
+    ),
+    "RQ": (
+        """
+def tells(points):
+    later.enqueue(set_to, points)
+""",
+        "app.at_once.enqueue(app.tells, 5)",
+    ),
+    "Dramatiq": (
+        """
+@dramatiq.actor
+def tells(points):
+    set_to.send(points)
+""",
+        "app.tells(5)",
+    ),
+}
+"""A task that sends another one, which nobody executes, and how it is executed itself."""
+
+
+def test_a_message_sent_again_is_found_if_nobody_executes_it(suite: Suite, pytester: pytest.Pytester) -> None:
+    if suite.system not in TELLS:
+        pytest.skip("its messages are executed, or they are none")
+    app, call = TELLS[suite.system]
+    result = run(pytester, app=suite.app + app, test_app=f"import asyncio\n\ndef test_tells():\n    {call}\n")
+    ((code, grade, task),) = causes(result)
+    assert (code, grade, task[-5:]) == ("JC101", "A", "tells")
+
+
+ANOTHER = """
+from huey import MemoryHuey
+
+another = MemoryHuey(immediate=True)
+
+
+@another.task()
+def adds_elsewhere(points):
+    run(f"UPDATE users SET points = points + {points}")
+"""
+
+
+@pytest.mark.thorough
+def test_two_systems_in_one_project(suite: Suite, pytester: pytest.Pytester) -> None:
+    pytest.importorskip("huey")
+    if suite.system == "Huey":
+        pytest.skip("it would be the same one twice")
+    tests = f"{suite.tests}\ndef test_elsewhere():\n    app.adds_elsewhere(5)\n"
+    result = run(pytester, app=suite.app + ANOTHER, test_app=tests)
+    assert sorted(causes(result)) == sorted([("JC103", "A", suite.broken), ("JC103", "A", "adds_elsewhere")])
+    result.stdout.fnmatch_lines([f"*Huey*: {suite.count + 1} of {suite.count + 1} tests execute tasks, *"])
+
+
 FAR = {
     "Celery": "__import__('celery').Celery(broker='amqp://broker.example.com//')",
     "RQ": "__import__('rq').Queue(connection=__import__('redis').Redis(host='broker.example.com'))",
     "Dramatiq": "__import__('types').SimpleNamespace("
     "broker=__import__('dramatiq.brokers.redis').brokers.redis.RedisBroker(host='broker.example.com'))",
+    "Huey": "__import__('huey').RedisHuey(host='broker.example.com')",
     "arq": "__import__('arq').ArqRedis(host='broker.example.com')",
     "TaskIQ": "__import__('types').SimpleNamespace("
     "broker=__import__('taskiq_redis').ListQueueBroker('redis://broker.example.com'))",
+    "Procrastinate": "__import__('procrastinate').App(connector=__import__('procrastinate').PsycopgConnector("
+    "conninfo='host=broker.example.com dbname=shop', kwargs={'autocommit': True})).configure_task('send')",
+    "Procrastinate by arguments": "__import__('procrastinate').App(connector=__import__('procrastinate')"
+    ".PsycopgConnector(kwargs={'host': 'broker.example.com'})).configure_task('send')",
+    "APScheduler": "__import__('types').SimpleNamespace(_jobstores={'default': __import__('types').SimpleNamespace("
+    "engine=__import__('types').SimpleNamespace(url=__import__('sqlalchemy').make_url('mysql://broker.example.com')))})",
 }
 """What sends to a broker that does not exist, by system."""
 
 
 @pytest.mark.parametrize("system", FAR)
 def test_a_broker_on_another_machine_is_known_without_being_asked(system: str) -> None:
-    pytest.importorskip(system.lower())
-    send = next(send for send in SENDS if send.system == system)
+    name, _, _ = system.partition(" ")
+    pytest.importorskip(name.lower())
+    if name == "Huey":
+        pytest.importorskip("redis")
+    send = next(send for send in SENDS if send.system == name)
     assert not send.is_local(eval(FAR[system]))
     assert send.is_local(eval(FAR[system].replace("broker.example.com", "127.0.0.1")))
 

@@ -14,7 +14,7 @@ import dramatiq
 from dramatiq.broker import MessageProxy
 from dramatiq.middleware import Interrupt, Retries, SkipMessage, TimeLimit, TimeLimitExceeded
 
-from jobchaos.adapters.execution import Executing, defined_at, replacing
+from jobchaos.adapters.execution import Executing, defined_at, hand_over_outermost, replacing
 from jobchaos.core.adapter import Around
 from jobchaos.core.job import Job
 from jobchaos.core.redelivery import GivenUp, Redelivery, message
@@ -64,29 +64,29 @@ class DramatiqAdapter:
     @contextlib.contextmanager
     def executions(self, around: Around) -> Iterator[None]:
         """See `Adapter.executions`: a worker calls an actor just as everybody else does."""
-        call = dramatiq.Actor.__call__
 
-        def called(actor: Any, *args: Any, **kwargs: Any) -> Any:
+        def call(actor: Any, genuine: Callable[..., Any], args: Any, kwargs: Any) -> Any:
             current = dramatiq.middleware.CurrentMessage.get_current_message()
-            run = functools.partial(call, actor, *args, **kwargs)
+            run = functools.partial(genuine, *args, **kwargs)
             message_id = "" if current is None else current.message_id
             return around(Executing(actor.actor_name, defined_at(actor.fn), message_id, _terms(actor, {}), run))
 
         with replacing() as replace:
-            replace(dramatiq.Actor, "__call__", called)
+            hand_over_outermost(replace, dramatiq.Actor, "__call__", call)
             yield
 
 
 def _job(actor: Any, sent: Any) -> Job:
     broker = actor.broker
     function = inspect.unwrap(actor.fn)  # of a coroutine what Dramatiq would run in its own event loop
+    has_own_call = type(actor).__call__ is not dramatiq.Actor.__call__ and not inspect.iscoroutinefunction(function)
 
     @functools.wraps(function)
     def process(*args: Any, **kwargs: Any) -> Any:
         carried = message()
         options = carried if isinstance(carried, dict) else sent.options
         processed = _Processed(broker, MessageProxy(sent.copy(args=args, kwargs=kwargs, options=dict(options))))
-        return processed.by(function)
+        return processed.by(actor if has_own_call else function)
 
     return Job.delivered(
         process,

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
+from jobchaos.core.classes import defining
 from jobchaos.core.effect import Site
 from jobchaos.core.terms import Terms
+
+Replace = Callable[[Any, str, object], None]
+HandOver = Callable[[Any, Callable[..., Any], "tuple[Any, ...]", "dict[str, Any]"], Any]
 
 
 def never(_result: Any) -> bool:
@@ -36,8 +42,39 @@ def defined_at(function: Callable[..., Any]) -> Site | None:
     return None if code is None else Site(code.co_filename, code.co_firstlineno, code.co_name)
 
 
+_calling: ContextVar[object] = ContextVar("jobchaos_calling", default=None)
+
+
+def hand_over_outermost(replace: Replace, base: type, name: str, hand_over: HandOver) -> None:
+    """Hand over each call of a method, also where users' classes override it and call `super()`: the whole, once.
+
+    Args:
+        replace: See `replacing`.
+        base: The system's own class.
+        name: The method.
+        hand_over: Takes the object, what calls its method, and the arguments, and returns what that returns.
+    """
+    for owner in defining(base, name):
+        replace(owner, name, _outermost(vars(owner)[name], hand_over, is_last=owner is base))
+
+
+def _outermost(genuine: Callable[..., Any], hand_over: HandOver, *, is_last: bool) -> Callable[..., Any]:
+    @functools.wraps(genuine)
+    def called(thing: Any, *args: Any, **kwargs: Any) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            before = _calling.set(None if is_last else thing)  # what the user's function calls is another call
+            try:
+                return genuine(thing, *args, **kwargs)
+            finally:
+                _calling.reset(before)
+
+        return call(*args, **kwargs) if _calling.get() is thing else hand_over(thing, call, args, kwargs)
+
+    return called
+
+
 @contextlib.contextmanager
-def replacing() -> Iterator[Callable[[Any, str, object], None]]:
+def replacing() -> Iterator[Replace]:
     """Give a function that replaces attributes: they are put back at the end, in reverse order, whatever happens.
 
     One that was only inherited disappears again.

@@ -12,7 +12,7 @@ from typing import Any
 import rq.job
 from rq.timeouts import JobTimeoutException
 
-from jobchaos.adapters.execution import Executing, defined_at, replacing
+from jobchaos.adapters.execution import Executing, defined_at, hand_over_outermost, replacing
 from jobchaos.adapters.retries import again, by, deliver, executions
 from jobchaos.core.adapter import Around
 from jobchaos.core.job import Job
@@ -57,15 +57,13 @@ class RQAdapter:
     @contextlib.contextmanager
     def executions(self, around: Around) -> Iterator[None]:
         """See `Adapter.executions`. A function that is called directly is none: nothing tells that it is a job."""
-        perform = rq.job.Job.perform
 
-        def watched(job: rq.job.Job) -> Any:
-            run = functools.partial(perform, job)
+        def perform(job: rq.job.Job, run: Callable[..., Any], _args: Any, _kwargs: Any) -> Any:
             described = job.func_name, defined_at(job.func), job.id, _terms(job)
             return around(Executing(*described, run, failed=lambda result: isinstance(result, rq.Retry)))
 
         with replacing() as replace:
-            replace(rq.job.Job, "perform", watched)
+            hand_over_outermost(replace, rq.job.Job, "perform", perform)
             yield
 
 
@@ -101,13 +99,15 @@ def _job(job: rq.job.Job, function: Callable[..., Any]) -> Job:
 
     @functools.wraps(function)
     def perform(*args: Any, **kwargs: Any) -> Any:
-        attempt = rq.job.Job(job.id, connection=job.connection, serializer=job.serializer)
+        attempt = type(job)(job.id, connection=job.connection, serializer=job.serializer)
         attempt.__dict__.update(job.__dict__, _args=args, _kwargs=kwargs)
         if most is not None:
             attempt.retries_left = most - executions()
         attempt.number_of_retries = executions()
         rq.job._current_job.set(attempt)  # noqa: SLF001 - as `Job.perform` does; it lasts as long as the attempt's context
-        return deliver(functools.partial(function, *args, **kwargs), given_up, _concluded)
+        is_plain = type(job).perform is rq.job.Job.perform
+        call = functools.partial(function, *args, **kwargs) if is_plain else attempt.perform
+        return deliver(call, given_up, _concluded)
 
     return Job.delivered(
         perform,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from jobchaos.core.classes import defining
 from jobchaos.probes.queue import QueueProbe
 
 
@@ -17,12 +18,8 @@ class DramatiqProbe(QueueProbe):
         """See `LibraryProbe.watch`."""
         from dramatiq.broker import Broker
 
-        waiting: list[Any] = [Broker]
-        while waiting:
-            kind = waiting.pop()
-            waiting += kind.__subclasses__()
-            if "enqueue" in vars(kind):
-                self._watch(kind)
+        for kind in defining(Broker, "enqueue"):
+            self._watch(kind)
 
     def _watch(self, kind: Any) -> None:
         genuine = kind.enqueue

@@ -40,6 +40,8 @@ class MockProbe(BaseProbe):
 
             self._patches.set(base, "_increment_mock_call", counted)
             self._patches.set(base, "_execute_mock_call", self._executing(vars(base)["_execute_mock_call"]))
+            later = mock.AsyncMockMixin
+            self._patches.set(later, "_execute_mock_call", self._awaiting(vars(later)["_execute_mock_call"]))
 
     def _executing(self, genuine: Callable[..., Any]) -> Callable[..., Any]:
         """A mock with a list of answers was given as many as the test needs, and has none for a further delivery."""
@@ -48,12 +50,27 @@ class MockProbe(BaseProbe):
             try:
                 return genuine(called, *args, **kwargs)
             except StopIteration:
-                worker = None if self._control is None else self._control.current()
-                if worker is not None and not worker.dead:
-                    worker.begin(Effect("mock", f"{called._extract_mock_name()}(){RAN_OUT}"), _failure).done()  # noqa: SLF001
+                self._note_end(called)
                 raise
 
         return executed
+
+    def _awaiting(self, genuine: Callable[..., Any]) -> Callable[..., Any]:
+        """The same of an AsyncMock."""
+
+        async def executed(called: Any, /, *args: Any, **kwargs: Any) -> Any:
+            try:
+                return await genuine(called, *args, **kwargs)
+            except StopAsyncIteration:
+                self._note_end(called)
+                raise
+
+        return executed
+
+    def _note_end(self, called: Any) -> None:
+        worker = None if self._control is None else self._control.current()
+        if worker is not None and not worker.dead:
+            worker.begin(Effect("mock", f"{called._extract_mock_name()}(){RAN_OUT}"), _failure).done()  # noqa: SLF001
 
     def remove(self) -> None:
         """See `Probe.remove`."""

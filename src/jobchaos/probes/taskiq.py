@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from jobchaos.core.classes import defining
 from jobchaos.probes.queue import QueueProbe
 
 
@@ -17,12 +18,8 @@ class TaskiqProbe(QueueProbe):
         """See `LibraryProbe.watch`."""
         from taskiq.abc.broker import AsyncBroker
 
-        waiting: list[Any] = [AsyncBroker]
-        while waiting:
-            kind = waiting.pop()
-            waiting += kind.__subclasses__()
-            if "kick" in vars(kind):
-                self._watch(kind)
+        for kind in defining(AsyncBroker, "kick"):
+            self._watch(kind)
 
     def _watch(self, kind: Any) -> None:
         genuine = kind.kick

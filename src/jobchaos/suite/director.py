@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -18,6 +18,7 @@ from jobchaos.probes.sqlalchemy_statements import is_shared
 from jobchaos.suite.deliveries import Deliveries
 from jobchaos.suite.idempotent import Idempotent
 from jobchaos.suite.overlap import Overlap
+from jobchaos.suite.passing import executing
 from jobchaos.suite.seen import Act, Recording, Seen, Target
 from jobchaos.suite.stage import Delivery, Unregistered, Watch
 from jobchaos.suite.state import Surroundings
@@ -114,13 +115,13 @@ class Director:
         if take is None:
             return execution.run()
         seen = self._seen(take, execution)
-        failed = functools.partial(_failed_for_good, execution, seen, take.recording)
         deliveries = None
         if take.mission is not None and take.mission.target == seen.target:
+            failed = functools.partial(_failed_for_good, execution, seen, take.recording)
             deliveries = Deliveries(take.mission.schedule, take.recording, failed)
         if execution.is_async:
-            return self._awaited(take, seen, execution, deliveries, failed)
-        with self._executed(take, seen, failed) as results:
+            return self._awaited(take, seen, execution, deliveries)
+        with self._executed(take, seen, execution) as results:
             results.append(self._run(take, seen, execution, deliveries))
             return results[0]
 
@@ -139,16 +140,9 @@ class Director:
                 results.append(execution.run())
         return deliveries.answer()
 
-    async def _awaited(
-        self,
-        take: _Take,
-        seen: Seen,
-        execution: Execution,
-        deliveries: Deliveries | None,
-        failed: Callable[[Any], bool],
-    ) -> Any:
+    async def _awaited(self, take: _Take, seen: Seen, execution: Execution, deliveries: Deliveries | None) -> Any:
         __tracebackhide__ = True
-        with self._executed(take, seen, failed) as results:
+        with self._executed(take, seen, execution) as results:
             if deliveries is None:
                 with self._watched(seen):
                     results.append(await execution.run())
@@ -160,14 +154,20 @@ class Director:
             return results[0]
 
     @contextlib.contextmanager
-    def _executed(self, take: _Take, seen: Seen, failed: Callable[[Any], bool]) -> Iterator[list[Any]]:
+    def _executed(self, take: _Take, seen: Seen, execution: Execution) -> Iterator[list[Any]]:
         """Around one execution, whatever is done to it; at its end the list has what its caller is to get."""
         results: list[Any] = []
-        with self._underway.execution(seen, _place.get().within):
+        with self._underway.execution(seen, _place.get().within), executing():
             try:
                 yield results
+            except StopIteration:
+                if take.mission is None:
+                    raise
+                # A mock has run out of answers, and no future of an event loop could tell of that; nor could this
+                # generator, if that were the cause of its error.
+                raise RuntimeError("there is no further answer") from None
             finally:
-                seen.failed = not results or failed(results[0])
+                seen.failed = not results or execution.failed(results[0])
                 self._look_after(take, seen)
 
     def _seen(self, take: _Take, execution: Execution) -> Seen:
@@ -204,6 +204,7 @@ class Director:
             with worker.living():
                 yield results
             if worker.outcome.kind == "killed":
+                results.clear()  # some systems catch even that, and make a result of it
                 for probe in self.watch.probes:
                     probe.bury(worker)
             deliveries.conclude(run, worker, results)
@@ -249,6 +250,4 @@ class Director:
 
 def _failed_for_good(execution: Execution, seen: Seen, recording: Recording, result: Any) -> bool:
     """True for a failure, unless the task was executed again within the execution itself, as an eager retry is."""
-    task = seen.target[0]
-    retried = any(other.within == task == other.target[0] for other in recording.executions)
-    return execution.failed(result) and not retried
+    return execution.failed(result) and not recording.is_retried(seen.target[0])

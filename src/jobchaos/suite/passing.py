@@ -7,7 +7,9 @@ the system itself is called.
 from __future__ import annotations
 
 import contextlib
+import inspect
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from typing import Any
 
@@ -43,16 +45,25 @@ class Passing(BaseProbe):
         """Record a message, if a task sends it, and send it."""
         if _passing.get() or not self._probe.is_ours():
             return genuine(*args, **kwargs)
-        recorded: list[str] = []
-        outer = _recorded.set(recorded)
-        try:
+        with _recording() as recorded:
             instead = replacement(*args, **kwargs)
-        finally:
-            _recorded.reset(outer)
         if not recorded:
             return instead  # it was no message, and the replacement has done what there was to do
-        with _letting_through():
+        with _letting_through(True):
             return genuine(*args, **kwargs)
+
+    async def call_later(
+        self, genuine: Callable[..., Any], replacement: Callable[..., Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        """The same for coroutine functions."""
+        if _passing.get() or not self._probe.is_ours():
+            return await genuine(*args, **kwargs)
+        with _recording() as recorded:
+            instead = await replacement(*args, **kwargs)
+        if not recorded:
+            return instead
+        with _letting_through(True):
+            return await genuine(*args, **kwargs)
 
     def _enqueue(self, queue: str, *args: Any, **kwargs: Any) -> None:
         recorded = _recorded.get()
@@ -69,17 +80,36 @@ class _Through(Patches):
     def set(self, owner: Any, name: str, replacement: Any) -> Any:
         genuine, passing = vars(owner)[name], self._passing
 
-        def call(*args: Any, **kwargs: Any) -> Any:
-            return passing.call(genuine, replacement, *args, **kwargs)
+        call = passing.call_later if inspect.iscoroutinefunction(genuine) else passing.call
 
-        return super().set(owner, name, call)
+        def passed(*args: Any, **kwargs: Any) -> Any:
+            return call(genuine, replacement, *args, **kwargs)
+
+        return super().set(owner, name, passed)
 
 
 @contextlib.contextmanager
-def _letting_through() -> Iterator[None]:
+def _recording() -> Iterator[list[str]]:
+    """Gives a list that has the queues of what is recorded meanwhile."""
+    recorded: list[str] = []
+    outer = _recorded.set(recorded)
+    try:
+        yield recorded
+    finally:
+        _recorded.reset(outer)
+
+
+@contextlib.contextmanager
+def _letting_through(whether: bool) -> Iterator[None]:
     """What a system does to send a message is no further message."""
-    _passing.set(True)
+    before = _passing.get()
+    _passing.set(whether)
     try:
         yield
     finally:
-        _passing.set(False)
+        _passing.set(before)
+
+
+def executing() -> AbstractContextManager[None]:
+    """Around a task that is executed where its message is sent: what it sends itself is recorded again."""
+    return _letting_through(False)

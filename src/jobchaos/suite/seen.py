@@ -77,7 +77,7 @@ class Seen:
         within: The task that executed it; empty for the test itself.
         acts: Its effects, and those of tasks executed within it, in order.
         may_overlap: Whether two copies of it can run at the same time here.
-        failed: Whether it has failed in the end, or asks to be executed once more.
+        failed: Whether it has failed, or asked to be executed once more.
         alone: Whether nothing else was executed meanwhile, as several workers do: then what the state is at its end is
             no matter of chance.
     """
@@ -126,6 +126,10 @@ class Recording:
     def find(self, target: Target) -> Seen | None:
         """The execution that is meant; None if it did not take place."""
         return next((seen for seen in self.executions if seen.target == target), None)
+
+    def is_retried(self, task: str) -> bool:
+        """True if a task was executed again within one of its own executions, as eager systems do with what fails."""
+        return any(seen.within == task == seen.target[0] for seen in self.executions)
 
     @property
     def outline(self) -> tuple[object, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -59,6 +60,35 @@ def _dramatiq(actor: Any) -> str:
     return next((str(one.host) for one in parameters if _LOCAL.fullmatch(str(one.host)) is None), "")
 
 
+def _taskiq(kicker: Any) -> str:
+    broker = kicker.broker
+    return (
+        _pool(broker)
+        if hasattr(broker, "connection_pool")
+        else urlsplit(str(getattr(broker, "url", ""))).hostname or ""
+    )
+
+
+def _procrastinate(deferrer: Any) -> str:
+    connector = deferrer.job_manager.connector
+    if hasattr(connector, "_engine_dsn"):
+        return urlsplit(str(connector._engine_dsn)).hostname or ""  # noqa: SLF001 - it tells nobody
+    given = getattr(connector, "_pool_args", None)
+    if given is None:  # in memory, or the database of Django
+        return ""
+    from psycopg.conninfo import conninfo_to_dict
+
+    stated = {**conninfo_to_dict(given.get("conninfo") or ""), **(given.get("kwargs") or {})}
+    return str(stated.get("host") or stated.get("hostaddr") or os.environ.get("PGHOST") or "")
+
+
+def _apscheduler(scheduler: Any) -> str:
+    stores = scheduler._jobstores.values()  # noqa: SLF001 - likewise
+    hosts = [_pool(store.redis) for store in stores if hasattr(store, "redis")]
+    hosts += [store.engine.url.host or "" for store in stores if hasattr(store, "engine")]
+    return next((host for host in hosts if _LOCAL.fullmatch(host) is None), "")
+
+
 SENDS = (
     Send("Celery", "celery.app.base", "Celery", "send_task", _celery),
     Send("RQ", "rq.queue", "Queue", "enqueue_job", lambda queue: _pool(queue.connection)),
@@ -67,15 +97,15 @@ SENDS = (
         "Huey", "huey.api", "Huey", "enqueue", lambda huey: str(huey.storage.pool.connection_kwargs.get("host") or "")
     ),
     Send("arq", "arq.connections", "ArqRedis", "enqueue_job", _pool),
-    Send("TaskIQ", "taskiq.kicker", "AsyncKicker", "kiq", lambda kicker: _pool(kicker.broker)),
-    Send("Procrastinate", "procrastinate.jobs", "JobDeferrer", "defer"),
-    Send("Procrastinate", "procrastinate.jobs", "JobDeferrer", "defer_async"),
+    Send("TaskIQ", "taskiq.kicker", "AsyncKicker", "kiq", _taskiq),
+    Send("Procrastinate", "procrastinate.jobs", "JobDeferrer", "defer", _procrastinate),
+    Send("Procrastinate", "procrastinate.jobs", "JobDeferrer", "defer_async", _procrastinate),
     *(
         Send("Django tasks", f"{package}.base", "Task", method)
         for package in ("django.tasks", "django_tasks")
         for method in ("enqueue", "aenqueue")
     ),
-    Send("APScheduler", "apscheduler.schedulers.base", "BaseScheduler", "add_job"),
+    Send("APScheduler", "apscheduler.schedulers.base", "BaseScheduler", "add_job", _apscheduler),
 )
 
 ADVICE = {

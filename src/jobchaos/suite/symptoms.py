@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -96,7 +98,9 @@ class Controls:
 
         A test that fails has not done all that it wanted to. But what others have received by then, they have received.
         """
-        after = _diff(self.first.after.get(target), self.second.after.get(target), run.after.get(target), ignore)
+        after = None
+        if self.first.is_retried(target[0]) or not run.is_retried(target[0]):  # else more has happened by then
+            after = _diff(self.first.after.get(target), self.second.after.get(target), run.after.get(target), ignore)
         final = _diff(self.first.final, self.second.final, run.final, ignore)
         if final is not None and not passed:
             extra = (change for change in final.changes if change.store in _LEDGERS and change.kind == "extra")
@@ -126,7 +130,9 @@ def symptom(
     diff = controls.differences(target, run, passed=not failure, ignore=ignore)
     diff = None if diff is None else _without_executed(diff, run)
     if diff is not None and _runs_out(seen) and not _runs_out(expected):
-        diff = Diff(tuple(change for change in diff.changes if change.kind == "extra"), diff.equal)
+        done = [act for act in _before_running_out(seen) if act.writes]
+        extra = (change for change in diff.changes if change.kind == "extra")
+        diff = Diff(tuple(change for change in extra if any(_explains(act, change) for act in done)), diff.equal)
     repeated = _more(seen.acts, expected.acts)
     blamed: Sequence[Act] = ()
     if diff:
@@ -206,15 +212,24 @@ def _runs_out(seen: Seen) -> bool:
     return any(act.label.endswith(RAN_OUT) for act in seen.acts)
 
 
+def _before_running_out(seen: Seen) -> Iterable[Act]:
+    return itertools.takewhile(lambda act: not act.label.endswith(RAN_OUT), seen.acts)
+
+
 def _without_executed(diff: Diff, run: Recording) -> Diff:
     """A message whose task the test executes, too, is judged by what that does."""
-    executed = {seen.target[0].rpartition(".")[2] for seen in run.executions}
+    executed = {_own_name(seen.target[0]) for seen in run.executions}
     changes = tuple(
         change
         for change in diff.changes
-        if change.store != "queue" or str(change.row.get("task")).rpartition(".")[2] not in executed
+        if change.store != "queue" or _own_name(str(change.row.get("task"))) not in executed
     )
     return Diff(changes, diff.equal)
+
+
+def _own_name(task: str) -> str:
+    """A task's name without its module: `shop.tasks.send`, `shop.tasks:send` of TaskIQ."""
+    return re.split("[.:]", task)[-1]
 
 
 def _more(acts: Iterable[Act], others: Iterable[Act]) -> list[Act]:

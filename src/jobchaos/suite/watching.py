@@ -8,6 +8,7 @@ import sys
 from jobchaos import adapters
 from jobchaos.core.ports import Probe
 from jobchaos.probes.aiohttp import AiohttpProbe
+from jobchaos.probes.arq import ArqProbe
 from jobchaos.probes.bindings import Bindings
 from jobchaos.probes.django_cache import DjangoCacheProbe
 from jobchaos.probes.django_mail import DjangoMailFileProbe, DjangoMailProbe
@@ -26,14 +27,18 @@ from jobchaos.probes.httpx import HTTPXProbe
 from jobchaos.probes.huey import HueyProbe
 from jobchaos.probes.kombu import KombuProbe
 from jobchaos.probes.mocks import MockProbe
+from jobchaos.probes.procrastinate import ProcrastinateProbe
 from jobchaos.probes.requests import RequestsMockProbe, RequestsProbe
 from jobchaos.probes.rq import RQProbe
 from jobchaos.probes.smtp import SMTPProbe
 from jobchaos.probes.sqlalchemy import SQLAlchemyProbe
 from jobchaos.probes.sqlalchemy_statements import SQLAlchemyStatementProbe
 from jobchaos.probes.sqlite import SQLiteProbe
+from jobchaos.probes.taskiq import TaskiqProbe
 from jobchaos.suite.director import Director
 from jobchaos.suite.passing import Passing
+
+_QUEUES = (KombuProbe, RQProbe, DramatiqProbe, HueyProbe, ArqProbe, TaskiqProbe, ProcrastinateProbe)
 
 
 class Watcher:
@@ -95,6 +100,6 @@ def _probes() -> list[Probe]:
         DjangoMailFileProbe(),
         DjangoCacheProbe(),
         MockProbe(),
-        *(Passing(probe) for probe in (KombuProbe(), RQProbe(), DramatiqProbe(), HueyProbe())),
+        *(Passing(probe()) for probe in _QUEUES),
         bindings,
     ]
