@@ -219,7 +219,8 @@ def test_own_class(worker):
     assert points() == 5
 
 def test_late(worker):
-    late = app.dramatiq.actor(app.set_to.fn, actor_name="late") if "late" not in app.broker.actors else app.broker.actors["late"]
+    known = app.broker.actors
+    late = known["late"] if "late" in known else app.dramatiq.actor(app.set_to.fn, actor_name="late")
     late.send(5)
     join(worker)
     assert points() == 5

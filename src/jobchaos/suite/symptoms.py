@@ -130,9 +130,7 @@ def symptom(
     diff = controls.differences(target, run, passed=not failure, ignore=ignore)
     diff = None if diff is None else _without_executed(diff, run)
     if diff is not None and _runs_out(seen) and not _runs_out(expected):
-        done = [act for act in _before_running_out(seen) if act.writes]
-        extra = (change for change in diff.changes if change.kind == "extra")
-        diff = Diff(tuple(change for change in extra if any(_explains(act, change) for act in done)), diff.equal)
+        diff = _without_consequences(diff, seen)
     repeated = _more(seen.acts, expected.acts)
     blamed: Sequence[Act] = ()
     if diff:
@@ -212,8 +210,11 @@ def _runs_out(seen: Seen) -> bool:
     return any(act.label.endswith(RAN_OUT) for act in seen.acts)
 
 
-def _before_running_out(seen: Seen) -> Iterable[Act]:
-    return itertools.takewhile(lambda act: not act.label.endswith(RAN_OUT), seen.acts)
+def _without_consequences(diff: Diff, seen: Seen) -> Diff:
+    """Only what was there too often before a mock had no more answers; what follows from that, it has caused."""
+    done = [act for act in itertools.takewhile(lambda act: not act.label.endswith(RAN_OUT), seen.acts) if act.writes]
+    extra = (change for change in diff.changes if change.kind == "extra")
+    return Diff(tuple(change for change in extra if any(_explains(act, change) for act in done)), diff.equal)
 
 
 def _without_executed(diff: Diff, run: Recording) -> Diff:
