@@ -74,6 +74,24 @@ def test_a_coroutine_job_is_seen_and_waits(dsn: str) -> None:
     assert sound.status == "holds", sound.findings
 
 
+KEPT: dict[str, Any] = {}
+
+
+def test_a_connection_that_copies_share_is_told(dsn: str) -> None:
+    def upserts() -> None:
+        if "db" not in KEPT:
+            KEPT["db"] = psycopg2.connect(dsn)
+        with KEPT["db"] as db, db.cursor() as cursor:
+            cursor.execute("UPDATE users SET points = 5 WHERE id = 1")
+
+    verdict = check(upserts, settings=QUICK, schedule="A A")
+    assert verdict.status == "holds", verdict.findings
+    KEPT.pop("db").close()
+    verdict = check(upserts, settings=QUICK, schedule="A2 B A")
+    assert list(codes(verdict)) == ["JC912"]
+    KEPT.pop("db").close()
+
+
 def test_tasks_of_one_coroutine_may_wait_for_each_other(dsn: str) -> None:
     async def job() -> None:
         async def one(number: int) -> None:

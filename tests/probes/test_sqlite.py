@@ -311,6 +311,39 @@ def test_the_thread_check_of_sqlite3_still_holds(run: Run, path: Path) -> None:
     assert "can only be used in that same thread" in errors[0]
 
 
+def test_a_connection_that_is_kept_serves_the_next_delivery(run: Run, path: Path) -> None:
+    kept: list[sqlite3.Connection] = []
+
+    def job() -> None:
+        if not kept:
+            kept.append(sqlite3.connect(path))
+        with kept[0]:
+            kept[0].execute("UPDATE t SET n = n + 1 WHERE id = 1")
+
+    result = run(job, "A A")
+    assert [event.detail for event in result.trace.events if event.happening is Happening.RAISED] == []
+    assert rows(path) == [(1, 2)]
+    kept[0].close()
+
+
+def test_a_connection_that_two_copies_use_in_one_transaction_is_told(run: Run, path: Path) -> None:
+    kept: list[sqlite3.Connection] = []
+
+    def job() -> None:
+        if not kept:
+            kept.append(sqlite3.connect(path, check_same_thread=False))
+        with kept[0]:
+            kept[0].execute("UPDATE t SET n = n + 1 WHERE id = 1")
+
+    assert run(job, "A2 B A").oddities == ()
+    kept.pop().close()
+    result = run(job, "A1 B A")
+    assert {code for code, _ in result.oddities} == {"JC912"}
+    assert "another copy's transaction is open" in result.oddities[0][1]
+    assert any("another copy's transaction is open" in event.detail for event in result.trace.events)
+    kept[0].close()
+
+
 TRIGGER = "TRIGGER noted AFTER UPDATE ON t BEGIN INSERT INTO log VALUES (new.n); END"
 
 

@@ -144,6 +144,39 @@ def test_the_closure_is_state_under_its_names() -> None:
     assert (log, basket.items) == ([], [])
 
 
+@functools.cache
+def made(name: str) -> list[str]:
+    return [name]
+
+
+@functools.cache
+def made_before(name: str) -> list[str]:
+    return [name]
+
+
+fnmatch = functools.cache(json.dumps)
+
+
+def uses_caches() -> None:
+    made("x").append(fnmatch("y"))
+    made_before("x").append("y")
+
+
+def test_what_a_function_remembers_is_forgotten_unless_it_was_known_before() -> None:
+    known = made_before("x")
+    stores = reachable(uses_caches)
+    assert [store.name for store in stores] == ["made", "made_before"]
+    for store in stores:
+        store.capture()
+    first = made("x")
+    for store in stores:
+        store.restore()
+    assert made("x") is not first
+    assert made_before("x") is known
+    assert all(store.snapshot().tables == {} for store in stores)
+    made.cache_clear()
+
+
 def test_a_closure_may_have_names_without_a_value_yet() -> None:
     def job() -> None:
         later.append(1)

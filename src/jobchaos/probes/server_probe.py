@@ -16,6 +16,7 @@ from jobchaos.probes.isolation_gaps import Scratch, reachable, told
 from jobchaos.probes.server_database import ServerDatabase
 from jobchaos.probes.server_monitor import ServerMonitor
 from jobchaos.probes.server_session import ServerSession
+from jobchaos.probes.sharing import Sharing
 
 SPARED: weakref.WeakSet[Any] = weakref.WeakSet()
 """Connections that are none of the job's own: whoever has put them here sees to what workers do on them."""
@@ -38,6 +39,7 @@ class ServerProbe(BaseProbe, abc.ABC):
         self.monitors: weakref.WeakSet[Any] = weakref.WeakSet()
         self._forked: Told = {}
         self._doomed: list[Any] = []
+        self._sharing = Sharing()
 
     # --- what a driver knows -----------------------------------------------------------------------------------------
 
@@ -108,6 +110,8 @@ class ServerProbe(BaseProbe, abc.ABC):
         if session.is_inherited:
             worker.oddity("JC912", "uses a connection that was opened in another process; let it open its own")
             raise self.refusal("this connection was opened in another process")
+        if not self._sharing.may_use(worker, session.last_worker, lambda: self.is_in_transaction(connection)):
+            raise self.refusal("another copy's transaction is open on this connection")
         return worker, session
 
     def closed(self, connection: Any) -> None:
@@ -135,6 +139,10 @@ class ServerProbe(BaseProbe, abc.ABC):
         self._databases.clear()
         self.sessions.clear()
         self.control = None
+
+    def leave(self, worker: Worker) -> None:
+        """See `Probe.leave`."""
+        self._sharing.ended(worker)
 
     def doom(self, worker: Worker) -> None:
         """See `Probe.doom`: drivers complain of connections that nobody closes. The dead cannot."""

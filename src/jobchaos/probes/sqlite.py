@@ -19,6 +19,7 @@ from jobchaos.probes.audit import subscribe, unsubscribe
 from jobchaos.probes.base import BaseProbe, Patches
 from jobchaos.probes.bindings import Bindings
 from jobchaos.probes.setup import is_setting_up
+from jobchaos.probes.sharing import Sharing
 from jobchaos.probes.sqlite_catalog import Catalog, News
 from jobchaos.probes.sqlite_connection import ProbedConnection
 from jobchaos.probes.sqlite_cursor import probed
@@ -47,6 +48,7 @@ class SQLiteProbe(BaseProbe):
         self._connections: weakref.WeakSet[ProbedConnection] = weakref.WeakSet()
         self._databases: dict[str, Database] = {}
         self._inherited: list[ProbedConnection] = []
+        self._sharing = None if outside else Sharing()
         self._dies = False  # really, if this process is killed
 
     def install(self, control: Control) -> None:
@@ -89,6 +91,14 @@ class SQLiteProbe(BaseProbe):
         """See `Probe.take_over`."""
         for base, (name, uri, compiled) in news.items():
             self._database(base, name, uri=uri).catalog.learn(compiled)
+
+    def leave(self, worker: Worker) -> None:
+        """See `Probe.leave`."""
+        if self._sharing is not None:
+            self._sharing.ended(worker)
+            for connection in list(self._connections):
+                if connection.last_worker is worker and connection.thread_check is not None:
+                    connection.thread_check.pass_on()
 
     def bury(self, worker: Worker) -> None:
         """See `Probe.bury`: the operating system would close the dead worker's files, and so drop its locks."""
@@ -146,7 +156,8 @@ class SQLiteProbe(BaseProbe):
     def _database(self, base: str, name: str, *, uri: bool) -> Database:
         if base not in self._databases:
             assert self._control is not None  # noqa: S101 - only called while installed
-            self._databases[base] = Database(self._control, base, Catalog(name, uri, base), SQLiteLocks(base))
+            catalog = Catalog(name, uri, base)
+            self._databases[base] = Database(self._control, base, catalog, SQLiteLocks(base), self._sharing)
         return self._databases[base]
 
     def _audit(self, _event: str, args: tuple[Any, ...]) -> None:

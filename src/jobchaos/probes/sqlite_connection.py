@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import sqlite3
-import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
@@ -22,6 +21,7 @@ from jobchaos.probes.sqlite_database import Database, disk_failure
 from jobchaos.probes.sqlite_locks import KeptLocks
 from jobchaos.probes.sqlite_pragmas import Hurry, setting_to_put_off
 from jobchaos.probes.sqlite_surroundings import Surroundings
+from jobchaos.probes.sqlite_threads import ThreadCheck
 from jobchaos.probes.statement import Statement, label
 
 T = TypeVar("T")
@@ -35,7 +35,7 @@ class ProbedConnection(CommitsInC):
     database: Database | None = None
     last_worker: Worker | None = None
     timeout = 0.0
-    owner: int | None = None
+    thread_check: ThreadCheck | None = None
     answer: Pending | None = None
     statement: Statement | None = None
     is_inherited = False
@@ -56,7 +56,7 @@ class ProbedConnection(CommitsInC):
         """
         self.database = database
         self.timeout = timeout
-        self.owner = threading.get_ident() if same_thread else None
+        self.thread_check = ThreadCheck() if same_thread else None
         self.pending: dict[Touch, None] = {}
         self.told: list[Any] = []  # moments that the current statement has made from the present one
         self.cursors: list[weakref.ref[sqlite3.Cursor]] = []  # a WeakSet takes as long as half a statement
@@ -108,12 +108,10 @@ class ProbedConnection(CommitsInC):
 
     def worker(self) -> Worker | None:
         """The controlled worker of the calling thread."""
-        if self.owner is not None and self.owner != threading.get_ident():
-            raise sqlite3.ProgrammingError(
-                "SQLite objects created in a thread can only be used in that same thread. The object was created in "
-                f"thread id {self.owner} and this is thread id {threading.get_ident()}."
-            )
-        worker = None if self.database is None else self.database.worker(self.last_worker)
+        if self.thread_check is not None:
+            self.thread_check.require()
+        database = self.database
+        worker = None if database is None else database.worker(self.last_worker, lambda: self.in_transaction)
         if worker is not None:
             self.last_worker = worker
             if self.is_inherited:

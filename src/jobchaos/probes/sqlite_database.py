@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from jobchaos.core.hang import SECOND, Hang
 from jobchaos.core.ports import Control, Worker
+from jobchaos.probes.sharing import Sharing
 from jobchaos.probes.sqlite_catalog import Catalog
 from jobchaos.probes.sqlite_clock import SQLiteClock
 from jobchaos.probes.sqlite_locks import SQLiteLocks
@@ -25,6 +26,7 @@ class Database:
         base: Resource path.
         catalog: Knows the statements.
         locks: Its locks, as resources.
+        sharing: Tells connections that two copies use at once; None where they may.
         levels: Levels of isolation at which transactions have used it.
         clock: Shows its connections virtual time.
     """
@@ -33,18 +35,27 @@ class Database:
     base: str
     catalog: Catalog
     locks: SQLiteLocks
+    sharing: Sharing | None
     levels: set[str] = field(default_factory=set)
     clock: SQLiteClock = field(default_factory=SQLiteClock)
 
-    def worker(self, last: Worker | None) -> Worker | None:
+    def worker(self, last: Worker | None, is_open: Callable[[], bool]) -> Worker | None:
         """The worker of the calling thread. One that a connection has not met yet announces what it is going to touch.
 
         Args:
             last: Who has used the connection before.
+            is_open: Tells whether a transaction is open on it.
+
+        Raises:
+            ProgrammingError: If that is another copy's.
         """
         worker = self.control.current()
-        if worker is not None and worker is not last:
+        if worker is None:
+            return None
+        if worker is not last:
             worker.touch(self.base)
+        if self.sharing is not None and not self.sharing.may_use(worker, last, is_open):
+            raise sqlite3.ProgrammingError("another copy's transaction is open on this connection")
         return worker
 
     @property

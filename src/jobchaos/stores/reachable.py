@@ -14,6 +14,7 @@ from typing import Any
 from jobchaos.core.ports import Store
 from jobchaos.core.project import is_project_file
 from jobchaos.stores.attributes import has_attributes
+from jobchaos.stores.caches import CacheStore, is_cached
 from jobchaos.stores.cells import Cells
 from jobchaos.stores.memory import MemoryStore, NamespaceStore, can_change
 
@@ -25,9 +26,9 @@ def reachable(*jobs: Callable[..., Any]) -> list[Store]:
     """Stores for the memory that jobs can change, for jobs that touch nothing outside the process.
 
     Looked at are the object of a bound method, a callable object, the closure, and the globals that the code names:
-    containers, instances of the project's own classes, and names that the code rebinds; of a decorated function those
-    of the wrapper and of what it wraps. Objects behind those are captured with them; what other functions of the
-    project refer to on their own is not. What several jobs share is captured once.
+    containers, instances of the project's own classes, functions that remember their calls, and names that the code
+    rebinds; of a decorated function those of the wrapper and of what it wraps. Objects behind those are captured with
+    them; what other functions of the project refer to on their own is not. What several jobs share is captured once.
     """
     named: dict[int, tuple[str, object]] = {}
     used: list[tuple[MutableMapping[str, Any], list[str]]] = []
@@ -47,7 +48,9 @@ def reachable(*jobs: Callable[..., Any]) -> list[Store]:
             if name not in kept and _is_state(namespace.get(name)):
                 named.setdefault(id(namespace[name]), (name, namespace[name]))
     stores: list[Store] = [NamespaceStore(space, sorted(names), name=name) for space, name, names in rebound.values()]
-    return stores + [MemoryStore(value, name=name) for name, value in named.values()]
+    stores += [MemoryStore(value, name=name) for name, value in named.values()]
+    caches = {id(space[name]): (space[name], name) for space, names in used for name in names if name in space}
+    return stores + [CacheStore(value, name=name) for value, name in caches.values() if is_cached(value)]
 
 
 def places(job: Callable[..., Any]) -> Iterator[MutableMapping[str, Any]]:
