@@ -292,6 +292,17 @@ def test_a_job_that_changes_what_cannot_be_made_again_is_inconclusive(dsn: str) 
     assert "dropped or altered bare" in verdict.findings[0].message
 
 
+def test_large_objects_are_said_to_be_left_alone(dsn: str) -> None:
+    def job() -> None:
+        with psycopg.connect(dsn) as db:
+            db.execute("SELECT lo_unlink(lo_create(0))")
+
+    verdict = check(job, faults=["duplicate"], settings=QUICK)
+    assert [finding.message for finding in verdict.findings] == [
+        "job() touches largeobject:all, which no store captures"
+    ]
+
+
 def test_a_temporary_table_is_no_harm(dsn: str) -> None:
     def job() -> None:
         with psycopg.connect(dsn) as db:

@@ -28,6 +28,9 @@ CREATE FUNCTION sneaky() RETURNS int LANGUAGE sql AS 'SELECT 1';
 CREATE FUNCTION pure(int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT $1';
 CREATE VIEW open_orders AS SELECT o.id FROM orders o JOIN tokens t ON true WHERE status = 'open';
 CREATE VIEW odd AS SELECT sneaky() AS n;
+CREATE FOREIGN DATA WRAPPER nothing;
+CREATE SERVER elsewhere FOREIGN DATA WRAPPER nothing;
+CREATE FOREIGN TABLE remote (id int, name text) SERVER elsewhere;
 """
 EVERYTHING = {"sql:db": "write"}
 
@@ -111,12 +114,27 @@ def test_what_is_plain_is_known(
         "EXPLAIN ANALYZE DELETE FROM tokens",
         "COMMIT; DELETE FROM tokens",
         "this is no SQL",
-        "SELECT lo_unlink(1)",
+        "SELECT lo_get(1)",
         "SELECT * FROM dblink('x', 'y') AS t (id int)",
     ],
 )
 def test_what_is_not_plain_touches_everything(analyst: Analyst, sql: str) -> None:
     assert touched(analyst.read(sql)) == EVERYTHING
+
+
+@pytest.mark.parametrize(
+    ("sql", "elsewhere"),
+    [
+        ("UPDATE remote SET name = '' WHERE id = 7", "foreign:remote"),
+        ("INSERT INTO remote SELECT id, '' FROM tokens", "foreign:remote"),
+        ("SELECT dblink_exec('x', 'VACUUM')", "foreign:dblink"),
+        ("SELECT * FROM dblink('x', 'DELETE FROM y RETURNING id') AS t (id int)", "foreign:dblink"),
+        ("SELECT lo_unlink(1)", "largeobject:all"),
+    ],
+)
+def test_what_is_in_no_table_of_the_database_is_named(analyst: Analyst, sql: str, elsewhere: str) -> None:
+    assert touched(analyst.read(sql))[elsewhere] == "write"
+    assert elsewhere not in touched(analyst.read("SELECT id FROM remote"))
 
 
 @pytest.mark.parametrize("sql", ["UPDATE watched SET id = 1", "INSERT INTO parts VALUES (1, now())", "DELETE FROM odd"])

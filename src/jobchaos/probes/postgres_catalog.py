@@ -15,7 +15,7 @@ _NAMESPACES = "n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
 
 # pg_partition_root and inheritance: what happens to a child happens to its root.
 _RELATIONS = f"""
-SELECT c.oid::int8, n.nspname, c.relname, c.relkind IN ('v', 'm'), c.relrowsecurity,
+SELECT c.oid::int8, n.nspname, c.relname, c.relkind::text, c.relrowsecurity,
     EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid AND r.ev_type <> '1'),
     EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled <> 'D'
         AND t.tgname NOT LIKE 'jobchaos\\_%'),
@@ -123,7 +123,7 @@ class _Found:
 
     def relation(self, row: tuple[Any, ...]) -> Relation:
         """One relation, from its row."""
-        oid, _, _, is_view, secured, ruled, triggered, inherited, _ = row
+        oid, _, _, kind, secured, ruled, triggered, inherited, _ = row
         roots, columns, indexes = self.roots, self.columns[oid], self.indexes[oid]
         children = [(roots[child], cascades) for child, to, cascades in self.references if to == oid and child in roots]
         referrers = frozenset(child.lower() for child, _ in children)
@@ -134,7 +134,8 @@ class _Found:
             identifying=frozenset(
                 columns[number].name for index in indexes for number in index[3] if number in columns
             ),
-            is_view=is_view,
+            is_foreign=kind == "f",
+            is_view=kind in ("v", "m"),
             behind=tuple(roots[to] for to, is_code in behind if not is_code and to in roots),
             reads_unknown=secured or any(is_code for _, is_code in behind),
             writes_unknown=triggered or ruled or inherited,

@@ -35,6 +35,15 @@ _SEQUENCE = frozenset({"nextval", "next_value_for", "setval", "currval", "lastva
 _ADVISORY = re.compile(r"(pg_(try_)?advisory_|get_lock|release_(all_)?locks?|is_(free|used)_lock)", re.IGNORECASE)
 _OPAQUE = re.compile(r"(lo_|lo(read|write)|dblink|query_to_xml|database_to_xml|table_to_xml|pg_read_|load_file)")
 
+_ELSEWHERE = {
+    "foreign:dblink": re.compile(
+        r"\bdblink_(exec|send_query)\b|\bdblink\s*\(.*\b(insert|update|delete|merge|call|do)\b",
+        re.IGNORECASE | re.DOTALL,
+    ),
+    "largeobject:all": re.compile(r"\b(lo_(creat|from_bytea|import|open|put|truncate|unlink)|lowrite)", re.IGNORECASE),
+}
+"""What calls of PostgreSQL's functions may change beside the tables of a database."""
+
 _CATALOG = Relation("@schema", TableFacts())
 
 
@@ -82,9 +91,9 @@ class Analyst:
 
     def _unknown(self, word: str, sql: str) -> ServerStatement:
         advisory = _ADVISORY.search(sql) is not None
-        return ServerStatement(
-            Statement(word, (Touch(self._base, Mode.WRITE),)), self._base, advisory=advisory, schema=True
-        )
+        touches = [Touch(self._base, Mode.WRITE)]
+        touches += [Touch(resource, Mode.WRITE) for resource, calls in _ELSEWHERE.items() if calls.search(sql)]
+        return ServerStatement(Statement(word, tuple(touches)), self._base, advisory=advisory, schema=True)
 
     def _parse(self, sql: str, word: str) -> list[exp.Expr] | None:
         if word not in _PARSED:
@@ -152,6 +161,9 @@ class Analyst:
         if relation.name in seen:
             return
         seen.add(relation.name)
+        if relation.is_foreign:
+            touches[Touch(f"foreign:{relation.name}", Mode.WRITE)] = None
+            return
         unknown = relation.writes_unknown or relation.is_view
         touches[Touch(self._base if unknown else f"{self._base}/{relation.name}", Mode.WRITE)] = None
         if change in ("insert", "merge"):

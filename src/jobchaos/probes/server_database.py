@@ -75,11 +75,14 @@ class ServerDatabase:
         for touch in touches:
             if touch.mode is Mode.READ:
                 continue
-            base, table = self.base, touch.resource[len(self.base) + 1 :].partition("/")[0]
-            if not is_below(touch.resource, base):
-                base, table = touch.resource, ""
-                worker.touch(self.beside(base))
-            worker.touch(f"{base}/{table or UNKNOWN}")
+            if is_below(touch.resource, self.base):
+                table = touch.resource[len(self.base) + 1 :].partition("/")[0]
+                worker.touch(f"{self.base}/{table or UNKNOWN}")
+            elif touch.resource.startswith("sql:"):
+                worker.touch(self.beside(touch.resource))
+                worker.touch(f"{touch.resource}/{UNKNOWN}")
+            else:
+                worker.touch(touch.resource)
 
     def expire(self) -> None:
         """The schema may have changed."""

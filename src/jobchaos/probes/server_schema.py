@@ -29,6 +29,7 @@ class Relation:
         name: Its part of a resource path: `users`, `billing.users`.
         facts: What tells rows apart; empty if rows cannot be told apart safely.
         identifying: Columns of its primary key and of all unique indexes, in small letters.
+        is_foreign: Whether its rows are in another database.
         is_view: Whether it is one; then what changes it is not known.
         behind: Names of the relations that a view reads.
         reads_unknown: Whether to read it may run code of the user's: a function in a view, a row policy.
@@ -41,6 +42,7 @@ class Relation:
     name: str
     facts: TableFacts
     identifying: frozenset[str] = frozenset()
+    is_foreign: bool = False
     is_view: bool = False
     behind: tuple[str, ...] = ()
     reads_unknown: bool = False
