@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sched
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +149,24 @@ def test_global_names_are_none_of_them(tmp_path: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setitem(sys.modules, "plain_shop", plain_shop)
     assert not held_clocks(["plain_shop"])
+
+
+def test_the_scheduler_of_the_standard_library_is_in_virtual_time(controlled: Controlled) -> None:
+    clock = VirtualClock(START)
+    done: list[float] = []
+
+    def run() -> None:
+        undo = [held.show() for held in held_clocks(["sched"])]
+        scheduler = sched.scheduler(delayfunc=lambda seconds: clock.advance(round(seconds * SECOND)))
+        scheduler.enter(60, 1, lambda: done.append(time.monotonic()))
+        began = time.monotonic()
+        scheduler.run()
+        done.append(began)
+        for each in undo:
+            each()
+
+    controlled(run, clock)
+    assert done[0] - done[1] == 60
 
 
 def test_installed_and_unknown_modules_are_not_looked_at() -> None:

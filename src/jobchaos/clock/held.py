@@ -22,6 +22,8 @@ _GENUINE = {id(getattr(freezegun.api, f"real_{name}")): f"time.{name}" for name 
 _GENUINE[id(time.sleep)] = "time.sleep"
 _CLASSES = {id(freezegun.api.real_datetime): "datetime.datetime", id(freezegun.api.real_date): "datetime.date"}
 _BASES = (freezegun.api.real_datetime, freezegun.api.real_date)
+_LIBRARY = frozenset({"sched"})
+"""Modules of the standard library that keep clocks in default arguments."""
 _METHODS = ("now", "utcnow", "today")
 _Found = tuple[str, Any, "_Place | None"]
 """Dotted name, what it keeps, and where."""
@@ -101,7 +103,7 @@ def _used(modules: Iterable[str]) -> dict[str, types.ModuleType]:
         module = sys.modules.get(name)
         if name in found or not isinstance(module, types.ModuleType):
             continue
-        if is_project_file(vars(module).get("__file__") or "<built-in>"):
+        if name in _LIBRARY or is_project_file(vars(module).get("__file__") or "<built-in>"):
             found[name] = module
             waiting += [_home(value) for value in list(vars(module).values())]
     return found
