@@ -12,7 +12,8 @@ from jobchaos.core.conditions import Clock
 from jobchaos.core.ports import Worker
 from jobchaos.probes.stated_times import distances_in, speaks_of_locks
 
-_LARGEST = 4096  # bytes; what is longer is no lock
+LARGEST_LOCK = 4096
+"""Bytes; what is longer is no lock."""
 
 
 class FileLeases:
@@ -37,7 +38,7 @@ class FileLeases:
 
     def written(self, worker: Worker, path: str, data: bytes) -> None:
         """A worker has written to a file, and not just at its end."""
-        text = data.decode(errors="replace") if len(data) <= _LARGEST else ""
+        text = data.decode(errors="replace")
         distances = distances_in(text, self._clock.wall(worker.copy))
         for distance in dict.fromkeys(distances):
             worker.deadline(abs(distance))

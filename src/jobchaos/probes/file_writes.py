@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from jobchaos.core.conditions import Clock
 from jobchaos.core.effect import Effect, Mode, Touch
 from jobchaos.core.ports import Worker
-from jobchaos.probes.file_leases import FileLeases
+from jobchaos.probes.file_leases import LARGEST_LOCK, FileLeases
 from jobchaos.probes.file_times import FileTimes
 from jobchaos.probes.paths import path_of
 from jobchaos.probes.unsynced import Unsynced
@@ -50,7 +50,7 @@ class FileWrites:
         size = self._step(worker, path, f"write {path}", call, mode, outcome=lambda size: f"{size} bytes")
         self.times.changed(worker, path)
         if not appending:
-            self._leases.written(worker, path, _bytes_of(data))
+            self._leases.written(worker, path, _bytes_of(data) if size <= LARGEST_LOCK else b"")
         return size
 
     def truncate(self, worker: Worker, path: str, call: Callable[[], int]) -> int:
