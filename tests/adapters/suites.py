@@ -323,8 +323,9 @@ ARQ = Suite(
     """
 import os
 
-from arq import Retry, Worker, create_pool, func
+from arq import Retry, create_pool, func
 from arq.connections import RedisSettings
+from arq.worker import create_worker
 
 queue = os.environ["JOBCHAOS_TEST_NAME"]
 
@@ -357,12 +358,19 @@ async def only_send(name, *args):
     await pool.aclose()
 
 
+class WorkerSettings:
+    functions = [func(known, keep_result=0) for known in (credit, set_to, tries_again, passes_on)]
+    queue_name = queue
+    burst = True
+    poll_delay = 0.01
+    handle_signals = False
+
+
 async def work_off(name, *args):
     pool = await connect()
-    functions = [func(known, keep_result=0) for known in (credit, set_to, tries_again, passes_on)]
     try:
         await pool.enqueue_job(name, *args)
-        worker = Worker(functions, redis_pool=pool, queue_name=queue, burst=True, poll_delay=0.01, handle_signals=False)
+        worker = create_worker(WorkerSettings, redis_pool=pool)
         await worker.main()
         await worker.close()
     finally:

@@ -22,6 +22,7 @@ def act(kind: str, shape: str, *, task: str = "shop.send") -> Act:
 
 MAIL = act("mail", "mail")
 INSERT = act("sql", "INSERT users")
+UPDATE = act("sql", "UPDATE users")
 CACHE = act("cache", "cache.incr()")
 MOCK = act("mock", "client()")
 
@@ -66,6 +67,14 @@ def test_an_execution_that_fails_as_the_test_wants_may_get_through_the_next_time
     assert judged(clean, run, "assert 2 == 1") is None
     run.executions[0].failed = True
     assert graded(judged(clean, run)) == ("A", "JC103")
+
+
+def test_another_message_of_the_same_task_shows_nothing() -> None:
+    """Two workers may take two messages in any order."""
+    clean, run = recording([INSERT], users()), recording([UPDATE, UPDATE], users((1, "ann")))
+    assert judged(clean, run) is None
+    at_random = Controls(clean, recording([UPDATE], users()))
+    assert symptom("test", TARGET, Schedule.parse("A A"), at_random, run, "", NOTHING) is not None
 
 
 def test_another_state_is_grade_a_and_blamed_on_what_wrote_it() -> None:

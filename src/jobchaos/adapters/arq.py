@@ -69,6 +69,7 @@ class ArqAdapter:
         """See `Adapter.executions`: of workers that are made meanwhile. A direct call is that of any coroutine."""
         make = arq.worker.Worker.__init__
 
+        @functools.wraps(make)  # arq reads from its signature what settings a worker takes
         def made(worker: Any, *args: Any, **options: Any) -> None:
             make(worker, *args, **options)
             for name, function in worker.functions.items():
