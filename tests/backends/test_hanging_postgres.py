@@ -185,6 +185,26 @@ def test_psycopg2_gives_up_connecting_as_it_does_in_earnest(watch: Watch, silent
     assert connecting(watch, connect, Psycopg2Probe(watch.bindings)) == [(1, really(connect))]
 
 
+def test_libpq_waits_by_itself_while_psycopg2_connects(watch: Watch, dsn: str) -> None:
+    """Told how to wait, it would forget `connect_timeout` where a server is silent in earnest."""
+    waiting: list[object] = []
+
+    class Connection(psycopg2.extensions.connection):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            waiting.append(psycopg2.extensions.get_wait_callback())
+
+    def job() -> None:
+        with contextlib.closing(psycopg2.connect(dsn, connection_factory=Connection)) as connection:
+            waiting.append(psycopg2.extensions.get_wait_callback())
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1")
+
+    assert watch(job, "A", Psycopg2Probe(watch.bindings)).completed
+    assert waiting[0] is None
+    assert waiting[1] is not None
+
+
 def test_connecting_may_take_too_long(dsn: str) -> None:
     finding = checked(lambda: marks_done(psycopg, dsn, options="-c statement_timeout=1s"), within=2).findings[0]
     assert (finding.code, str(finding.schedule)) == ("JC402", "A0!hang")

@@ -185,7 +185,7 @@ class Psycopg2Probe(ServerProbe):
 
     @contextlib.contextmanager
     def without_callback(self) -> Iterator[None]:
-        """For what psycopg2 cannot do while it is told how to wait: COPY."""
+        """For what psycopg2 cannot do while it is told how to wait: COPY, or to give up connecting."""
         from psycopg2 import extensions
 
         callback = extensions.get_wait_callback()
@@ -209,7 +209,8 @@ class Psycopg2Probe(ServerProbe):
         if worker is None or kwargs.get("async") or kwargs.get("async_"):
             return self._genuine(dsn, connection_factory, cursor_factory, **kwargs)
         connect_by_psycopg2(worker, dsn, kwargs)
-        connection = self._genuine(dsn, probed_connection(connection_factory), cursor_factory, **kwargs)
+        with self.without_callback():  # libpq minds connect_timeout only if it waits by itself
+            connection = self._genuine(dsn, probed_connection(connection_factory), cursor_factory, **kwargs)
         connection.probe = self
         return connection
 
