@@ -13,6 +13,7 @@ import psycopg
 import psycopg2.extras
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import Session
 
 from jobchaos.checking import check
@@ -132,6 +133,21 @@ def test_an_engines_pool_is_watched(dsn: str, driver: str) -> None:
     verdict = check(adds_if_new, settings=Settings(profile="quick"))
     assert verdict.status == "holds", verdict.findings
     engine.dispose()
+
+
+def test_what_coroutines_leave_in_an_engines_pool_is_closed(dsn: str, caplog: pytest.LogCaptureFixture) -> None:
+    engine = create_async_engine(dsn_url(dsn, "psycopg"))
+
+    async def sets() -> None:
+        async with engine.begin() as connection:
+            await connection.execute(sa.text("UPDATE users SET points = 5 WHERE id = 1"))
+
+    verdict = check(sets, faults=["duplicate"], settings=QUICK)
+    assert verdict.status == "holds", verdict.findings
+    assert caplog.messages == []  # what is logged keeps connections alive
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        others = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        assert left(connection, others) == []
 
 
 def dsn_url(dsn: str, driver: str) -> str:

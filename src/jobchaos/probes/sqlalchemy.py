@@ -9,6 +9,8 @@ ends, those that it has left in a pool are closed.
 
 from __future__ import annotations
 
+import contextlib
+import inspect
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +59,7 @@ class SQLAlchemyProbe(LibraryProbe):
         self._opened = [entry for entry in self._opened if entry not in mine]
         for entry in mine:
             if not entry.in_use and entry.dbapi_connection is not None:
-                entry.invalidate()
+                _drop(entry)
 
     def after_fork(self) -> None:
         """See `Probe.after_fork`."""
@@ -94,6 +96,17 @@ class SQLAlchemyProbe(LibraryProbe):
             self._inherited.append(connection)
             entry.dbapi_connection = proxy.dbapi_connection = None
         raise DisconnectionError("opened by somebody else; open one here")
+
+
+def _drop(entry: Any) -> None:
+    """Close what nobody uses. A coroutine's event loop is gone; psycopg closes without one, if SQLAlchemy lets it."""
+    driver = entry.driver_connection
+    if not (hasattr(driver, "pgconn") and inspect.iscoroutinefunction(driver.close)):
+        entry.invalidate()
+        return
+    with contextlib.suppress(StopIteration):
+        driver.close().send(None)
+    entry.dbapi_connection = None
 
 
 def _is_private(connection: Any) -> bool:
