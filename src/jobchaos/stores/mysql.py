@@ -11,9 +11,9 @@ from jobchaos.errors import LossError, UsageError
 from jobchaos.stores.base import BaseStore
 from jobchaos.stores.mysql_definitions import Definitions, MySQLDefinitions
 from jobchaos.stores.mysql_driver import Session
-from jobchaos.stores.mysql_layout import MySQLTable, read_layout
+from jobchaos.stores.mysql_layout import MySQLTable, quoted, read_layout
 from jobchaos.stores.mysql_sequences import MySQLSequences, Numbers
-from jobchaos.stores.mysql_shadow import MySQLShadow
+from jobchaos.stores.mysql_shadow import MySQLShadow, is_denied
 from jobchaos.stores.safety import require_test_database
 from jobchaos.stores.written_tables import UNKNOWN, WrittenTables
 
@@ -90,8 +90,17 @@ class MySQLStore(BaseStore):
         """See `Store.capture`."""
         require_test_database(self._database, self._host, self._allow)
         self._since = str(self._session.run("SELECT NOW(6)")[0][0])
-        self._definitions.remember_database()
-        self._read_schema()
+        try:
+            self._definitions.remember_database()
+            self._read_schema()
+        except Exception as error:
+            if not is_denied(error):
+                raise
+            raise UsageError(
+                f"{self.name}: the job's user may not see how all tables, views and triggers are made "
+                f"({error.args[1]}), so that a check cannot bring them back. Grant it: "
+                f"GRANT ALL ON {quoted(self._database)}.* TO CURRENT_USER()"
+            ) from error
         self._shadow.open(self._database)
         self._session.loss = (
             "What the job has changed by then stays so, but for what a transaction of its own has undone; the rows "
@@ -121,8 +130,19 @@ class MySQLStore(BaseStore):
 
         Raises:
             LossError: If the server has lost what it held.
-            UsageError: If triggers change what is put back.
+            UsageError: If triggers change what is put back, or the job's user may not put it back.
         """
+        try:
+            self._put_back(held)
+        except Exception as error:
+            if not is_denied(error):
+                raise
+            raise UsageError(
+                f"{self.name}: the job's user may not bring back what the job has changed ({error.args[1]}). It stays "
+                f"changed; {self._shadow.leave()}. Let the test connect as a user who may make it again."
+            ) from error
+
+    def _put_back(self, held: Held) -> None:
         now = self._look()
         if now.definitions != held.definitions:
             self._definitions.restore(held.definitions)

@@ -17,7 +17,7 @@ from jobchaos.stores.mysql_layout import MySQLTable, quoted
 Run = Callable[[str], Sequence[tuple[Any, ...]]]
 _PREFIX = "jobchaos_shadow_"
 _VERSION = "jobchaos_version"
-_DENIED = (1044, 1142, 1227)  # https://mariadb.com/kb/en/mariadb-error-code-reference/
+_DENIED = (1044, 1142, 1143, 1227, 1370)  # https://mariadb.com/kb/en/mariadb-error-code-reference/
 _MOST = 60  # characters of a name, of the 64 that the server takes
 _numbers = iter(range(1, 1_000_000))
 
@@ -46,7 +46,7 @@ class MySQLShadow:
         try:
             self._run("; ".join([*(f"DROP DATABASE {quoted(each)}" for each in left), create]))
         except Exception as error:
-            if not (error.args and error.args[0] in _DENIED):
+            if not is_denied(error):
                 raise
             raise UsageError(
                 f"{database}: the job's user may not create a database, in which a check keeps a copy of the tables "
@@ -119,11 +119,21 @@ class MySQLShadow:
             self._is_open = False
             self._run(f"DROP DATABASE IF EXISTS {quoted(self.name)}")
 
+    def leave(self) -> str:
+        """Do not drop it at the end; tell for how long it keeps what."""
+        self._is_open = False
+        return f"the rows before it are in the database {self.name}, until the next check on that server clears it away"
+
     def _twin(self, table: MySQLTable) -> str:
         """Of each table, as it was defined at some time."""
         others = sum(name == table.name for name, _ in self._twins)
         twin = quoted(f"{table.name[:_MOST]}~{others}") if others else table.path
         return self._twins.setdefault((table.name, table.definition), f"{quoted(self.name)}.{twin}")
+
+
+def is_denied(error: Exception) -> bool:
+    """True if the user may not do what he has asked for."""
+    return bool(error.args) and error.args[0] in _DENIED
 
 
 def _joined(table: MySQLTable) -> str:
