@@ -61,6 +61,19 @@ def test_a_successor_that_is_misled_by_a_mark_swallows_nothing(tmp_path: Path) -
     assert found(failed(job)) == {"JC503": "A1!fail"}
 
 
+def test_a_job_that_tries_again_itself_swallows_nothing(sql: Sql) -> None:
+    def job() -> None:
+        for _ in range(2):
+            with contextlib.suppress(sqlite3.Error):
+                sql("UPDATE users SET points = points + 1")
+                return
+        raise TimeoutError
+
+    verdict = failed(job)
+    assert found(verdict) == {"JC503": "A0!lost"}
+    assert verdict.findings[0].fix.startswith("make the write idempotent")
+
+
 class Ledger:
     """A far end that answers everything alike."""
 

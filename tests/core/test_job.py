@@ -41,6 +41,16 @@ def test_every_callable_has_a_label(function: Any, args: tuple[Any, ...], label:
     assert Job(function, *args).label == label
 
 
+def test_arguments_are_those_of_the_decorator_not_of_what_it_wraps() -> None:
+    @functools.wraps(send)
+    def with_a_number(copy: bool) -> int:
+        return send(1, copy)
+
+    assert Job(with_a_number, copy=True).label == "send(copy=True)"
+    with pytest.raises(UsageError, match="missing a required argument: 'copy'"):
+        Job(with_a_number)
+
+
 def test_a_local_function_is_named_without_its_surroundings() -> None:
     def inner() -> None: ...
 

@@ -156,7 +156,8 @@ class Job:
 
     def _bind(self) -> None:
         try:
-            signature = inspect.signature(self.function)
+            # Not that of what it wraps: a decorator may hand it a connection of its own.
+            signature = inspect.signature(self.function, follow_wrapped=False)
         except (TypeError, ValueError):
             return  # some builtins have no signature; the call itself will tell
         try:

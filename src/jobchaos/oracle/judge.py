@@ -13,6 +13,7 @@ from jobchaos.core.terms import AfterKill
 from jobchaos.oracle.anomaly import anomaly_of
 from jobchaos.oracle.lateness import lateness
 from jobchaos.oracle.rules import Rules
+from jobchaos.oracle.tries import tried_again
 
 _MISSING, _OTHER, _SWALLOWED = 2, 3, 5
 _GONE = {AfterKill.LOST: "JC306", AfterKill.STUCK: "JC307"}
@@ -150,8 +151,8 @@ def _code(family: str, kind: int) -> str:
 
 
 def _reports_success(run: RunResult) -> bool:
-    """True if the very attempt whose call failed has finished as if nothing had happened."""
-    return all(copy.completed and copy.attempts == 1 for copy in run.copies.values())
+    """True if the very attempt whose call failed has finished as if nothing had happened, and has not tried again."""
+    return all(copy.completed and copy.attempts == 1 for copy in run.copies.values()) and not tried_again(run.trace)
 
 
 def _hangs(error: str) -> bool:

@@ -57,6 +57,16 @@ def failing_call(trace: Trace) -> Call | None:
     return None if first is None or first.effect is None else Call.of(first.effect)
 
 
+def tried_again(trace: Trace) -> bool:
+    """True if the very call that fails first in a run, or whose answer is lost or late, is made again and answered."""
+    events = [event for event in trace.events if event.happening is Happening.EFFECT]
+    failing = next((number for number, event in enumerate(events) if not _is_answered(event)), len(events))
+    calls = [event.effect and (event.effect.label, event.effect.site) for event in events]
+    return any(
+        calls[number] == calls[failing] and _is_answered(events[number]) for number in range(failing, len(events))
+    )
+
+
 def too_many_or_few(delivery: Delivery, policy: RetryPolicy) -> str:
     """How the number of tries differs from the policy's, in words; empty if it does not.
 
@@ -103,6 +113,10 @@ def _delivery(began: int, made: list[TraceEvent]) -> Delivery:
     failed = tuple(event.at for event in made if _is_injected(event))
     succeeded = [event.at for event in made[last + 1 :] if event.applied]
     return Delivery(began, failed, (*failed, *succeeded[:1]), len(succeeded))
+
+
+def _is_answered(event: TraceEvent) -> bool:
+    return event.applied and "(reply lost" not in event.detail and "(answered too late" not in event.detail
 
 
 def _is_injected(event: TraceEvent) -> bool:
