@@ -89,9 +89,13 @@ def test_an_unknown_option_and_family() -> None:
         QUICK.override({"copis": 2}, "the call")
     with pytest.raises(
         UsageError,
-        match=r"faults must name some of duplicate, concurrent, crash, timeout, retry, expiry; got \['hang'\]",
+        match=r"faults must be a list of some of duplicate, concurrent, crash, timeout, retry, expiry; got \['hang'\]",
     ):
         checked(sets, faults=["hang"])
+    with pytest.raises(UsageError, match=r"faults must be a list of some .*; got 'crash'"):
+        checked(sets, faults="crash")
+    with pytest.raises(UsageError, match=r"settings must be Settings, .*; got {'copies': 3}"):
+        check(sets, settings={"copies": 3})  # type: ignore[arg-type]
 
 
 def test_an_argument_that_cannot_be_copied() -> None:

@@ -69,6 +69,8 @@ def check(
     Raises:
         UsageError: If the job, its arguments, the schedule, a store or an option is refused.
     """
+    if settings is not None and not isinstance(settings, Settings):
+        raise UsageError(f'settings must be Settings, such as Settings(profile="quick"); got {settings!r}')
     checked = [job_of(job, (), {}) for job in jobs]
     families = chosen_families(faults, checked)
     checked = [known(job) for job in checked] if "retry" in families else checked

@@ -31,7 +31,7 @@ def chosen_families(faults: Sequence[str] | None, jobs: Sequence[Job]) -> tuple[
     families = tuple(faults if faults is not None else ("concurrent",) if several else _KNOWN)
     unknown = [family for family in families if family not in _KNOWN]
     if unknown or not families:
-        raise UsageError(f"faults must name some of {', '.join(_KNOWN)}; got {list(families)!r}")
+        raise UsageError(f"faults must be a list of some of {', '.join(_KNOWN)}; got {faults!r}")
     if several and families != ("concurrent",):
         names = " with ".join(job.label for job in jobs)
         raise UsageError(

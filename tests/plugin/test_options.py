@@ -55,6 +55,16 @@ def test_bad_ini_values_are_named(runs: Runs, project: pytest.Pytester, line: st
     assert text in result.stdout.str()
 
 
+@pytest.mark.parametrize("name", ["follow", "strict", "torn_writes"])
+def test_a_switch_that_is_neither_true_nor_false_is_named_before_any_test_runs(
+    runs: Runs, project: pytest.Pytester, name: str
+) -> None:
+    project.makeini(f"[pytest]\njobchaos_{name} = maybe\n")
+    result = runs(BROKEN)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"*jobchaos_{name} in the ini file must be true or false*'maybe'*"])
+
+
 def test_a_budget_that_is_too_small_is_inconclusive(runs: Runs) -> None:
     result = runs("@pytest.mark.jobchaos(budget=1)\ndef test(run_crashing): run_crashing(jobs.sets, 5)")
     result.assert_outcomes(failed=1)
@@ -83,10 +93,11 @@ class TestReplay:
         second.assert_outcomes(failed=1)
         second.stdout.fnmatch_lines(["JC303 *"])
 
-    def test_a_bad_token_is_pointed_at_before_any_test_runs(self, runs: Runs) -> None:
-        result = runs(BROKEN, "--jobchaos-replay", "A3 x A")
+    @pytest.mark.parametrize(("token", "mark"), [("A3 x A", "*   ^*"), ("", "*^*")])
+    def test_a_bad_token_is_pointed_at_before_any_test_runs(self, runs: Runs, token: str, mark: str) -> None:
+        result = runs(BROKEN, "--jobchaos-replay", token)
         assert result.ret == pytest.ExitCode.USAGE_ERROR
-        result.stderr.fnmatch_lines(["*bad schedule token*", "*A3 x A*", "*   ^*"])
+        result.stderr.fnmatch_lines(["*bad schedule token*", f"*{token}*", mark])
 
 
 class TestInit:
@@ -154,7 +165,8 @@ def test_advice_fails_a_test_if_it_is_strict(runs: Runs, project: pytest.Pyteste
     runs(test).assert_outcomes(passed=1)
     result = runs(test, "--jobchaos-strict")
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["loops(25): fails", "advice", "  JC715 loops(25): it does 25 things in a loop *"])
+    headline = "JC715 advice: loops(25): fails, as advice counts here (strict)"
+    result.stdout.fnmatch_lines([headline, "advice", "  JC715 loops(25): it does 25 things in a loop *"])
     project.makeini("[pytest]\njobchaos_strict = true\n")
     runs(test).assert_outcomes(failed=1)
 

@@ -304,6 +304,13 @@ def test(monkeypatch):
 """
 
 
+def test_after_ctrl_c_in_a_first_check_nothing_is_said_of_what_was_not_checked(project: pytest.Pytester) -> None:
+    project.makepyfile(test_it="def test(run_twice): raise KeyboardInterrupt\n")
+    result = project.runpytest_inprocess("-p", "no:cacheprovider", "--jobchaos", no_reraise_ctrlc=True)
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    result.stdout.no_fnmatch_line("*No test used*")
+
+
 def test_ctrl_c_in_a_re_run_ends_the_session(suite: Runs, project: pytest.Pytester) -> None:
     project.makepyfile(test_it=INTERRUPTED)
     result = project.runpytest_inprocess("-p", "no:cacheprovider", "--jobchaos", no_reraise_ctrlc=True)

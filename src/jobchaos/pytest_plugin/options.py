@@ -29,6 +29,11 @@ _REALS = {
     "skew": "virtual seconds by which the wall clock of a worker's machine may be wrong",
     "audit": "share of the schedules that need not be run that is run all the same, from 0 to 1",
 }
+_SWITCHES = {
+    "follow": "whether jobs that a job enqueues are run, too",
+    "strict": "whether advice (JC7xx) fails a test, too",
+    "torn_writes": "whether a kill leaves only a part of what was not synced",
+}
 _LISTS = {
     "ignore": "tables and columns to leave out of comparisons, one a line",
     "allow": "paths that may be restored and hosts that may be reached, one a line",
@@ -65,13 +70,12 @@ def add(parser: pytest.Parser) -> None:
         parser.addini(f"jobchaos_{name}", text)
     for name, text in _LISTS.items():
         parser.addini(f"jobchaos_{name}", text, type="linelist")
-    parser.addini("jobchaos_follow", "whether jobs that a job enqueues are run, too", type="bool")
-    parser.addini("jobchaos_torn_writes", "whether a kill leaves only a part of what was not synced", type="bool")
+    for name, text in _SWITCHES.items():
+        parser.addini(f"jobchaos_{name}", text, type="bool")
     parser.addini("jobchaos_budget", "what a family may spend: 2000 (schedules), 30s (of real time) or both: 2000, 30s")
     parser.addini("jobchaos_granularity", "where jobs are paused and killed: auto, effect, line or await")
     parser.addini("jobchaos_isolation", "what attempts run in: auto, process or thread")
     parser.addini("jobchaos_delivery", "what a kill does to the message: auto, at-least-once or at-most-once")
-    parser.addini("jobchaos_strict", "true to let advice (JC7xx) fail a test, too", type="bool", default=False)
     parser.addini("jobchaos_profile", "quick or full; --jobchaos means full")
 
 
@@ -79,13 +83,18 @@ def validate(config: pytest.Config) -> None:
     """Register the marker, and refuse bad options early.
 
     Raises:
-        pytest.UsageError: For a bad token or report file.
+        pytest.UsageError: For a bad token, report file or switch.
     """
     config.addinivalue_line(
         "markers", "jobchaos(copies=2, kills=1, granularity='auto', ignore=[...], ...): how to check the jobs of a test"
     )
     token, path = config.getoption("jobchaos_replay"), config.getoption("jobchaos_report")
-    if token:
+    for name in _SWITCHES:
+        try:
+            config.getini(f"jobchaos_{name}")
+        except (ValueError, pytest.UsageError) as error:
+            raise pytest.UsageError(f"jobchaos_{name} in the ini file must be true or false: {error}") from None
+    if token is not None:
         from jobchaos.core.schedule import Schedule
         from jobchaos.errors import TokenError
 
@@ -136,9 +145,9 @@ def _ini(config: pytest.Config) -> dict[str, Any]:
     from jobchaos.errors import UsageError
 
     found: dict[str, Any] = {name: config.getini(f"jobchaos_{name}") for name in _LISTS}
-    for name in ("budget", "granularity", "isolation", "delivery", "strict"):
+    for name in ("budget", "granularity", "isolation", "delivery"):
         found[name] = config.getini(f"jobchaos_{name}")
-    for name in ("follow", "torn_writes"):
+    for name in _SWITCHES:
         found[name] = config.getini(f"jobchaos_{name}") or ""
     for name in (*_NUMBERS, *_REALS):
         text = config.getini(f"jobchaos_{name}")

@@ -98,13 +98,17 @@ def pytest_runtest_makereport(
     return report
 
 
-def pytest_terminal_summary(terminalreporter: TerminalReporter, config: pytest.Config) -> None:
+def pytest_terminal_summary(
+    terminalreporter: TerminalReporter, exitstatus: pytest.ExitCode, config: pytest.Config
+) -> None:
     """Print the table."""
-    if options.wants_summary(config):
+    suite = config.pluginmanager.get_plugin("jobchaos-suite")
+    told, summary = rows.collected(config), None if suite is None else suite.summary
+    # After Ctrl-C in the first check, nothing is known of what would have been checked.
+    if options.wants_summary(config) and (told or summary or exitstatus != pytest.ExitCode.INTERRUPTED):
         from jobchaos.pytest_plugin.terminal import print_summary
 
-        suite = config.pluginmanager.get_plugin("jobchaos-suite")
-        print_summary(terminalreporter, rows.collected(config), None if suite is None else suite.summary)
+        print_summary(terminalreporter, told, summary)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

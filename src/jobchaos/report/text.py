@@ -37,7 +37,9 @@ def render(verdict: Verdict, *, replay: Callable[[Schedule], str] | None = None)
     advice = [finding for finding in verdict.findings if not finding.gates]
     blocks = [_finding(finding, replay) for finding in gating]
     if not blocks:
-        blocks.append([f"{one_line(verdict.job)}: {verdict.status}", ""])
+        strict = ", ".join(dict.fromkeys(finding.code for finding in advice)) if verdict.status == "fails" else ""
+        heading = f"{one_line(verdict.job)}: {verdict.status}"
+        blocks.append([f"{strict} advice: {heading}, as advice counts here (strict)" if strict else heading, ""])
     blocks[-1] += _field("checked", one_line(verdict.claim))
     blocks[-1] += [line for note in verdict.notes for line in _field("note", one_line(note))]
     if advice:
