@@ -16,7 +16,7 @@ from jobchaos.core.settings import Settings
 from jobchaos.errors import UsageError
 from tests.backends import redis_site as site
 from tests.backends.redis_broken import BROKEN, Broken, sends_a_message_twice, waits_for_what_it_has_taken
-from tests.backends.redis_sound import SOUND
+from tests.backends.redis_sound import SOUND, watches_what_it_reads
 
 
 @pytest.fixture(params=["server", pytest.param("fakeredis", marks=pytest.mark.thorough)])
@@ -58,6 +58,11 @@ def test_a_sound_job_is_not_reported(job: Callable[[], Any], client: Any) -> Non
     verdict = check(job, faults=["duplicate", "concurrent", "crash"], settings=Settings(profile="quick"))
     assert verdict.status == "holds", (verdict.findings, verdict.notes)
     assert verdict.schedules_run > 0
+
+
+def test_who_begins_again_while_keys_are_watched_does_as_the_client_says(client: Any) -> None:
+    verdict = check(watches_what_it_reads, faults=["retry"], settings=Settings(profile="quick"))
+    assert verdict.status == "holds", verdict.findings
 
 
 def test_a_fake_server_cannot_be_shared_with_processes() -> None:

@@ -12,7 +12,15 @@ from jobchaos.core.schedule import Fault
 from jobchaos.oracle.judge import Judgement
 from jobchaos.oracle.patient import PatientJudge
 from jobchaos.oracle.rules import Rules
-from jobchaos.oracle.tries import Delivery, applied, at_another_time, failing_call, too_many_or_few, tries
+from jobchaos.oracle.tries import (
+    Delivery,
+    applied,
+    at_another_time,
+    begins_by_watching,
+    failing_call,
+    too_many_or_few,
+    tries,
+)
 
 _BEFORE = "the state before it"
 _ENDLESS = 100  # executions until a job that is still retried counts as one that always will be
@@ -66,7 +74,7 @@ class RetryJudge(PatientJudge):
         """What is wrong with the number of tries and their times: a code, and words."""
         (copy,) = run.copies.values()
         if _goes_on(copy.error) or copy.attempts > _ENDLESS:
-            return "JC506", "never stops retrying"
+            return None if begins_by_watching(run.trace) else ("JC506", "never stops retrying")
         if faults == {Fault.FATAL} and any(len(delivery.failed) > 1 for delivery in deliveries):
             most = max(len(delivery.failed) for delivery in deliveries)
             return "JC508", f"tries again after an error that is fatal, {most} times in all,"

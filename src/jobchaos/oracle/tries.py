@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 from jobchaos.core.call import Call
@@ -55,6 +56,19 @@ def failing_call(trace: Trace) -> Call | None:
     """The first call that fails in a run, by a fault."""
     first = next((event for event in trace.events if _is_injected(event)), None)
     return None if first is None or first.effect is None else Call.of(first.effect)
+
+
+def begins_by_watching(trace: Trace) -> bool:
+    """True if the first call that fails in a run is one of Redis's, made while keys are watched.
+
+    Its clients take any error there for a changed key (`WatchError`), so that jobs begin again, as their documentation
+    has it. They end with the first `WATCH` that is not answered, which comes first if it is the server that is out.
+    """
+    events = list(itertools.takewhile(lambda event: not _is_injected(event), trace.events))
+    labels = (event.effect.label for event in reversed(events) if event.effect is not None and event.applied)
+    return next((label for label in labels if label.startswith(("WATCH ", "UNWATCH", "MULTI"))), "").startswith(
+        "WATCH "
+    )
 
 
 def tried_again(trace: Trace) -> bool:
