@@ -1,14 +1,25 @@
-"""The structure of the package: which way imports point, how large things are, and who may know whom."""
+"""The structure of the package: which way imports point, how large things are, who knows whom, who has a contract."""
 
 from __future__ import annotations
 
 import ast
+import importlib
+import inspect
+import pkgutil
+import re
+import types
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import jobchaos
+import jobchaos.probes
+import jobchaos.stores
+from jobchaos.conformance import LedgerContract, ProbeContract, StoreContract
+from jobchaos.probes.base import BaseProbe
+from jobchaos.stores.base import BaseStore
 
 ROOT = Path(jobchaos.__file__).parent
 MODULES = sorted(ROOT.rglob("*.py"))
@@ -21,6 +32,23 @@ COMPOSITION = {"conformance", "suite"} | (
 """Modules that put the middle together, without pytest."""
 LONGEST_MODULE = 300
 LONGEST_FUNCTION = 40
+
+TESTS = Path(__file__).parent
+WITHOUT_A_STATE = {
+    *("DjangoTables", "SQLAlchemyTables", "ServerTables", "RedisKeys"),  # a suite's own fixtures restore it
+    "CacheStore",  # nobody compares it
+}
+"""Stores that need not do what a contract tests."""
+WITHOUT_LASTING_EFFECTS = {
+    *("EntropyProbe", "EventLoopProbe", "HeldClockProbe", "JitterProbe", "SleepProbe"),  # time and chance
+    *("FileLockProbe", "LockProbe", "SelectProbe", "SocketProbe", "SubprocessProbe"),  # waiting
+    *("TransportProbe", "WaitProbe"),
+    *("CeleryResultsProbe", "DjangoMailFileProbe", "LogProbe"),  # what would differ from run to run
+    *("LineProbe", "RedFlagProbe", "SpawnProbe", "UnwatchedProbe", "Bindings"),  # what is looked at besides
+    *("DjangoStatementProbe", "SQLAlchemyStatementProbe"),  # statements of suites, which run one after the other
+    *("PsycopgOnlooker", "Psycopg2Onlooker", "PyMySQLOnlooker", "MySQLClientOnlooker", "RedisOnlooker"),
+}
+"""Probes which have none that a contract could count."""
 
 TEMPLATE = ROOT / "conftest_template.py"  # not a module of ours: what `--jobchaos-init` writes
 
@@ -134,3 +162,40 @@ def test_core_is_pure() -> None:
 
 def test_nothing_is_called_utils() -> None:
     assert not [module for module in MODULES if module.stem in ("utils", "helpers", "misc", "common")]
+
+
+def kinds(package: types.ModuleType, base: type) -> set[str]:
+    """The names of all classes of a package below a base that can have instances."""
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"{package.__name__}.{module.name}")
+    ours = (kind for kind in _below(base) if kind.__module__.startswith(f"{package.__name__}."))
+    return {kind.__name__ for kind in ours if not inspect.isabstract(kind)}
+
+
+def _below(kind: type[Any]) -> Iterator[type[Any]]:
+    for each in kind.__subclasses__():
+        yield each
+        yield from _below(each)
+
+
+def with_contracts() -> set[str]:
+    """What the classes in our tests are called after that are, by whatever way, contracts."""
+    found = set()
+    texts = [path.read_text(encoding="utf-8") for path in TESTS.rglob("*.py")]
+    for text in texts:
+        if "Contract" not in text:
+            continue
+        contracts = {kind.__name__ for kind in (StoreContract, LedgerContract, ProbeContract)}
+        for node in ast.parse(text).body:
+            if isinstance(node, ast.ClassDef) and contracts & {ast.unparse(base) for base in node.bases}:
+                contracts.add(node.name)
+        found |= {re.sub("^(Test|Check)", "", name) for name in contracts}
+    return found
+
+
+def test_every_store_has_its_contract() -> None:
+    assert kinds(jobchaos.stores, BaseStore) - with_contracts() == WITHOUT_A_STATE
+
+
+def test_every_probe_has_its_contract() -> None:
+    assert kinds(jobchaos.probes, BaseProbe) - with_contracts() == WITHOUT_LASTING_EFFECTS

@@ -7,7 +7,9 @@ import contextlib
 import http.client
 import os
 import smtplib
+import socket
 import sqlite3
+import ssl
 import unittest.mock
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -33,6 +35,7 @@ from jobchaos.probes.aiohttp import AiohttpProbe
 from jobchaos.probes.aiosmtplib import AiosmtplibProbe
 from jobchaos.probes.aiosqlite import AiosqliteProbe
 from jobchaos.probes.bindings import Bindings
+from jobchaos.probes.conversations import ConversationProbe
 from jobchaos.probes.files import FileProbe
 from jobchaos.probes.http import HTTPProbe
 from jobchaos.probes.httpx import HTTPXProbe
@@ -44,6 +47,9 @@ from jobchaos.probes.spawn import SpawnProbe
 from jobchaos.probes.sqlalchemy import SQLAlchemyProbe
 from jobchaos.probes.sqlite import SQLiteProbe
 from tests.probes.servers import mail_server, web_server
+from tests.probes.test_conversations import KEPT, Counters, counters, increments
+
+__all__ = ["counters"]
 
 
 class TestSQLiteProbe(ProbeContract):
@@ -270,6 +276,35 @@ class TestAiohttpProbe(TestHTTPProbe):
                 await answer.read()
 
         asyncio.run(post())
+
+
+class TestConversationProbe(ProbeContract):
+    failures = (ConnectionResetError,)
+    patched: Sequence[object] = (socket.socket, ssl.SSLSocket)
+
+    @pytest.fixture(autouse=True)
+    def serve(self, counters: Counters) -> None:
+        self.counters = counters
+
+    def make(self, bindings: Bindings) -> Sequence[Probe]:
+        return [ConversationProbe(KEPT)]
+
+    def job(self) -> None:
+        increments(self.counters.address)
+
+    def state(self) -> int:
+        return self.counters.counts.get("visits", 0)
+
+
+class TestConversationProbeWithCoroutines(TestConversationProbe):
+    def job(self) -> None:
+        async def count() -> None:
+            reader, writer = await asyncio.open_connection(*self.counters.address)
+            with contextlib.closing(writer):
+                writer.write(b"visits\r\n")
+                await reader.readline()
+
+        asyncio.run(count())
 
 
 class TestRequestsProbe(ProbeContract):
