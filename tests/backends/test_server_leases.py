@@ -76,6 +76,13 @@ def test_who_decides_by_the_servers_clock_is_told_so() -> None:
 
 
 @pytest.mark.usefixtures("driver")
+def test_who_reads_a_view_that_asks_for_the_time_is_told_so() -> None:
+    verdict = check(leases.asks_a_view_whether_it_is_over, faults=["duplicate"], settings=QUICK)
+    (message,) = [finding.message for finding in verdict.findings if finding.code == "JC719"]
+    assert re.search("decides by what the view ended(_too)? asks, the clock of the database server", message)
+
+
+@pytest.mark.usefixtures("driver")
 def test_who_writes_the_servers_time_down_decides_nothing() -> None:
     verdict = check(leases.lets_the_server_write_times_down, faults=["duplicate", "crash"], settings=QUICK)
     assert verdict.status == "holds", verdict.findings

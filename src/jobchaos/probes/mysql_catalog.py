@@ -7,6 +7,7 @@ the key is a whole number; texts are compared without regard to case.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -31,6 +32,12 @@ _REFERENCES = (
     "WHERE constraint_schema = DATABASE() AND unique_constraint_schema = DATABASE()"
 )
 _TRIGGERS = "SELECT event_object_table FROM information_schema.triggers WHERE trigger_schema = DATABASE()"
+_VIEWS = "SELECT table_name, view_definition FROM information_schema.views WHERE table_schema = DATABASE()"
+_CLOCKS = re.compile(
+    r"\b(?:now|(?:current|utc)_(?:date|time|timestamp)|cur(?:date|time)|sysdate|local(?:time|timestamp))\s*\("
+    r"|\bunix_timestamp\s*\(\s*\)",
+    re.IGNORECASE,
+)
 _ROUTINES = "SELECT routine_name FROM information_schema.routines WHERE routine_schema = DATABASE()"
 _WHOLE = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint"})
 _CHANGING = ("CASCADE", "SET NULL", "SET DEFAULT")
@@ -49,14 +56,10 @@ def read_schema(query: Query) -> ServerSchema:
     """
     ((database,),) = query("SELECT DATABASE()")
     kinds = {str(name): str(kind) for name, kind in query(_TABLES)}
-    columns: dict[str, dict[str, tuple[str, str]]] = defaultdict(dict)
-    for table, column, data, extra in query(_COLUMNS):
-        columns[table][column.lower()] = data.lower(), extra.lower()
-    unique: dict[str, list[tuple[str, bool]]] = defaultdict(list)
-    for table, column, primary in query(_UNIQUE):
-        unique[table].append((column.lower(), bool(primary)))
+    columns, unique = _columns(query)
     references = query(_REFERENCES)
     triggered = {table for (table,) in query(_TRIGGERS)}
+    timed = _timed(query(_VIEWS))
     referrers: dict[str, set[str]] = defaultdict(set)
     for table, to, _, _ in references:
         referrers[to].add(table.lower())
@@ -66,6 +69,7 @@ def read_schema(query: Query) -> ServerSchema:
             _facts(columns[name], unique[name], frozenset(referrers[name]), triggered=name in triggered),
             frozenset(column for column, _ in unique[name]),
             is_view=kind == "VIEW",
+            asks_for_time=name in timed,
             reads_unknown=kind == "VIEW",  # MariaDB does not say what is behind one
             writes_unknown=kind == "VIEW" or name in triggered,
             parents=tuple({to: None for table, to, _, _ in references if table == name and to in kinds}),
@@ -80,6 +84,29 @@ def read_schema(query: Query) -> ServerSchema:
     called = {each.lower(): (name,) for name in kinds for each in (name, f"{database}.{name}")}
     routines = frozenset(name.lower() for (name,) in query(_ROUTINES))
     return ServerSchema(relations, called, routines, locks_gaps=True)
+
+
+def _columns(
+    query: Query,
+) -> tuple[Mapping[str, dict[str, tuple[str, str]]], Mapping[str, list[tuple[str, bool]]]]:
+    """By table: types and further properties of columns; the columns of unique indexes, and whether it is the key's."""
+    columns: dict[str, dict[str, tuple[str, str]]] = defaultdict(dict)
+    for table, column, data, extra in query(_COLUMNS):
+        columns[table][column.lower()] = data.lower(), extra.lower()
+    unique: dict[str, list[tuple[str, bool]]] = defaultdict(list)
+    for table, column, primary in query(_UNIQUE):
+        unique[table].append((column.lower(), bool(primary)))
+    return columns, unique
+
+
+def _timed(views: Sequence[tuple[Any, ...]]) -> set[str]:
+    """The views that ask for the time, or read one that does."""
+    timed = {name for name, definition in views if _CLOCKS.search(str(definition))}
+    while True:
+        readers = {name for name, definition in views if any(f"`{each}`" in str(definition) for each in timed)}
+        if readers <= timed:
+            return timed
+        timed |= readers
 
 
 def _facts(

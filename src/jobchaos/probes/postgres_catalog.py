@@ -12,6 +12,8 @@ from jobchaos.probes.table_facts import KeyColumn, TableFacts
 
 Query = Callable[[str], Sequence[tuple[Any, ...]]]
 _NAMESPACES = "n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'jobchaos\\_%'"
+# now() and its kin by their numbers in pg_proc.dat; CURRENT_TIMESTAMP and its kin (primnodes.h: SQLValueFunctionOp).
+_CLOCKS = ":funcid (1299|2647|2648|2649|274) |SQLVALUEFUNCTION :op [0-8] "
 
 # pg_partition_root and inheritance: what happens to a child happens to its root.
 _RELATIONS = f"""
@@ -20,7 +22,8 @@ SELECT c.oid::int8, n.nspname, c.relname, c.relkind::text, c.relrowsecurity,
     EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled <> 'D'
         AND t.tgname NOT LIKE 'jobchaos\\_%'),
     c.relhassubclass OR EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.oid),
-    (SELECT min(i.inhparent::int8) FROM pg_inherits i WHERE i.inhrelid = c.oid)
+    (SELECT min(i.inhparent::int8) FROM pg_inherits i WHERE i.inhrelid = c.oid),
+    EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid AND c.relkind = 'v' AND r.ev_action::text ~ '{_CLOCKS}')
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND {_NAMESPACES} ORDER BY 1
 """
@@ -123,7 +126,7 @@ class _Found:
 
     def relation(self, row: tuple[Any, ...]) -> Relation:
         """One relation, from its row."""
-        oid, _, _, kind, secured, ruled, triggered, inherited, _ = row
+        oid, _, _, kind, secured, ruled, triggered, inherited, _, asks_for_time = row
         roots, columns, indexes = self.roots, self.columns[oid], self.indexes[oid]
         children = [(roots[child], cascades) for child, to, cascades in self.references if to == oid and child in roots]
         referrers = frozenset(child.lower() for child, _ in children)
@@ -137,6 +140,7 @@ class _Found:
             is_foreign=kind == "f",
             is_view=kind in ("v", "m"),
             behind=tuple(roots[to] for to, is_code in behind if not is_code and to in roots),
+            asks_for_time=asks_for_time,
             reads_unknown=secured or any(is_code for _, is_code in behind),
             writes_unknown=triggered or ruled or inherited,
             sequences=tuple(column.sequence for column in columns.values() if column.sequence),

@@ -86,8 +86,18 @@ class Analyst:
             locks_rows=any(tree.find(exp.Lock) is not None for tree in trees),
             advisory=advisory,
             locks_gaps=self._schema.locks_gaps,
-            clock=deciding_call(trees, self._dialect),
+            clock=deciding_call(trees, self._dialect) or self._clock_in_a_view(trees),
         )
+
+    def _clock_in_a_view(self, trees: list[exp.Expr]) -> str:
+        """What a view asks that a statement reads; empty if none asks for the time."""
+        tables = [table for tree in trees for table in tree.find_all(exp.Table) if not isinstance(table.this, exp.Func)]
+        waiting = [relation for table in tables for relation in self._called(table)]
+        for relation in waiting:
+            if relation.asks_for_time:
+                return f"what the view {relation.name} asks"
+            waiting += [self._schema.relations[name] for name in relation.behind]
+        return ""
 
     def _unknown(self, word: str, sql: str) -> ServerStatement:
         advisory = _ADVISORY.search(sql) is not None

@@ -32,6 +32,7 @@ class Relation:
         is_foreign: Whether its rows are in another database.
         is_view: Whether it is one; then what changes it is not known.
         behind: Names of the relations that a view reads.
+        asks_for_time: Whether the definition of a view asks for the server's time.
         reads_unknown: Whether to read it may run code of the user's: a function in a view, a row policy.
         writes_unknown: Whether to change it may: a trigger, a rule.
         sequences: Names of the sequences that a new row draws from.
@@ -45,6 +46,7 @@ class Relation:
     is_foreign: bool = False
     is_view: bool = False
     behind: tuple[str, ...] = ()
+    asks_for_time: bool = False
     reads_unknown: bool = False
     writes_unknown: bool = False
     sequences: tuple[str, ...] = ()
