@@ -96,18 +96,20 @@ class Findings:
             total=covered.total or covered.planned,
             nearest=nearest(trial.schedule, passing),
             against=trial.judgement.against,
-            fix=trial.judgement.fix or wording.fix(code, trial.judgement.comparison.diff),
+            fix=trial.judgement.fix or self._remedy(code) or wording.fix(code, trial.judgement.comparison.diff),
             detail="\n".join(filter(None, details)),
             replays=(sum(again), self._replays),
         )
 
     def _real(self, code: str, schedule: Schedule) -> str:
-        """What makes it happen in production, if its system tells."""
-        faults = {run.fault for run in schedule.runs}
-        if self._terms is None or schedule.fails:
+        """What makes it happen in production, if its system tells; but calls fail and hang everywhere."""
+        faults = {run.fault for run in schedule.runs} - {None}
+        if self._terms is None or (faults - {Fault.KILL, Fault.TERMINATE, Fault.LIMIT} and not self._remedy(code)):
             return ""
-        killed = bool(faults & {Fault.KILL, Fault.TERMINATE})
-        return f"{self._terms.system}: {self._terms.makes_real(killed=killed, code=code)}"
+        return f"{self._terms.system}: {self._terms.makes_real(killed=bool(faults), code=code)}"
+
+    def _remedy(self, code: str) -> str:
+        return "" if self._terms is None else self._terms.remedy(code)
 
     def _minimal(self, family: str, simplest: Trial, passing: list[Schedule]) -> Trial:
         """The minimal schedule, run in full: what was run may have been just its last attempt."""

@@ -45,7 +45,7 @@ def test_tasks_that_nobody_executes_are_explained(suite: Suite, pytester: pytest
     assert result.ret == pytest.ExitCode.OK
     text = " ".join(" ".join(result.outlines).split())
     assert f"{suite.system}: 0 of 1 tests execute tasks" in text
-    advice = f"JC944 1 test without any task send tasks to a broker that nobody works off: for {suite.system}, "
+    advice = f"JC944 1 test without any task: sent to a broker that nobody works off; for {suite.system}, "
     assert advice + ADVICE[suite.system] in text
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from jobchaos.core.finding import CODES
@@ -63,6 +65,12 @@ def test_a_wrong_state_of_a_job_that_gave_up_is_no_completion(family: str, prefi
 def test_a_foreign_effect_too_many_is_worse_than_not_to_complete() -> None:
     copies = {"A": gave_up("IntegrityError")}
     assert judge(ONCE).judge(run("A A", TWICE, copies=copies), "crash").code == "JC301"
+
+
+def test_the_error_of_a_first_delivery_is_no_advice() -> None:
+    """The answer to its last call got lost, and there are no retries: nobody could treat that as success."""
+    copies = {"A": dataclasses.replace(gave_up("ConnectionError"), attempts=1)}
+    assert judge(ONCE).judge(run("A1!lost", ONCE, copies=copies), "retry").advice == ()
 
 
 def test_an_error_although_the_work_is_done_is_advice() -> None:

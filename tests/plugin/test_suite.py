@@ -148,7 +148,9 @@ def test_sound_tasks_pass(suite: Runs) -> None:
 def test_a_window_between_mark_and_work_is_found_and_told_apart(suite: Runs) -> None:
     result = suite("def test(): tasks.marks_then_adds.delay(); assert points() == 10")
     assert causes(result) == [("JC303", "A", "tasks.marks_then_adds")]
-    result.stdout.fnmatch_lines(["*killed midway*", "*there is a guard*", "*real with*late=True; today a kill loses*"])
+    result.stdout.fnmatch_lines(
+        ["*killed midway*", "*there is a guard*", "*real * with*late=True. Today a kill loses*"]
+    )
 
 
 def test_a_race_past_a_guard_is_found(suite: Runs) -> None:
@@ -237,7 +239,9 @@ def test():
     delay.assert_called_once()
 """
     )
-    result.stdout.fnmatch_lines(["*0 of 1 tests execute tasks*", "JC944 1 test without any task patch what sends*"])
+    result.stdout.fnmatch_lines(
+        ["*0 of 1 tests execute tasks*", "JC944 1 test without any task: what sends it is patched*"]
+    )
 
 
 def test_idempotent_effects_are_left_out(suite: Runs, project: pytest.Pytester) -> None:
@@ -281,8 +285,17 @@ def test_fixture(run_twice): run_twice(jobs.sets, 5)
 def test_adds(): tasks.adds.delay(1)
 """
     )
-    result.stdout.fnmatch_lines(["test_fixture*holds*", "Tiny: 1 of 1 tests execute tasks*"])
+    result.stdout.fnmatch_lines(
+        ["test_fixture*holds*", "Tiny: 1 of 1 tests execute tasks*", "*real * with a slow broker"]
+    )
     assert causes(result) == [("JC103", "A", "tasks.adds")]
+
+
+def test_nothing_is_said_of_a_suite_whose_tests_all_ask_for_a_check(suite: Runs) -> None:
+    result = suite("def test_fixture(run_twice): run_twice(jobs.sets, 5)\n")
+    result.stdout.fnmatch_lines(["test_fixture*holds*"])
+    result.stdout.no_fnmatch_line("Tiny:*")
+    result.stdout.no_fnmatch_line("JC944*")
 
 
 def test_coroutine_tasks(suite: Runs) -> None:

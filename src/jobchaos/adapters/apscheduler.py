@@ -22,6 +22,7 @@ from jobchaos.core.retry_policy import RetryPolicy
 from jobchaos.core.terms import AfterKill, Terms
 from jobchaos.errors import UsageError
 
+_NEXT_TIME = "a job that finds unfinished work the next time (APScheduler itself never runs a run again)"
 _EXECUTORS = ("base", "pool", "debug", "asyncio", "gevent", "twisted", "tornado")
 
 
@@ -85,7 +86,8 @@ def _terms(job: Any) -> Terms:
         level="body",
         after_kill=AfterKill.LOST,
         because="the next run time is stored once a run has been handed to its executor: it is never made up for",
-        setting="a job that finds unfinished work the next time: APScheduler itself never runs a run again",
+        setting=_NEXT_TIME,
+        retries=_NEXT_TIME,
         duplicates=duplicates,
         remarks=("a kill in the first moment of a run, before that is stored, lets it run again",),
         dead_letter="nowhere: an EVENT_JOB_ERROR tells listeners",

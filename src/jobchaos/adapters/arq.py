@@ -141,6 +141,7 @@ def _terms(function: Any) -> Terms:
         after_kill=AfterKill.REDELIVERED,
         because="a job is removed after it has ended, and its in-progress key expires 10 s after the longest timeout",
         setting="arq as it is",
+        retries="raise arq.Retry where it may succeed later",
         duplicates="a job that outlives its in-progress key, or a caller that enqueues it again",
         soft_limit=timeout,
         timeout=_OutOfTimeError,

@@ -51,6 +51,7 @@ def terms_of(task: celery.Task, options: Mapping[str, Any]) -> Terms:
         after_kill=after_kill,
         because=because,
         setting=_LATE,
+        retries="" if getattr(task, "autoretry_for", ()) else "autoretry_for=(...), or raise self.retry() in it",
         duplicates=_TWICE,
         soft_limit=options.get("soft_time_limit") or task.soft_time_limit,
         hard_limit=options.get("time_limit") or task.time_limit,

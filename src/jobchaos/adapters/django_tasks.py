@@ -112,6 +112,7 @@ def _terms(task: Any) -> Terms:
         after_kill=after_kill,
         because=because,
         setting="a backend that delivers again, or a job that finds unfinished work and enqueues it again",
+        retries="a job that finds unfinished work and enqueues it again (the API of tasks knows no retries)",
         duplicates="a second enqueue(), or a backend that delivers at least once",
         dead_letter="in its backend, with status FAILED",
         remarks=(f"the backend of these tests is {backend}; what production does, its own backend decides",),

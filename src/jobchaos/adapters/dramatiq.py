@@ -208,6 +208,7 @@ def _terms(actor: Any, options: Mapping[str, Any]) -> Terms:
         after_kill=AfterKill.REDELIVERED,
         because="a message is acknowledged after it was processed",
         setting="Dramatiq as it is",
+        retries="" if _middleware(actor, Retries) else "the middleware Retries",
         duplicates="a worker that misses its heartbeat_timeout (Redis) or loses its connection, or a second send()",
         soft_limit=seconds,
         timeout=TimeLimitExceeded,

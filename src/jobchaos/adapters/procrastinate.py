@@ -48,7 +48,7 @@ class ProcrastinateAdapter:
         shown = list(signature.parameters.values())[1 if thing.pass_context else 0 :]
         call.__signature__ = signature.replace(parameters=shown)  # type: ignore[attr-defined]
         name = thing.name.rpartition(".")[2]
-        job = Job.delivered(call, args, kwargs, name=name, terms=_TERMS, home=thing.blueprint)
+        job = Job.delivered(call, args, kwargs, name=name, terms=_terms(thing), home=thing.blueprint)
         return job.with_policy(_policy(thing))
 
     def child(self, sent: Sent, home: Any) -> Job | None:
@@ -66,7 +66,7 @@ class ProcrastinateAdapter:
             job_id = str(contexts[0].job.id) if contexts else ""
             run: Callable[[], Any] = functools.partial(call, task, *args, **kwargs)
             is_async = inspect.iscoroutinefunction(task.func)
-            return around(Executing(task.name, defined_at(task.func), job_id, _TERMS, run, is_async=is_async))
+            return around(Executing(task.name, defined_at(task.func), job_id, _terms(task), run, is_async=is_async))
 
         with replacing() as replace:
             replace(tasks.Task, "__call__", called)
@@ -123,12 +123,14 @@ def _policy(task: Any) -> RetryPolicy:
     )
 
 
-_TERMS = Terms(
-    system="Procrastinate",
-    level="body",
-    after_kill=AfterKill.STUCK,
-    because="nothing looks for jobs in 'doing' whose worker is gone",
-    setting="a periodic task that calls job_manager.retry_job() for each of get_stalled_jobs()",
-    duplicates="a worker that is slow, is taken for stalled, and whose job is retried; or a second defer()",
-    dead_letter="in its table, with status failed",
-)
+def _terms(task: Any) -> Terms:
+    return Terms(
+        system="Procrastinate",
+        level="body",
+        after_kill=AfterKill.STUCK,
+        because="nothing looks for jobs in 'doing' whose worker is gone",
+        setting="a periodic task that calls job_manager.retry_job() for each of get_stalled_jobs()",
+        retries="" if task.retry_strategy else "@app.task(retry=3)",
+        duplicates="a worker that is slow, is taken for stalled, and whose job is retried; or a second defer()",
+        dead_letter="in its table, with status failed",
+    )

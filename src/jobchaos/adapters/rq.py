@@ -23,6 +23,7 @@ from jobchaos.core.terms import AfterKill, Terms
 from jobchaos.errors import UsageError
 
 _IDS = uuid.UUID("6a6f6263-6861-6f73-8000-000000007271")
+_RETRY = "enqueue(..., retry=Retry(max=3))"
 
 
 class RQAdapter:
@@ -147,8 +148,11 @@ def _terms(job: rq.job.Job) -> Terms:
         system="RQ",
         level="body",
         after_kill=AfterKill.REDELIVERED if retries else AfterKill.LOST,
-        because=f"it has {retries} retries" if retries else "it has no Retry, and fails when its worker is gone",
-        setting="enqueue(..., retry=Retry(max=3))",
+        because=f"it has {retries} {'retry' if retries == 1 else 'retries'}"
+        if retries
+        else "it has no Retry, and fails when its worker is gone",
+        setting=_RETRY,
+        retries="" if retries else _RETRY,
         duplicates="a worker that is taken for dead and still runs the job, or a caller that enqueues it again",
         soft_limit=timeout if timeout > 0 else None,
         timeout=JobTimeoutException,

@@ -42,6 +42,7 @@ def terms_of(task: Any) -> Terms:
         after_kill=AfterKill.LOST if early or takes_out else AfterKill.REDELIVERED,
         because=because,
         setting="a broker with acknowledgements (RedisStreamBroker, AioPikaBroker) and ack_type WHEN_EXECUTED or later",
+        retries="" if policy_of(task).executions != 1 else "SimpleRetryMiddleware, and retry_on_error=True on the task",
         duplicates="a broker that claims messages again (idle_timeout) before the task has ended, or a second kiq()",
         soft_limit=None if timeout is None else float(timeout),
         timeout=OutOfTimeError,

@@ -25,6 +25,7 @@ class Terms:
         after_kill: What becomes of the message when its worker is killed.
         because: The configuration that makes it so: `acks_late is off, so that the message is acknowledged first`.
         setting: What makes a kill be followed by a redelivery: `acks_late=True and reject_on_worker_lost=True`.
+        retries: What makes a job be tried again that fails; empty if it is.
         duplicates: What makes it be delivered twice although nobody dies: `a visibility timeout shorter than the task`.
         soft_limit: Seconds after which the job gets `timeout` raised inside; None for never.
         hard_limit: Seconds after which its worker is killed; None for never.
@@ -39,6 +40,7 @@ class Terms:
     because: str
     setting: str
     duplicates: str
+    retries: str = ""
     soft_limit: float | None = None
     hard_limit: float | None = None
     timeout: type[BaseException] | None = None
@@ -73,16 +75,25 @@ class Terms:
         """
         if code == "JC308":
             return f"real when it runs for longer than {self.soft_limit:g} s"
+        if code in _NEVER_AGAIN and self.retries:
+            return "real today: a job that fails is not tried again"
         if not killed:
             return f"real with {self.duplicates}"
-        if code in ("JC306", "JC307"):
-            return f"real today: {self.because}. It is delivered again with {self.setting}"
-        if self.after_kill is AfterKill.REDELIVERED:
+        if self.after_kill is AfterKill.REDELIVERED or code in _GONE:
             return f"real today: {self.because}"
         today = "loses the job" if self.after_kill is AfterKill.LOST else "leaves the job marked as running"
         return f"real with {self.setting}. Today a kill {today}: {self.because}"
 
+    def remedy(self, code: str) -> str:
+        """What helps against a finding in this system; empty if that is what helps everywhere."""
+        if code in _GONE:
+            return f"{self.setting}; or mark the test with {_NO_HARM}"
+        return f"let it be tried again: {self.retries}" if code in _NEVER_AGAIN and self.retries else ""
 
+
+_GONE = ("JC306", "JC307")
+_NEVER_AGAIN = ("JC414", "JC504")
+_NO_HARM = 'delivery="at-most-once" if a loss does no harm'
 _LEVELS = {
     "delivery": "a whole delivery (same id and retry count, callbacks, result)",
     "body": "the job's function, without what the system does around it",

@@ -92,7 +92,12 @@ class Judge:
                 for letter, copy in run.copies.items()
                 if (copy.completed or letter in unfinished) and _hangs(copy.error)  # be it only when delivered again
             )
-            advice = tuple(("JC701", run.copies[letter].error) for letter in unfinished if letter not in stuck)
+            advice = tuple(
+                ("JC701", run.copies[letter].error)
+                for letter in unfinished
+                if letter not in stuck
+                and (len(run.copies) > 1 or run.copies[letter].attempts > 1)  # else it is the first
+            )
             return Judgement(_code(family, 4) if stuck else "", comparison, stuck, advice)
         kind = self._kind(comparison, unfinished)
         if family in ("retry", "timeout") and kind in (_MISSING, _OTHER) and _reports_success(run):

@@ -59,7 +59,7 @@ def print_summary(terminal: TerminalReporter, rows: Sequence[dict[str, Any]], su
 
         for line in (*summary_lines(rows), *outliers(rows)):
             terminal.write_line(line)
-    if suite is not None:
+    if suite is not None and (suite.tests or suite.stopped or not rows):
         from jobchaos.suite.review import review_lines
 
         for line in review_lines(suite):

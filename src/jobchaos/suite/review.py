@@ -22,13 +22,13 @@ _LABEL = 12
 _FEW = 3
 _WIDTH = 110
 _REASONS = {
-    "patched": "patch what sends the task (.delay and the like), so that it never runs",
+    "patched": "what sends it is patched (.delay and the like), so that it never runs",
     **{
-        f"enqueued {system}": f"send tasks to a broker that nobody works off: for {system}, {advice}"
+        f"enqueued {system}": f"sent to a broker that nobody works off; for {system}, {advice}"
         for system, advice in ADVICE.items()
     },
-    "foreign_broker": "send tasks to a broker on another machine, which is never contacted by a replay",
-    "on_commit": "hold tasks back until a COMMIT that a rolled-back test never makes: "
+    "foreign_broker": "sent to a broker on another machine, which is never contacted by a replay",
+    "on_commit": "held back until a COMMIT that a rolled-back test never makes: "
     "use django_capture_on_commit_callbacks(execute=True)",
 }
 
@@ -68,8 +68,8 @@ def cause_lines(cause: Cause) -> Iterator[str]:
     yield from _field("shown by", _shown_by(cause))
     yield from _field("replay", replay_line(first), wrap=False)
     yield from _field("usual fix", remedy(cause))
-    if "!" in first.schedule and not first.redelivers:
-        yield from _field("real with", f"{first.setting}; today a kill loses the task ({first.because})")
+    if first.real:
+        yield from _field("real", first.real.removeprefix("real "))
 
 
 def problem(cause: Cause) -> str:
@@ -139,7 +139,7 @@ def _limits(summary: Summary) -> Iterator[str]:
         listed = ", ".join(summary.left_out[:_FEW]) + (" ..." if len(summary.left_out) > _FEW else "")
         lines.append(f"JC943 the budget was used up: {len(summary.left_out)} executions were not replayed: {listed}")
     for reason, number in sorted(summary.reasons.items()):
-        lines.append(f"JC944 {number} test{'' if number == 1 else 's'} without any task {_REASONS[reason]}")
+        lines.append(f"JC944 {number} test{'' if number == 1 else 's'} without any task: {_REASONS[reason]}")
     if not summary.executing and not summary.reasons:
         lines.append(f"JC944 no test executes a task of {', '.join(summary.systems)}, nor sends one")
     if summary.stopped:

@@ -14,7 +14,6 @@ from jobchaos.core.diff import Change, Diff
 from jobchaos.core.fresh import Fresh
 from jobchaos.core.schedule import Fault, Schedule
 from jobchaos.core.snapshot import State
-from jobchaos.core.terms import AfterKill
 from jobchaos.core.volatile import Volatile, volatile_columns
 from jobchaos.probes.mocks import RAN_OUT
 from jobchaos.suite.seen import Act, Recording, Seen, Target
@@ -46,9 +45,7 @@ class Symptom:
         effects: The wrong effects for people, each with its place in the code.
         changes: How the state differs.
         failure: What the test itself says, if it fails.
-        redelivers: Whether the system delivers again after a kill.
-        because: The configuration that makes it so.
-        setting: What makes a kill be followed by a redelivery.
+        real: What makes it happen in production; empty if nothing need be said.
         system: The job system.
     """
 
@@ -63,9 +60,7 @@ class Symptom:
     effects: tuple[tuple[str, str], ...]
     changes: tuple[Change, ...]
     failure: str
-    redelivers: bool
-    because: str
-    setting: str
+    real: str
     system: str
 
     def plain(self) -> dict[str, Any]:
@@ -176,7 +171,7 @@ def _symptom(
     keys = [f"{act.kind} {act.shape} {act.where}" for act in blamed] or [
         f"{change.kind} {change.store} {change.table}" for change in changes
     ]
-    terms = seen.terms
+    faults = {run.fault for run in schedule.runs if run.fault is not None}
     return Symptom(
         grade=grade,
         code=code,
@@ -189,10 +184,8 @@ def _symptom(
         effects=tuple(dict.fromkeys((act.label, act.where) for act in blamed)),
         changes=changes,
         failure=failure,
-        redelivers=terms.after_kill is AfterKill.REDELIVERED,
-        because=terms.because,
-        setting=terms.setting,
-        system=terms.system,
+        real="" if Fault.LOST in faults else seen.terms.makes_real(killed=bool(faults), code=code),
+        system=seen.terms.system,
     )
 
 
