@@ -294,6 +294,27 @@ def test_a_job_may_go_on_with_a_table_that_it_has_just_changed(dsn: str) -> None
     assert verdict.status == "holds", verdict.findings
 
 
+def test_a_partition_that_a_job_makes_is_dropped_again(dsn: str) -> None:
+    with psycopg.connect(dsn) as db:
+        db.execute("CREATE TABLE events (id int, n int, PRIMARY KEY (id)) PARTITION BY RANGE (id)")
+        db.execute("CREATE INDEX ON events (n)")
+        db.execute("CREATE TABLE low PARTITION OF events FOR VALUES FROM (0) TO (10)")
+        db.execute("CREATE TABLE notes (id int REFERENCES events (id))")
+        db.execute("INSERT INTO events VALUES (1, 0)")
+        db.execute("CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'")
+        db.execute("CREATE TRIGGER noting AFTER UPDATE ON events FOR EACH ROW EXECUTE FUNCTION note()")
+
+    def extends() -> None:
+        with psycopg.connect(dsn) as db:
+            db.execute("CREATE TABLE IF NOT EXISTS high PARTITION OF events FOR VALUES FROM (10) TO (20)")
+            db.execute("INSERT INTO events VALUES (11, 0) ON CONFLICT (id) DO UPDATE SET n = events.n + 1")
+
+    verdict = check(extends, faults=["duplicate", "crash"], settings=QUICK)
+    assert codes(verdict).keys() == {"JC103", "JC303"}
+    with psycopg.connect(dsn) as db:
+        assert db.execute("SELECT id, n FROM events ORDER BY id").fetchall() == [(1, 0), (11, 0)]
+
+
 def test_a_job_that_changes_what_cannot_be_made_again_is_inconclusive(dsn: str) -> None:
     with psycopg.connect(dsn) as db:
         db.execute("CREATE TABLE bare (LIKE log); CREATE RULE quiet AS ON DELETE TO bare DO INSTEAD NOTHING")

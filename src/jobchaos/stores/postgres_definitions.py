@@ -108,10 +108,11 @@ UNION ALL SELECT CASE k.contype WHEN 'f' THEN 'FOREIGN KEY' ELSE 'CONSTRAINT' EN
         format('ALTER TABLE %s DROP CONSTRAINT IF EXISTS %I', {_PATH}, k.conname),
         format('ALTER TABLE %s ADD CONSTRAINT %I %s', {_PATH}, k.conname, pg_get_constraintdef(k.oid)), {_PATH}, k.oid
     FROM pg_constraint k JOIN {_RELATIONS} ON c.oid = k.conrelid
-    WHERE k.contype IN ('p', 'u', 'c', 'x', 'f') AND c.relkind = 'r'
+    WHERE k.contype IN ('p', 'u', 'c', 'x', 'f') AND c.relkind = 'r' AND k.conparentid = 0
 UNION ALL SELECT 'INDEX', {_PATH}, pg_get_indexdef(c.oid),
         (SELECT i.indrelid::regclass::text FROM pg_index i WHERE i.indexrelid = c.oid), c.oid FROM {_RELATIONS}
-    WHERE c.relkind = 'i' AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = c.oid AND k.contype <> 'f')
+    WHERE c.relkind = 'i' AND NOT c.relispartition
+        AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = c.oid AND k.contype <> 'f')
 UNION ALL SELECT CASE c.relkind WHEN 'v' THEN 'VIEW' ELSE 'MATERIALIZED VIEW' END, {_PATH}, format('CREATE %s %s AS %s',
         CASE c.relkind WHEN 'v' THEN 'VIEW' ELSE 'MATERIALIZED VIEW' END, {_PATH}, rtrim(pg_get_viewdef(c.oid), ';'))
         || {_REST}, '', c.oid
@@ -119,8 +120,10 @@ UNION ALL SELECT CASE c.relkind WHEN 'v' THEN 'VIEW' ELSE 'MATERIALIZED VIEW' EN
 UNION ALL SELECT 'TRIGGER', format('%I ON %s', g.tgname, {_PATH}), pg_get_triggerdef(g.oid)
         || CASE g.tgenabled WHEN 'O' THEN '' ELSE ' /* ' || g.tgenabled::text || ' */' END, '', g.oid
     FROM pg_trigger g JOIN {_RELATIONS} ON c.oid = g.tgrelid WHERE NOT g.tgisinternal
+    AND coalesce(to_jsonb(g) ->> 'tgparentid', '0') = '0'
 ORDER BY 5
 """
+"""All but what a partition has from the table that it is a part of. (PostgreSQL 12 knows no `tgparentid`.)"""
 
 
 _CATALOGS = (
