@@ -7,7 +7,7 @@ import contextlib
 import gc
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import psycopg
 import psycopg2.extras
@@ -73,6 +73,36 @@ def test_a_coroutine_job_is_seen_and_waits(dsn: str) -> None:
     assert codes(broken) == {"JC205": "A2 B A"}, broken.findings
     sound = check(Job(adds, 1, " FOR UPDATE"), Job(adds, 2, " FOR UPDATE"), settings=QUICK)
     assert sound.status == "holds", sound.findings
+
+
+@pytest.mark.parametrize("profile", ["quick", pytest.param("full", marks=pytest.mark.thorough)])
+def test_coroutines_of_one_loop_give_way_while_they_wait(dsn: str, profile: Literal["quick", "full"]) -> None:
+    async def adds_once(lock: LiteralString) -> None:
+        async with await psycopg.AsyncConnection.connect(dsn) as db:
+            row = await (await db.execute(f"SELECT points FROM users WHERE id = 1{lock}")).fetchone()
+            if row == (0,):
+                await db.execute("UPDATE users SET points = points + 1 WHERE id = 1")
+
+    settings = Settings(profile=profile, granularity="await", kills=0)
+    broken = check(Job(adds_once, ""), faults=["concurrent"], settings=settings)
+    assert list(codes(broken)) == ["JC203"], broken
+    assert "memory" not in broken.findings[0].detail
+    with psycopg.connect(dsn) as connection:
+        connection.execute("UPDATE users SET points = 0")
+    sound = check(Job(adds_once, " FOR UPDATE"), faults=["concurrent"], settings=settings)
+    assert sound.status == "holds", sound.findings
+
+
+def test_coroutines_of_one_loop_have_the_servers_deadlocks_and_limits(dsn: str) -> None:
+    async def adds(first: int, second: int) -> None:
+        options = "-c lock_timeout=2000"
+        async with await psycopg.AsyncConnection.connect(dsn, options=options) as db:
+            await db.execute("UPDATE users SET points = points + 1 WHERE id = %s", (first,))
+            await db.execute("UPDATE users SET points = points + 1 WHERE id = %s", (second,))
+
+    settings = Settings(profile="quick", granularity="await", kills=0)
+    verdict = check(Job(adds, 1, 2), Job(adds, 2, 1), settings=settings)
+    assert verdict.status == "holds", verdict.findings
 
 
 KEPT: dict[str, Any] = {}

@@ -13,7 +13,6 @@ from jobchaos.probes.server_database import SOON
 from jobchaos.probes.server_session import ServerSession
 from jobchaos.probes.server_silence import Silence
 
-_PAUSE = 0.01  # virtual seconds between two looks at a lock of another task
 _poll = select.poll
 _WANTED = {1: select.POLLIN, 2: select.POLLOUT, 3: select.POLLIN | select.POLLOUT}  # psycopg.waiting.Wait
 _READABLE, _WRITABLE = 1, 2  # psycopg.waiting.Ready
@@ -52,22 +51,32 @@ def waiting(original: Callable[..., Any], find: Find) -> Callable[..., Any]:
 
 
 def awaiting(original: Callable[..., Any], find: Find) -> Callable[..., Coroutine[Any, Any, Any]]:
-    """`AsyncConnection.wait`, likewise. While it waits, other tasks of the same job go on."""
+    """`AsyncConnection.wait`, likewise. Other tasks of the event loop go on once, and while they hold a lock.
+
+    Once, however long the answer takes: how often there is none yet differs from run to run.
+    """
 
     async def wait(connection: Any, gen: Any, *args: Any, **kwargs: Any) -> Any:
         found = find(connection)
         if found is None:
             return await original(connection, gen, *args, **kwargs)
-        rounds = _rounds(gen, connection, *found, alone=False)
+        worker, session = found
+        rounds = _rounds(gen, connection, worker, session, alone=False)
         error: BaseException | None = None
         while True:
             try:
                 waits = next(rounds) if error is None else rounds.throw(error)
             except StopIteration as end:
+                await asyncio.sleep(0)
                 return end.value
             error = None
             try:
-                await (endure(waits.hang) if isinstance(waits, Silence) else asyncio.sleep(_PAUSE if waits else 0))
+                if isinstance(waits, Silence):
+                    await endure(waits.hang)
+                elif waits:
+                    await session.served()
+                elif session.is_idle:  # it was asked nothing: a notification is waited for
+                    await asyncio.sleep(0)
             except BaseException as caught:  # noqa: BLE001 - the job's own timers: likewise
                 error = caught
 
@@ -79,7 +88,7 @@ def _rounds(
 ) -> Generator[bool | Silence, None, Any]:
     """Run one of psycopg's generators to its end; come back from time to time while there is no answer.
 
-    What comes back is whether another task of the same worker has to go on first; or that there will be none.
+    What comes back is whether another task of the same event loop has to go on first; or that there will be no answer.
     """
     poll = _poll()
     registered, patience = 0, session.patience

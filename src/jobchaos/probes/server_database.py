@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from jobchaos.core.address import Address
 from jobchaos.core.effect import Mode, Touch
+from jobchaos.core.hang import SECOND
 from jobchaos.core.ports import Control, Worker
 from jobchaos.probes.server_monitor import ServerMonitor
 from jobchaos.probes.server_statement import ServerStatement, is_below
@@ -43,8 +45,8 @@ class ServerDatabase:
         """The sessions of this process that wait for locks."""
         self.levels: set[str] = set()
         """Levels of isolation at which it was used."""
-        self.users: dict[int, Worker] = {}
-        """Who has used which session last."""
+        self._users: dict[int, tuple[Worker, int]] = {}  # of each session the last, and in which thread that was
+        self._wakers: dict[int, Callable[[], object]] = {}
         self._holders: set[int] = set()
         self._dialect = dialect
         self._analyst: Analyst | None = None
@@ -127,8 +129,45 @@ class ServerDatabase:
                 break
             _sleep[0](_PAUSE)
         served = [number for number in waiting if number not in states or not states[number].busy]
-        if any(self.users.get(number) is not worker for number in served):
+        for number in served:
+            self._wakers.get(number, _nobody)()
+        if any(number not in self._users or self._users[number][0] is not worker for number in served):
             worker.give_way()
+
+    def used_by(self, session: int, worker: Worker) -> Worker:
+        """Note who uses a session, in the calling thread; return the worker."""
+        self._users[session] = worker, threading.get_ident()
+        return worker
+
+    def is_used_here(self, sessions: Iterable[int]) -> bool:
+        """Whether the calling thread has used any of some sessions: its event loop must not stand still for them."""
+        here = threading.get_ident()
+        return any(number in self._users and self._users[number][1] == here for number in sessions)
+
+    async def served(self, session: int, deadline: int | None) -> bool:
+        """Wait for what `settle` tells; other coroutines of the loop go on meanwhile.
+
+        Args:
+            session: The one that waits for a lock.
+            deadline: Virtual nanoseconds at which it is given up; None if never.
+
+        Returns:
+            False when the deadline has come.
+        """
+        import asyncio
+
+        loop = asyncio.get_running_loop()
+        turn = asyncio.Event()
+        self._wakers[session] = lambda: loop.call_soon_threadsafe(turn.set)
+        try:
+            await asyncio.wait_for(
+                turn.wait(), None if deadline is None else (deadline - self.control.clock.now()) / SECOND
+            )
+        except asyncio.TimeoutError:
+            return False
+        finally:
+            del self._wakers[session]
+        return True
 
     def closes_circle(self, session: int, waits_for: tuple[int, ...]) -> bool:
         """True if those whom a session waits for wait for it in turn: a deadlock."""
@@ -143,3 +182,7 @@ class ServerDatabase:
                 seen.add(number)
                 following += waiting.get(number, ())
         return False
+
+
+def _nobody() -> None:
+    """No coroutine waits for this session's turn."""

@@ -112,7 +112,7 @@ class ServerSession:
         Returns:
             None if it is no step: it changes nothing, or only undoes.
         """
-        self.last_worker = self.database.users[self.number] = worker
+        self.last_worker = self.database.used_by(self.number, worker)
         statement = self._statement = self.database.statement(sql)
         self._note_settings(sql, statement)
         if statement.clock:
@@ -224,10 +224,10 @@ class ServerSession:
 
         Args:
             worker: Who waits.
-            alone: Whether nothing else of the worker's own goes on meanwhile.
+            alone: Whether nothing else goes on in the thread meanwhile.
 
         Returns:
-            True if it waits for another session of the worker's own, and that may go on.
+            True if it waits for a session of another coroutine in the thread, and is to await `served`.
         """
         database = self.database
         state = database.monitor.look((self.number,)).get(self.number)
@@ -237,14 +237,17 @@ class ServerSession:
         if database.closes_circle(self.number, state.waits_for):
             self._give_up("deadlock")
             return False
-        if not alone and any(database.users.get(number) is worker for number in state.waits_for):
-            database.waiting[self.number] = worker
-            return True
         database.waiting[self.number] = worker
-        deadline = self._deadline
-        if not worker.wait(f"a lock in {database.base}", deadline, served=True):
-            self._give_up("lock timeout" if self.limits.lock_is_first else "statement timeout")
+        if not alone and database.is_used_here(state.waits_for):
+            return True
+        if not worker.wait(f"a lock in {database.base}", self._deadline, served=True):
+            self._give_up()
         return False
+
+    async def served(self) -> None:
+        """Wait until it is worth looking again; other coroutines go on meanwhile."""
+        if not await self.database.served(self.number, self._deadline):
+            self._give_up()
 
     @property
     def patience(self) -> int:
@@ -255,8 +258,8 @@ class ServerSession:
         """The statement that it may have waited with has ended."""
         self.database.waiting.pop(self.number, None)
 
-    def _give_up(self, why: str) -> None:
-        self.gave_up = why
+    def _give_up(self, why: str = "") -> None:
+        self.gave_up = why or ("lock timeout" if self.limits.lock_is_first else "statement timeout")
         self.database.monitor.cancel(self.number)
 
     @property
