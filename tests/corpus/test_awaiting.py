@@ -13,7 +13,7 @@ import pytest
 from jobchaos.checking import check
 from jobchaos.core.settings import Settings
 from jobchaos.errors import UsageError
-from tests.corpus import awaiting, site, sound
+from tests.corpus import awaiting, broken, site, sound
 from tests.corpus.awaiting import KEPT_APART, RACING
 from tests.corpus.broken import Broken
 
@@ -45,6 +45,13 @@ def test_who_keeps_apart_is_not_reported(job: Callable[[], Any], profile: str) -
     verdict = check(job, faults=OVERLAPS, settings=Settings(profile=profile, granularity="await", kills=0))
     assert verdict.status == "holds", (verdict.findings, verdict.notes)
     assert "at await granularity" in verdict.claim
+
+
+def test_statements_of_aiosqlite_are_awaits() -> None:
+    racing = check(broken.checks_then_inserts_through_an_async_orm, faults=OVERLAPS, settings=QUICK)
+    assert [finding.code for finding in racing.findings if finding.gates] == ["JC203"], racing
+    kept_apart = check(sound.compares_and_sets_through_an_async_orm, faults=OVERLAPS, settings=QUICK)
+    assert kept_apart.status == "holds", kept_apart.findings
 
 
 @pytest.mark.parametrize("job", [awaiting.fetches_under_a_lock, sound.upserts_from_a_coroutine])

@@ -5,6 +5,7 @@ By itself, aiosqlite has a thread for each connection, whose statements nobody c
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -38,18 +39,31 @@ class AiosqliteProbe(LibraryProbe):
 
 
 class _AtOnce:
-    """A queue whose items are done as they are put into it."""
+    """A queue whose items are done as they are put into it. Who waits for them is told a little later, as by a thread.
+
+    So other tasks of the event loop can move in between.
+    """
 
     def put_nowait(self, item: tuple[asyncio.Future[Any] | None, Callable[[], Any]]) -> None:
         future, function = item
+        result, error = None, None
         try:
             result = function()
-        except Exception as error:  # noqa: BLE001 - goes to whoever waits for it
-            if future is not None:
-                future.set_exception(error)
-        else:
-            if future is not None:
-                future.set_result(result)
+        except Exception as raised:  # noqa: BLE001 - goes to whoever waits for it
+            error = raised
+        if future is not None:
+            tell = functools.partial(_tell, future, result, error)
+            loop = future.get_loop()
+            loop.call_soon(tell) if loop.is_running() else tell()
+
+
+def _tell(future: asyncio.Future[Any], result: Any, error: Exception | None) -> None:
+    if future.done():  # cancelled
+        return
+    if error is None:
+        future.set_result(result)
+    else:
+        future.set_exception(error)
 
 
 class _NoThread:
