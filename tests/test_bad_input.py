@@ -157,6 +157,13 @@ def test_a_job_that_fails_without_any_fault_shows_its_traceback() -> None:
     assert "sqlite_connection" not in text
 
 
+def test_what_an_error_says_may_be_a_sentence() -> None:
+    def fails() -> None:
+        raise LookupError("It is gone.")
+
+    assert "LookupError: It is gone. A job must succeed once" in " ".join(finding(checked(fails), "JC903").split())
+
+
 def test_a_job_that_differs_from_run_to_run() -> None:
     counter = itertools.count()
 

@@ -136,7 +136,7 @@ def failure(what: str, run: RunResult, runner: Runner) -> Finding:
     detail = _traceback(runner)
     if _SIGNAL in what:
         detail = f"{detail.rstrip()}\n{_MAIN_THREAD}"
-    message = f"{what}. A job must succeed once before its faults mean anything"
+    message = f"{what.rstrip('.')}. A job must succeed once before its faults mean anything"
     return Finding("JC903", message, trace=run.trace, detail=detail)
 
 
