@@ -22,6 +22,7 @@ import pytest
 from jobchaos import FunctionStore, Job, Settings, UsageError, check
 from jobchaos.core.verdict import Verdict
 from jobchaos.errors import ForeignHostError, UnsafeRestoreError
+from tests.database import Sql
 
 QUICK = Settings(profile="quick", guard=2.0)
 database = ""
@@ -360,3 +361,14 @@ def test_a_job_that_raises_keyboard_interrupt_or_exits_has_failed() -> None:
     before = patched_names()
     assert "SystemExit: 3" in finding(checked(exits), "JC903")
     assert patched_names() == before
+
+
+@pytest.mark.parametrize(
+    "library", ["psycopg", "psycopg2", "pymysql", "redis", "sqlalchemy", "django", "celery", "httpx"]
+)
+def test_a_library_that_a_test_has_taken_away(monkeypatch: pytest.MonkeyPatch, sql: Sql, library: str) -> None:
+    """As tests do to see what happens without an extra: nothing of it can be imported."""
+    for name in [library, *(name for name in sys.modules if name.startswith(f"{library}."))]:
+        monkeypatch.setitem(sys.modules, name, None)
+    verdict = check(lambda: sql("UPDATE users SET points = 5"), settings=Settings(profile="quick"))
+    assert verdict.status == "holds"

@@ -121,6 +121,23 @@ def adds_elsewhere(points):
 """
 
 
+WITHOUT_EXTRAS = """
+import sys
+
+for extra in ("redis", "pika", "pylibmc", "taskiq_redis", "sqlalchemy", "psycopg", "gevent", "peewee", "pymongo"):
+    sys.modules[extra] = None
+"""
+
+
+@pytest.mark.thorough
+def test_what_a_system_has_as_extras_need_not_be_there(suite: Suite, pytester: pytest.Pytester) -> None:
+    if suite.system in ("RQ", "arq", "Procrastinate"):
+        pytest.skip("it does not work without its driver itself")
+    result = run(pytester, app=WITHOUT_EXTRAS + suite.app, test_app=suite.tests)
+    assert causes(result) == [("JC103", "A", suite.broken)]
+    result.assert_outcomes(passed=suite.count)
+
+
 @pytest.mark.thorough
 def test_two_systems_in_one_project(suite: Suite, pytester: pytest.Pytester) -> None:
     pytest.importorskip("huey")

@@ -187,3 +187,24 @@ def test_a_message_takes_no_further_arguments(broker: Any) -> None:
 
     with pytest.raises(UsageError, match="carries its own arguments"):
         job_of(task.message(1), (2,), {})
+
+
+def test_a_pipeline_is_its_first_message_and_a_group_is_several(broker: Any, sql: Sql) -> None:
+    @dramatiq.actor
+    def first(points: int) -> int:
+        sql(f"UPDATE users SET points = {points}")
+        return points
+
+    @dramatiq.actor
+    def second(points: int) -> None: ...
+
+    pipeline = first.message(5) | second.message()
+    assert codes(check(job_of(pipeline, (), {}), faults=["duplicate"], settings=QUICK)) == ["JC101"]
+    with pytest.raises(UsageError, match="is several messages: check them one by one"):
+        job_of(dramatiq.group([first.message(1), first.message(2)]), (), {})
+
+
+def test_a_message_of_an_actor_that_no_broker_knows(broker: Any) -> None:
+    unknown: Any = dramatiq.Message(queue_name="default", actor_name="unknown", args=(), kwargs={}, options={})
+    with pytest.raises(UsageError, match="StubBroker knows no actor 'unknown': import its module, or give the actor"):
+        job_of(unknown, (), {})

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from jobchaos import Settings, Verdict, check
+from jobchaos import Settings, UsageError, Verdict, check
 from jobchaos.adapted import job_of
 from jobchaos.adapters import adapter_of
 from jobchaos.core.adapter import Execution
@@ -149,3 +149,19 @@ def test_a_stream_broker_delivers_again_and_the_report_says_when() -> None:
     assert terms is not None
     assert terms.after_kill is AfterKill.REDELIVERED
     assert terms.remarks[0].startswith("what a dead worker has left is claimed when it is 5 s old")
+
+
+def test_a_kicker_is_its_task_with_other_labels() -> None:
+    broker = taskiq.InMemoryBroker()
+    broker.add_middlewares(taskiq.SimpleRetryMiddleware())
+
+    @broker.task
+    async def task(points: int) -> None: ...
+
+    kicker = task.kicker().with_labels(retry_on_error=True, max_retries=2, timeout=7)
+    job = job_of(kicker, (5,), {})
+    assert job.terms is not None
+    assert (job.name, job.args, job.terms.soft_limit) == ("task", (5,), 7)
+    assert [policy.executions for policy in job.retrying.policies] == [2]
+    with pytest.raises(UsageError, match="InMemoryBroker knows no task 'unknown': import its module"):
+        job_of(task.kicker().__class__("unknown", broker, {}), (), {})

@@ -34,7 +34,7 @@ SYSTEMS = tuple(_HOMES)
 
 def present() -> Iterator[Adapter]:
     """The adapters of all systems that this program has imported."""
-    for home in dict.fromkeys(home for system, home in _HOMES.items() if system in sys.modules):
+    for home in dict.fromkeys(home for system, home in _HOMES.items() if sys.modules.get(system) is not None):
         module, _, name = home.partition(":")
         yield getattr(importlib.import_module(f"{__name__}.{module}"), name)()
 

@@ -83,7 +83,7 @@ class ArqAdapter:
 
 def _functions(home: str) -> Iterator[Any]:
     """What a worker can run of what a module has, plain coroutine functions first, as their settings may say more."""
-    things = list(vars(sys.modules[home]).values()) if home in sys.modules else []
+    things = list(vars(sys.modules[home]).values()) if sys.modules.get(home) is not None else []
     yield from (arq.worker.func(thing) for thing in things if inspect.iscoroutinefunction(thing))
     yield from (thing for thing in things if isinstance(thing, arq.worker.Function))
     for settings in things:

@@ -34,7 +34,7 @@ def own_policy(function: Callable[..., Any], name: str) -> RetryPolicy | None:
     readers = [
         (library, importlib.import_module(f"{__package__}.{module}").policy_of)
         for library, module in _READERS.items()
-        if library in sys.modules
+        if sys.modules.get(library) is not None
     ]
     for layer in _layers(function):
         for library, policy_of in readers:

@@ -80,7 +80,7 @@ class DjangoTasksAdapter:
 
 
 def _imported() -> Iterator[ModuleType]:
-    return (sys.modules[name] for name in _PACKAGES if f"{name}.base" in sys.modules)
+    return (sys.modules[name] for name in _PACKAGES if sys.modules.get(f"{name}.base") is not None)
 
 
 def _handed_over(call: Callable[..., Any], around: Around) -> Callable[..., Any]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import dramatiq
 from dramatiq.broker import MessageProxy
+from dramatiq.errors import ActorNotFound
 from dramatiq.middleware import Interrupt, Retries, SkipMessage, TimeLimit, TimeLimitExceeded
 
 from jobchaos.adapters.execution import Executing, defined_at, hand_over_outermost, replacing
@@ -34,7 +35,7 @@ class DramatiqAdapter:
 
     def recognises(self, thing: object) -> bool:
         """See `Adapter.recognises`."""
-        return isinstance(thing, dramatiq.Actor | dramatiq.Message)
+        return isinstance(thing, dramatiq.Actor | dramatiq.Message | dramatiq.pipeline | dramatiq.group)
 
     def job(self, thing: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Job:
         """See `Adapter.job`."""
@@ -44,7 +45,10 @@ class DramatiqAdapter:
             return _job(thing, sent)
         if args or kwargs:
             raise UsageError(f"{thing} carries its own arguments; give further ones to .message(...) instead")
-        return _job(dramatiq.get_broker().get_actor(thing.actor_name), thing)
+        if isinstance(thing, dramatiq.group):
+            raise UsageError(f"{thing} is several messages: check them one by one")
+        first = thing.messages[0] if isinstance(thing, dramatiq.pipeline) else thing
+        return _job(_actor_of(first), first)
 
     def child(self, sent: Sent, home: Any) -> Job | None:
         """See `Follower.child`."""
@@ -74,6 +78,15 @@ class DramatiqAdapter:
         with replacing() as replace:
             hand_over_outermost(replace, dramatiq.Actor, "__call__", call)
             yield
+
+
+def _actor_of(sent: Any) -> Any:
+    broker = dramatiq.get_broker()
+    try:
+        return broker.get_actor(sent.actor_name)
+    except ActorNotFound as error:
+        kind = type(broker).__name__
+        raise UsageError(f"{kind} knows no actor {sent.actor_name!r}: import its module, or give the actor") from error
 
 
 def _job(actor: Any, sent: Any) -> Job:
@@ -156,7 +169,7 @@ def _without_sending_again(broker: Any) -> Iterator[None]:
             raise _SentAgain(delay or 0)
         return type(broker).enqueue(broker, sent, delay=delay)
 
-    loggers = [entry.logger for entry in broker.middleware if hasattr(entry, "logger")]
+    loggers = [entry.logger for entry in (broker, *broker.middleware) if hasattr(entry, "logger")]
     with replacing() as replace:
         replace(broker, "enqueue", heard)
         for logger in loggers:

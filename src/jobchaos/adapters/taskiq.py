@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import functools
 import inspect
 import logging
@@ -26,6 +27,7 @@ from jobchaos.core.adapter import Around
 from jobchaos.core.job import Job
 from jobchaos.core.redelivery import GivenUp, Redelivery, message
 from jobchaos.core.sent import Sent
+from jobchaos.errors import UsageError
 
 _again: ContextVar[list[dict[str, Any]] | None] = ContextVar("jobchaos_taskiq_again", default=None)
 _IDS = uuid.UUID("6a6f6263-6861-6f73-8000-7461736b6971")
@@ -38,10 +40,11 @@ class TaskiqAdapter:
 
     def recognises(self, thing: object) -> bool:
         """See `Adapter.recognises`."""
-        return isinstance(thing, taskiq.AsyncTaskiqDecoratedTask)
+        return isinstance(thing, taskiq.AsyncTaskiqDecoratedTask | AsyncKicker)
 
     def job(self, thing: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Job:
         """See `Adapter.job`."""
+        thing = _labelled(thing) if isinstance(thing, AsyncKicker) else thing
         message_id = str(uuid.uuid5(_IDS, f"{thing.task_name}{args!r}{sorted(kwargs.items())!r}"))
         broker = thing.broker
 
@@ -86,6 +89,16 @@ class TaskiqAdapter:
             replace(Receiver, "run_task", watched)
             replace(taskiq.AsyncTaskiqDecoratedTask, "__call__", called)
             yield
+
+
+def _labelled(kicker: Any) -> Any:
+    """The task that a kicker sends, as that sends it."""
+    task = kicker.broker.find_task(kicker.task_name)
+    if task is None:
+        raise UsageError(f"{type(kicker.broker).__name__} knows no task {kicker.task_name!r}: import its module")
+    labelled = copy.copy(task)
+    labelled.broker, labelled.labels = kicker.broker, kicker.labels
+    return labelled
 
 
 class _Delivery:

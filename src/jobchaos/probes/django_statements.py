@@ -35,7 +35,7 @@ class DjangoStatementProbe(BaseProbe):
     def install(self, control: Control) -> None:
         """See `Probe.install`."""
         self._control = control
-        if "django.db.backends.utils" in sys.modules:
+        if sys.modules.get("django.db.backends.utils") is not None:
             from django.db.backends.base.base import BaseDatabaseWrapper
             from django.db.backends.utils import CursorWrapper
             from django.db.transaction import Atomic
@@ -154,7 +154,7 @@ def close_connections() -> None:
 
 
 def _opened() -> list[Any]:
-    if "django.db" not in sys.modules:
+    if sys.modules.get("django.db") is None:
         return []
     from django.conf import settings
     from django.db import connections

@@ -29,7 +29,7 @@ class LibraryProbe(BaseProbe, abc.ABC):
     def install(self, control: Control) -> None:
         """See `Probe.install`."""
         self.control = control
-        if self.library in sys.modules:
+        if sys.modules.get(self.library) is not None:
             self.watch()
         else:
             self._arrival = Arrival(self.library, self.watch)

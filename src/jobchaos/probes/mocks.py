@@ -24,7 +24,7 @@ class MockProbe(BaseProbe):
     def install(self, control: Control) -> None:
         """See `Probe.install`."""
         self._control = control
-        if "unittest.mock" in sys.modules:
+        if sys.modules.get("unittest.mock") is not None:
             from unittest import mock
 
             base = mock.CallableMixin  # no other place is passed by all kinds of mocks

@@ -50,7 +50,7 @@ class MySQLClientProbe(MySQLProbe):
 
     def install(self, control: Control) -> None:
         """See `Probe.install`."""
-        if "MySQLdb._mysql" not in sys.modules:  # PyMySQL may go by its name
+        if sys.modules.get("MySQLdb._mysql") is None:  # PyMySQL may go by its name
             return
         from MySQLdb.connections import Connection
 

@@ -44,7 +44,7 @@ class PsycopgProbe(ServerProbe):
         Raises:
             UsageError: If psycopg is too old.
         """
-        if "psycopg" not in sys.modules:
+        if sys.modules.get("psycopg") is None:
             return
         import psycopg
 

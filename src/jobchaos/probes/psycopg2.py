@@ -56,7 +56,7 @@ class Psycopg2Probe(ServerProbe):
 
     def install(self, control: Control) -> None:
         """See `Probe.install`."""
-        if "psycopg2" not in sys.modules:
+        if sys.modules.get("psycopg2") is None:
             return
         import psycopg2
         from psycopg2 import extensions

@@ -30,7 +30,7 @@ class PyMySQLProbe(MySQLProbe):
 
     def install(self, control: Control) -> None:
         """See `Probe.install`."""
-        if "pymysql" not in sys.modules:
+        if sys.modules.get("pymysql") is None:
             return
         from pymysql.connections import Connection
 

@@ -50,7 +50,7 @@ class SQLAlchemyStatementProbe(BaseProbe):
 
     def install(self, control: Control) -> None:
         """See `Probe.install`."""
-        if "sqlalchemy.engine" in sys.modules:
+        if sys.modules.get("sqlalchemy.engine") is not None:
             from sqlalchemy import Engine, event, util
 
             self._control = control

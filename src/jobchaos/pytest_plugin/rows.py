@@ -61,7 +61,7 @@ def attach(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestRe
             codes = " ".join(finding["code"] for finding in row["findings"])
             item.user_properties.append(("jobchaos", f"{row['job']}: {row['status']} {codes}".strip()))
         pending.clear()
-    if call.excinfo is not None and "jobchaos.errors" in sys.modules:
+    if call.excinfo is not None and sys.modules.get("jobchaos.errors") is not None:
         from jobchaos.errors import JobChaosError
 
         if isinstance(call.excinfo.value, JobChaosError) and report.failed:

@@ -57,7 +57,7 @@ class DjangoTables(BaseStore):
 
 def databases() -> list[DjangoTables]:
     """All databases in Django's settings; none if Django is not in use."""
-    if "django.db" not in sys.modules:
+    if sys.modules.get("django.db") is None:
         return []
     from django.conf import settings
     from django.db import connections

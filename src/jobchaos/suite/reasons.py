@@ -29,13 +29,13 @@ class Reasons:
 
     def refresh(self, systems: Sequence[str]) -> None:
         """Watch what has been imported by now."""
-        if systems and "unittest.mock" in sys.modules and not self._watches_mocks:
+        if systems and sys.modules.get("unittest.mock") is not None and not self._watches_mocks:
             self._watches_mocks = True
             from unittest import mock
 
             self._watch_patches(mock._patch)  # noqa: SLF001
         for send in SENDS:
-            if send.system in systems and send.module in sys.modules and send not in self._sends:
+            if send.system in systems and sys.modules.get(send.module) is not None and send not in self._sends:
                 self._sends.add(send)
                 self._watch_sends(send, getattr(sys.modules[send.module], send.owner))
 
