@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from sqlite3 import connect as early_bound
-from typing import Any
+from typing import Any, ClassVar
 
 import aiohttp
 import httpx
@@ -293,6 +293,17 @@ def counts_its_runs_beside_the_time_of_the_last() -> None:
 
 # --- memory ----------------------------------------------------------------------------------------------------------
 
+
+class Registry:
+    """State of a class."""
+
+    seen: ClassVar[list[int]] = []
+
+
+def counts_in_a_class() -> None:
+    Registry.seen.append(7)
+
+
 SEEN: dict[int, int] = {}
 LOG: list[int] = []
 
@@ -441,6 +452,7 @@ BROKEN = [
     Broken(names_a_file_after_the_time, {"JC103": "A A"}),
     Broken(counts_its_runs_beside_the_time_of_the_last, {"JC103": "A A"}),
     Broken(counts_in_memory, {"JC103": "A A"}),
+    Broken(counts_in_a_class, {"JC103": "A A"}),
     Broken(checks_then_sets_in_memory, {"JC203": "A1 B A"}),
     Broken(checks_then_appends_in_memory, {"JC203": "A1 B A"}),
     Broken(checks_then_sets_an_attribute, {"JC203": "A1 B A"}),

@@ -66,6 +66,7 @@ def fresh_site(servers: None, tmp_path: Path) -> Iterator[None]:
     (tmp_path / "counter.txt").write_text("1")
     (tmp_path / "queue" / "7").mkdir(parents=True)
     broken.SEEN.clear()
+    broken.Registry.seen.clear()
     broken.LOG.clear()
     broken.ACCOUNT.paid, broken.ACCOUNT.cents = False, 0
     broken.PAID, broken.CENTS = False, 0

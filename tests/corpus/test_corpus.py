@@ -28,6 +28,7 @@ ISOLATIONS = ["auto", pytest.param("process", marks=pytest.mark.thorough)]
 IN_MEMORY = {
     "uses_a_shared_memory_database",
     "counts_in_memory",
+    "counts_in_a_class",
     "checks_then_sets_in_memory",
     "checks_then_appends_in_memory",
     "checks_then_sets_an_attribute",

@@ -193,6 +193,14 @@ def folder(files: dict[str, str]) -> State:
     return {**CLEAN, "files": Snapshot({"files": Table(("path", "type", "content"), rows, ("path",))})}
 
 
+def test_what_a_class_keeps_is_named_as_in_code() -> None:
+    def kept(count: int) -> State:
+        return {**CLEAN, "Orders": Snapshot({"Orders": Table(("name", "value"), (("count", count),), ("name",))})}
+
+    sentence = said(run("A A", kept(2)), "duplicate", kept(1))
+    assert sentence == "job(1) leaves Orders.count = 2, expected 1, when it is delivered twice"
+
+
 def test_long_values_that_begin_alike_are_not_shown() -> None:
     def stored(end: str) -> State:
         return {**CLEAN, "app.db": world((1, "x" * 100 + end))["app.db"]}

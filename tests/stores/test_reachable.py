@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import collections
+import enum
 import functools
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from jobchaos.core.ports import Store
 from jobchaos.stores.reachable import reachable
@@ -29,6 +30,19 @@ class Basket:
     @classmethod
     def make(cls) -> Basket:
         return cls()
+
+
+class Register:
+    """A class with state of its own."""
+
+    orders: ClassVar[list[int]] = []
+    count = 0
+
+    def job(self) -> None: ...
+
+
+class Color(enum.Enum):
+    RED = 1
 
 
 class Number(int):
@@ -111,6 +125,18 @@ def test_rebound_globals_are_restored_under_the_modules_name() -> None:
 def test_what_a_function_inside_names_counts_too() -> None:
     (store,) = undone(nests, nests)
     assert (store.name, SENT) == ("SENT", [])
+
+
+def test_what_a_class_keeps_is_state_unless_it_is_no_class_of_the_projects() -> None:
+    def registers() -> None:
+        Register.orders.append(7)
+        Register.count += 1
+        json.JSONEncoder.item_separator  # noqa: B018 - a class of a library's
+        Color.RED  # noqa: B018 - an enumeration
+
+    (store,) = undone(registers, registers)
+    assert rows_of(store, "Register") == {("orders", "[]"), ("count", 0)}
+    assert (Register.orders, Register.count) == ([], 0)
 
 
 def test_the_object_of_a_bound_method_is_state_with_all_behind_it() -> None:

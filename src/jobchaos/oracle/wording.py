@@ -153,6 +153,9 @@ def _times(count: int) -> str:
 
 
 def _place(change: Change, column: str) -> str:
+    name = change.row.get("name")
+    if isinstance(name, str) and change.row.keys() == {"name", "value"}:  # of a module, or of a class
+        return f"{change.table}.{name}"
     return _file(change) if _file(change) and column == "content" else f"{change.table}.{column}"
 
 

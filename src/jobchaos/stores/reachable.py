@@ -8,7 +8,7 @@ import opcode
 import sys
 import types
 from collections import deque
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from typing import Any
 
 from jobchaos.core.ports import Store
@@ -16,6 +16,7 @@ from jobchaos.core.project import is_project_file
 from jobchaos.stores.attributes import has_attributes
 from jobchaos.stores.caches import CacheStore, is_cached
 from jobchaos.stores.cells import Cells
+from jobchaos.stores.class_attributes import ClassAttributes, is_projects_class
 from jobchaos.stores.memory import MemoryStore, NamespaceStore, can_change
 
 _REBINDING = frozenset(opcode.opmap[name] for name in ("STORE_GLOBAL", "DELETE_GLOBAL", "STORE_DEREF", "DELETE_DEREF"))
@@ -26,9 +27,10 @@ def reachable(*jobs: Callable[..., Any]) -> list[Store]:
     """Stores for the memory that jobs can change, for jobs that touch nothing outside the process.
 
     Looked at are the object of a bound method, a callable object, the closure, and the globals that the code names:
-    containers, instances of the project's own classes, functions that remember their calls, and names that the code
-    rebinds; of a decorated function those of the wrapper and of what it wraps. Objects behind those are captured with
-    them; what other functions of the project refer to on their own is not. What several jobs share is captured once.
+    containers, the project's own classes and their instances, functions that remember their calls, and names that the
+    code rebinds; of a decorated function those of the wrapper and of what it wraps. Objects behind those are captured
+    with them; what other functions of the project refer to on their own is not. What several jobs share is captured
+    once.
     """
     named: dict[int, tuple[str, object]] = {}
     used: list[tuple[MutableMapping[str, Any], list[str]]] = []
@@ -49,8 +51,17 @@ def reachable(*jobs: Callable[..., Any]) -> list[Store]:
                 named.setdefault(id(namespace[name]), (name, namespace[name]))
     stores: list[Store] = [NamespaceStore(space, sorted(names), name=name) for space, name, names in rebound.values()]
     stores += [MemoryStore(value, name=name) for name, value in named.values()]
+    stores += _of_classes(space.get(name) for space, names in used for name in names)
     caches = {id(space[name]): (space[name], name) for space, names in used for name in names if name in space}
     return stores + [CacheStore(value, name=name) for value, name in caches.values() if is_cached(value)]
+
+
+def _of_classes(values: Iterable[object]) -> Iterator[Store]:
+    for owner in dict.fromkeys(value for value in values if isinstance(value, type) and is_projects_class(value)):
+        attributes = ClassAttributes(owner)
+        state = [name for name, value in attributes.items() if _is_plain(value) or _is_state(value)]
+        if kept := [name for name in state if not name.startswith("__")]:
+            yield NamespaceStore(attributes, kept, name=owner.__name__)
 
 
 def places(job: Callable[..., Any]) -> Iterator[MutableMapping[str, Any]]:
@@ -120,6 +131,10 @@ def _rebound(function: types.FunctionType) -> frozenset[str]:
                 instruction.argval for instruction in dis.get_instructions(code) if instruction.opcode in _REBINDING
             )
     return frozenset(names).difference(function.__code__.co_cellvars)
+
+
+def _is_plain(value: object) -> bool:
+    return value is None or isinstance(value, int | float | str | bytes)
 
 
 def _is_state(value: object) -> bool:
