@@ -67,6 +67,8 @@ class FileProbe(BaseProbe):
                 self._replace(name, self._sync)
         for name in _TIMED:
             self._replace(name, self._timed)
+        if sys.version_info < (3, 11):
+            self._patches.set(pathlib._NormalAccessor, "mkdir", staticmethod(os.mkdir))  # noqa: SLF001
         for event in ACTS:
             subscribe(event, self._audit)
 
