@@ -114,6 +114,17 @@ def test_what_was_not_yet_committed_when_the_check_began_is_told(dsn: str) -> No
     store.close()
 
 
+def test_a_transaction_in_another_database_does_not_matter(new_postgres: Create, dsn: str) -> None:
+    with psycopg.connect(new_postgres("elsewhere")) as elsewhere:
+        elsewhere.execute("CREATE TABLE t (n int)")  # it is older than what follows, and still underway
+        run(dsn, "UPDATE orders SET text = 'later'")
+        store = PostgresStore(dsn)
+        store.capture()
+        store._look()
+    assert store._marks.changes["orders"].now == "{}"
+    store.close()
+
+
 def test_only_what_has_changed_is_read(store: PostgresStore, dsn: str) -> None:
     run(dsn, "UPDATE orders SET text = 'changed' WHERE id = 7")
     store.restore()

@@ -19,6 +19,15 @@ Run = Callable[[str], Sequence[tuple[Any, ...]]]
 LARGE = 1000  # rows from which on it is worth a second query
 _FEW = 1000  # rows whose places are worth being fetched
 
+_BEGINNING = """
+SELECT clock_timestamp()::text, (CASE
+    WHEN EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND backend_xid IS NOT NULL)
+        OR EXISTS (SELECT FROM pg_prepared_xacts WHERE database = current_database())
+    THEN txid_snapshot_xmin(now) ELSE txid_snapshot_xmax(now) END % 4294967296)::text
+FROM txid_current_snapshot() AS now
+"""
+"""The time, and the first transaction that may write from now on: those that are underway elsewhere do not matter."""
+
 
 class Mark(NamedTuple):
     """What tells a table's content from another one."""
@@ -56,9 +65,7 @@ class PostgresMarks:
 
     def begin(self) -> None:
         """The check begins: what is not yet committed now has been written since."""
-        ((since, horizon),) = self._run(
-            "SELECT clock_timestamp()::text, (txid_snapshot_xmin(txid_current_snapshot()) % 4294967296)::text"
-        )
+        ((since, horizon),) = self._run(_BEGINNING)
         self.since, self._horizon = f"'{since}'::timestamptz", horizon
 
     def remember(self, tables: Sequence[LaidTable], marks: Mapping[str, Mark], version: int) -> None:
