@@ -156,6 +156,12 @@ def test_a_clock_out_of_reach_is_told(store: Store) -> None:
     assert verdict.status == "holds"
 
 
+def test_who_writes_what_such_a_clock_shows_is_told_why_runs_differ(store: Store) -> None:
+    verdict = check(lambda: store(CLOCKS[0]()), settings=QUICK)
+    (finding,) = [finding for finding in verdict.findings if finding.code == "JC901"]
+    assert "time is not, where JC710 says so" in finding.detail
+
+
 def test_three_days_of_sleep_take_no_time(store: Store) -> None:
     def job() -> None:
         for _ in range(3):

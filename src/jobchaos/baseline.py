@@ -201,19 +201,22 @@ def _same(job: str, first: RunResult, second: RunResult) -> None:
         places = ", ".join((*columns[:_MOST_COLUMNS], *["..."] * (len(columns) > _MOST_COLUMNS)))
         difference = f"the effects are the same, but {', '.join(changed)} differs afterwards, in {places}"
     if difference is not None:
+        is_timed = any(code == "JC710" for code, _ in second.oddities)
         raise NoBaselineError(
             Finding(
                 "JC901",
                 f"{job} does not do the same thing twice from the same state",
-                detail=f"{difference}\n{_CAUSES}",
+                detail=f"{difference}\n{_CLOCKS if is_timed else _CONTROLLED} {_CAUSES}",
             ),
             second,
         )
 
 
+_CONTROLLED = "Time, random, uuid and secrets are under control already."
+_CLOCKS = "Random, uuid and secrets are under control already; time is not, where JC710 says so."
 _CAUSES = (
-    "Time, random, uuid and secrets are under control already. Usual causes: state kept outside the stores (a cache, a "
-    "server's memory: give it to jobchaos_stores), iteration over a set of strings made elsewhere, own threads, id()."
+    "Usual causes: state kept outside the stores (a cache, a server's memory: give it to jobchaos_stores), iteration "
+    "over a set of strings made elsewhere, own threads, id()."
 )
 
 

@@ -81,7 +81,8 @@ class Outcome:
 
 def describe(error: BaseException) -> str:
     """One line for an exception: its class and its text."""
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    text = str(error).strip()  # psycopg2's ends with a line break
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _traceback(error: BaseException) -> str:
