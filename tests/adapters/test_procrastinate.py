@@ -42,7 +42,7 @@ def test_tasks_are_checked_and_a_kill_leaves_them_in_doing(app: Any, sql: Sql) -
     verdict = check(job_of(set_to, (), {"points": 5}), faults=["crash"], settings=QUICK)
     assert codes(verdict) == ["JC307"]
     assert "stays marked as running" in verdict.findings[0].message
-    assert "get_stalled_jobs" in verdict.findings[0].detail
+    assert "get_stalled_jobs" in verdict.findings[0].fix
 
 
 def test_retries_come_by_the_strategy_with_their_counts(app: Any, sql: Sql) -> None:
