@@ -7,7 +7,7 @@ from collections.abc import Callable
 from jobchaos.core.budget import Budget
 from jobchaos.core.events import Event, PlanReady, ScheduleRun
 from jobchaos.core.schedule import Schedule
-from jobchaos.trials import run_plan
+from jobchaos.trials import Covered, run_plan
 from tests.scripted import ScriptedRunner, Shelf, trials
 
 PLAN = [Schedule.parse(" ".join("A" * number)) for number in (2, 3, 4, 5)]
@@ -80,5 +80,8 @@ def test_a_schedule_that_failed_before_is_replayed_and_forgotten_once_it_holds()
     failing = trials(ScriptedRunner(lambda token: 10 if token == "A A" else 30), memory=shelf).remembered("duplicate")
     assert [str(trial.schedule) for trial in failing] == ["A A A"]
     assert {str(schedule): fails for schedule, fails in shelf.fails.items()} == {"A A": False, "A A A": True}
+    covered = Covered("duplicate")
+    covered.add_remembered(failing)
+    assert (covered.planned, covered.trials) == (1, failing)
     assert not trials(ScriptedRunner(right), memory=shelf).remembered("duplicate")
     assert shelf.recall() == []

@@ -89,6 +89,7 @@ class Covered:
         """Of schedules that failed in earlier sessions, and fail still, unless something simpler was found to fail."""
         if not any(trial.code for trial in self.trials):
             self.trials += failing
+            self.planned += len(failing)
 
 
 class Trials:
