@@ -150,6 +150,7 @@ class Check:
             memory=None if only else self._memory(),
         )
         campaign = self._campaign(trials, baseline, families)
+        self._bench.is_quiet = only is None
         covered = [campaign.replay(only)] if only is not None else campaign.cover_all()
         if confirmer is not None:
             covered = [confirmer.confirmed(family) for family in covered]

@@ -33,7 +33,6 @@ from jobchaos.probes.httpx import HTTPXProbe
 from jobchaos.probes.huey import HueyProbe
 from jobchaos.probes.kombu import KombuProbe
 from jobchaos.probes.locks import LockProbe
-from jobchaos.probes.logs import LogProbe
 from jobchaos.probes.moto import MotoProbe
 from jobchaos.probes.mysqlclient import MySQLClientProbe
 from jobchaos.probes.procrastinate import ProcrastinateProbe
@@ -93,7 +92,6 @@ def probes_for(
         FileLockProbe(),
         EventLoopProbe(bindings, functools.partial(virtual_loop, clock, control.current, lambda: control.shares_time)),
         HeldClockProbe(named, held_clocks),
-        LogProbe(),
         *(RedFlagProbe(flag, named, bindings) for flag in _flags(jobs)),
         *_of_processes(bindings),
         entropy,

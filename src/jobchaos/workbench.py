@@ -34,6 +34,7 @@ from jobchaos.probes.conversations import ConversationProbe
 from jobchaos.probes.entropy import EntropyProbe
 from jobchaos.probes.jitter import JitterProbe
 from jobchaos.probes.lines import LineProbe
+from jobchaos.probes.logs import LogProbe
 from jobchaos.stores.automatic import store_for
 from jobchaos.stores.memory import MemoryStore
 from jobchaos.stores.reachable import reachable
@@ -52,6 +53,7 @@ class Workbench:
     Attributes:
         world: All stores.
         lines: True if lines are steps.
+        is_quiet: True while what the job logs is dropped.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Workbench:
         self._own_probes = probes
         self.world = World(functools.partial(store_for, allow=settings.allow))
         self.lines = settings.granularity == "line"
+        self.is_quiet = False
         self._jobs = jobs
         self._followed = Followed(jobs, settings.delivery) if settings.follow else None
         self._explicit = [*([self._followed.backlog] if self._followed else ()), *stores]
@@ -218,7 +221,8 @@ class Workbench:
             self._entropy,
             self._settings,
         )
-        probes = [*self._own_probes, *probes]  # ours last: they look for names of what they replace
+        heard = LogProbe(lambda: self.is_quiet)  # first: a red flag counts, whether it is written or not
+        probes = [heard, *self._own_probes, *probes]  # ours last: they look for names of what they replace
         probes += JitterProbe(self._share), ConversationProbe(self._explicit)
         return [*probes, LineProbe(is_project_file)] if self.lines else probes
 

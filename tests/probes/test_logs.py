@@ -29,7 +29,22 @@ def test_a_dead_worker_logs_nothing(tmp_path: Path, caplog: pytest.LogCaptureFix
     assert {record.getMessage() for record in caplog.records} == {"begins", "ends"}
 
 
+def test_only_clean_runs_and_a_schedule_that_is_replayed_are_heard(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def job() -> None:
+        LOG.warning("begins")
+        (tmp_path / "report").write_text("done")
+
+    settings = Settings(profile="quick", isolation="thread")
+    run = check(job, settings=settings).schedules_run
+    heard = len(caplog.records)
+    assert 1 <= heard <= 3 < run
+    check(job, schedule="A A", settings=settings)
+    assert len(caplog.records) > 2 * heard
+
+
 def test_logging_is_as_it_was_afterwards(watch: Watch) -> None:
     before = vars(logging.Logger)["handle"]
-    watch(lambda: None, "A", LogProbe())
+    watch(lambda: None, "A", LogProbe(lambda: False))
     assert vars(logging.Logger)["handle"] is before
