@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -117,3 +119,17 @@ def test_without_an_audit_a_wrong_independence_goes_unnoticed(
 ) -> None:
     monkeypatch.setattr(overlaps, "dependent", lambda _one, _other: False)
     assert overlapped(check_then_add, audit=0).status == "holds"
+
+
+def test_beginnings_that_came_in_another_order_are_not_tried_twice(tmp_path: Path) -> None:
+    async def one(number: int) -> None:
+        await asyncio.sleep(0)
+        (tmp_path / f"{number}").write_text("x")
+
+    async def two() -> None:
+        await asyncio.gather(one(1), one(2))
+
+    settings = Settings(profile="quick", preemptions=2, granularity="await")
+    verdict = check(two, faults=["concurrent"], settings=settings)
+    assert verdict.status == "holds"
+    assert verdict.schedules_run < 120
