@@ -16,6 +16,7 @@ from jobchaos.probes.bindings import Bindings
 from jobchaos.probes.entropy import EntropyProbe
 from jobchaos.probes.jitter import JitterProbe
 from jobchaos.probes.lines import LineProbe
+from jobchaos.probes.logs import LogProbe
 from jobchaos.probes.red_flags import RedFlagProbe
 from jobchaos.suite import watching
 from jobchaos.watching import probes_for
@@ -29,7 +30,8 @@ def without_lasting_effects(stage: Stage) -> list[Probe]:
     flag = RedFlag.log()
     job, settings = Job(print), Settings()
     probes = probes_for([job], VirtualClock(0), stage, bindings, entropy, settings)
-    probes += [RedFlagProbe(flag, [], bindings), JitterProbe(lambda: None), LineProbe(lambda _: False)]
+    probes += [RedFlagProbe(flag, [], bindings), JitterProbe(lambda: None)]
+    probes += [LineProbe(lambda _: False), LogProbe(lambda: False)]
     return [each for each in [*probes, *watching._probes()] if type(each).__name__ in WITHOUT_LASTING_EFFECTS]
 
 
