@@ -230,6 +230,7 @@ def test_a_process_that_hangs_is_told_as_such(path: Path) -> None:
     assert any("did not reach its next step in time, at" in note and "in job()" in note for note in verdict.notes)
 
 
+@pytest.mark.thorough
 def test_a_process_that_hangs_once_is_tried_again(path: Path, mapped: Mapped) -> None:
     home, (memory, _) = os.getpid(), mapped
 

@@ -6,6 +6,8 @@ import itertools
 import time
 from collections.abc import Callable
 
+import pytest
+
 from jobchaos import FunctionStore, Settings, Verdict, check
 from tests.database import Sql
 
@@ -127,6 +129,7 @@ def test_a_redelivery_that_is_refused_although_the_work_is_done_is_advice(sql: S
     assert [finding.code for finding in verdict.findings] == ["JC701"]
 
 
+@pytest.mark.thorough
 def test_what_goes_wrong_late_in_a_job_is_found_within_a_small_budget(sql: Sql) -> None:
     def job() -> None:
         for number in range(2, 102):

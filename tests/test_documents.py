@@ -37,6 +37,7 @@ from jobchaos.pytest_plugin import options, plugin, suite_options
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
+TUTORIAL = ROOT / "docs/tutorial.md"
 OPTIONS = ROOT / "docs/reference/options.md"
 TOKENS = ROOT / "docs/reference/tokens.md"
 DOCUMENTS = sorted([README, ROOT / "CHANGELOG.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/*/README.md")])
@@ -71,11 +72,11 @@ BLOCKS = [
 
 
 CHECKED = [
-    pytest.param(block, marks=pytest.mark.thorough if block.document.parent.name == "how-to" else ())
+    pytest.param(block, marks=() if block.document in (README, TUTORIAL) else pytest.mark.thorough)
     for block in BLOCKS
     if block.is_test
 ]
-"""Each page takes a process and some seconds; the README, the tutorial and the reference are checked in every run."""
+"""Each page takes a process and some seconds; the README and the tutorial are checked in every run."""
 
 
 def each(chosen: Callable[[Block], bool]) -> pytest.MarkDecorator:
@@ -357,6 +358,7 @@ def test_the_template_works_as_it_is(tmp_path: Path) -> None:
     assert outcomes(tmp_path) == {"test_touch": "fails JC103 JC203 JC303 JC503"}
 
 
+@pytest.mark.thorough
 def test_the_options_in_the_template_work(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text(template_project(tmp_path), encoding="utf-8")
     run_pytest(tmp_path)

@@ -111,6 +111,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         yield url
 
 
+@pytest.mark.thorough
 def test_a_cluster_is_said_and_what_was_there_stays(cluster: str) -> None:
     def job() -> None:
         with redis.RedisCluster.from_url(cluster) as client:
@@ -125,6 +126,7 @@ def test_a_cluster_is_said_and_what_was_there_stays(cluster: str) -> None:
         assert client.get("count") == b"6", "as one run leaves it"
 
 
+@pytest.mark.thorough
 def test_a_cluster_that_is_not_for_tests_is_refused_before_anything_is_written(
     cluster: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -285,6 +285,7 @@ def test_a_database_that_a_job_has_dropped_comes_back(database: Database) -> Non
     store.close()
 
 
+@pytest.mark.thorough
 def test_a_job_that_changes_the_schema_is_checked_like_any_other(database: Database) -> None:
     def archives() -> None:
         with database.connect() as connection, connection.cursor() as cursor:

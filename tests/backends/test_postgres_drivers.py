@@ -292,6 +292,7 @@ def test_a_connection_of_psycopg_from_before_is_watched(dsn: str) -> None:
         assert codes(check(job, faults=["duplicate"], settings=QUICK)) == {"JC103": "A A"}
 
 
+@pytest.mark.thorough
 def test_a_job_that_changes_the_schema_is_checked_like_any_other(dsn: str) -> None:
     def archives() -> None:
         with psycopg.connect(dsn) as db:
@@ -324,6 +325,7 @@ def test_a_job_may_go_on_with_a_table_that_it_has_just_changed(dsn: str) -> None
     assert verdict.status == "holds", verdict.findings
 
 
+@pytest.mark.thorough
 def test_a_partition_that_a_job_makes_is_dropped_again(dsn: str) -> None:
     with psycopg.connect(dsn) as db:
         db.execute("CREATE TABLE events (id int, n int, PRIMARY KEY (id)) PARTITION BY RANGE (id)")
@@ -370,6 +372,7 @@ def test_large_objects_are_said_to_be_left_alone(dsn: str) -> None:
     ]
 
 
+@pytest.mark.thorough
 def test_a_temporary_table_is_no_harm(dsn: str) -> None:
     def job() -> None:
         with psycopg.connect(dsn) as db:

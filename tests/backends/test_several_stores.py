@@ -69,7 +69,7 @@ def run(connect: Callable[[], Any], sql: str) -> list[Any]:
     ("database", "isolation"),
     [
         ("on_sqlite", "thread"),
-        ("on_sqlite", "process"),
+        pytest.param("on_sqlite", "process", marks=pytest.mark.thorough),
         ("on_postgres", "thread"),
         pytest.param("on_postgres", "process", marks=pytest.mark.thorough),
         ("on_mariadb", "thread"),

@@ -22,7 +22,7 @@ __all__ = ["mysql_databases"]
 DIALECTS = {"psycopg": "postgres", "psycopg2": "postgres", "pymysql": "mysql", "mysqlclient": "mysql"}
 """Driver to what its server speaks."""
 BRIEF = ("lost update", "queue, skip locked", "deadlock")
-"""What each driver is tried with in every run; the first one with all, and the others so by CI."""
+"""What each driver is tried with in every run, and with all by CI."""
 REALLY = ("upsert, duplicate key", "unique key last")
 """On MariaDB, workers of these are processes that really die."""
 
@@ -89,7 +89,7 @@ def each(*, broken: bool, drivers: tuple[str, ...] = tuple(DIALECTS)) -> pytest.
             driver,
             case,
             id=f"{driver}-{case}",
-            marks=() if (driver == "psycopg" and broken) or case.name in BRIEF else pytest.mark.thorough,
+            marks=() if case.name in BRIEF else pytest.mark.thorough,
         )
         for driver in drivers
         for case in jobs.ALL

@@ -340,7 +340,7 @@ def test_mysql(pytester: pytest.Pytester, mysql_databases: tuple[Database, Datab
     result.assert_outcomes(passed=5)
 
 
-@pytest.mark.parametrize("kind", ["server", pytest.param("fake", marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("kind", ["fake", pytest.param("server", marks=pytest.mark.thorough)])
 def test_redis(pytester: pytest.Pytester, jobchaos_redis: str, kind: str) -> None:
     client = f"redis.Redis.from_url({jobchaos_redis!r})" if kind == "server" else "fakeredis.FakeRedis()"
     result = replayed(pytester, REDIS.format(client=client), REDIS_TESTS)

@@ -21,8 +21,8 @@ pytestmark = pytest.mark.usefixtures("fresh_site")
 NOW = datetime.datetime.fromtimestamp(expiring.BEGINNING, datetime.timezone.utc)
 QUICK = Settings(profile="quick", now=NOW, ignore=("leases",))
 TWICE = QUICK.override({"preemptions": 2}, "the test")
-PROCESSES = QUICK.override({"isolation": "process"}, "the test")
-ISOLATIONS = [QUICK, pytest.param(PROCESSES, marks=pytest.mark.thorough)]
+THREADS, PROCESSES = (QUICK.override({"isolation": isolation}, "the test") for isolation in ("thread", "process"))
+ISOLATIONS = [THREADS, *(pytest.param(settings, marks=pytest.mark.thorough) for settings in (QUICK, PROCESSES))]
 
 
 @pytest.mark.parametrize("settings", ISOLATIONS, ids=lambda settings: settings.isolation)

@@ -37,7 +37,7 @@ def brute_force(
         (NEVER_IN_VAIN, "ABC", 1, 0, 28, 168, 28),
         (NEVER_IN_VAIN, "ABC", 2, 0, 394, 2364, 550),
         (NEVER_IN_VAIN, "AB", 1, 1, 300, 600, 445),
-        (NEVER_IN_VAIN, "AB", 2, 1, 1785, 3570, 4531),
+        pytest.param(NEVER_IN_VAIN, "AB", 2, 1, 1785, 3570, 4531, marks=pytest.mark.thorough),
     ],
     ids=lambda value: "" if isinstance(value, tuple) else str(value),
 )

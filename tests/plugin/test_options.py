@@ -139,6 +139,7 @@ def test_pay(jobchaos, tmp_path):
 """
 
 
+@pytest.mark.thorough
 def test_a_lease_that_ran_out_is_found_and_replayed(runs: Runs) -> None:
     found = runs(TIMED)
     found.assert_outcomes(failed=1)

@@ -46,6 +46,7 @@ def test_nothing_checked_is_said(runs: Runs) -> None:
     runs("def test(): pass", "--jobchaos").stdout.fnmatch_lines(["No test used a jobchaos fixture*"])
 
 
+@pytest.mark.thorough
 def test_xdist_gives_the_same_table(runs: Runs) -> None:
     alone = table(runs(TWO, "--jobchaos"))
     shared = table(runs(TWO, "--jobchaos", "-n", "2"))
@@ -64,6 +65,7 @@ def test_a_json_report(runs: Runs, project: pytest.Pytester) -> None:
     assert broken["nodeid"] == "test_it.py::test_broken"
 
 
+@pytest.mark.thorough
 def test_an_html_and_an_xml_report(runs: Runs, project: pytest.Pytester) -> None:
     runs(TWO, "--jobchaos-report", "out.html")
     page = (project.path / "out.html").read_text()
@@ -142,6 +144,7 @@ def test_progress_is_shown_on_a_terminal_only(runs: Runs, project: pytest.Pytest
     assert ("crash 10/" in shown) is terminal
 
 
+@pytest.mark.thorough
 def test_a_failing_schedule_is_remembered_and_replayed_first(project: pytest.Pytester) -> None:
     code = """
 import jobchaos.engine.runner as runner

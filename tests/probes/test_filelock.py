@@ -32,7 +32,7 @@ def pay(tmp_path: Path) -> Callable[[object], None]:
     return once
 
 
-@pytest.mark.parametrize("isolation", ["thread", "process"])
+@pytest.mark.parametrize("isolation", ["thread", pytest.param("process", marks=pytest.mark.thorough)])
 def test_its_locks_keep_copies_apart_and_die_with_their_worker(
     tmp_path: Path, pay: Callable[[object], None], isolation: str
 ) -> None:
