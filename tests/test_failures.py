@@ -15,6 +15,7 @@ import pytest
 from jobchaos import Settings, Verdict, check
 from jobchaos.core.events import Event, ScheduleRun
 from tests.database import Sql
+from tests.probes.servers import PatientServer
 
 QUICK = Settings(profile="quick")
 
@@ -100,7 +101,7 @@ class Answering(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def ledger() -> Iterator[Ledger]:
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answering) as server:
+    with PatientServer(("127.0.0.1", 0), Answering) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield Ledger(server.server_port)

@@ -18,6 +18,7 @@ import pytest
 
 from jobchaos import Job, RetryPolicy, Settings, UsageError, Verdict, throttled
 from jobchaos.core.throttle import Throttle
+from tests.probes.servers import PatientServer
 
 S = 10**9
 SETTINGS = Settings(profile="quick", now=datetime(2030, 1, 1, 12, 0, 20, tzinfo=timezone.utc))
@@ -37,7 +38,7 @@ class Answering(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answering) as server:
+    with PatientServer(("127.0.0.1", 0), Answering) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield server.server_port

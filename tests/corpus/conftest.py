@@ -15,6 +15,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Sink
 
 from tests.corpus import broken, site, sound
+from tests.probes.servers import PatientServer
 
 
 class Answering(http.server.BaseHTTPRequestHandler):
@@ -47,7 +48,7 @@ def servers() -> Iterator[None]:
         site.mail_port = probe.getsockname()[1]
     mail = Controller(Sink(), hostname="127.0.0.1", port=site.mail_port, server_hostname="localhost")
     mail.start()
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answering) as server:
+    with PatientServer(("127.0.0.1", 0), Answering) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         site.http_port = server.server_port

@@ -44,7 +44,13 @@ def mail_server() -> Iterator[Mailbox]:
         controller.stop()
 
 
-class WebServer(http.server.ThreadingHTTPServer):
+class PatientServer(http.server.ThreadingHTTPServer):
+    """Keeps connections waiting for which it has no time: Linux drops what is too many, and tries again in a second."""
+
+    request_queue_size = 128
+
+
+class WebServer(PatientServer):
     """Keeps `METHOD path body` of every request."""
 
     received: list[str]
