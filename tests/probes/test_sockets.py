@@ -10,6 +10,7 @@ import socket
 import ssl
 import urllib.request
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import requests
@@ -230,6 +231,58 @@ def test_a_handshake_may_hang_too(watch: Watch, silent: int) -> None:
 
     run = watched(watch, once, "A0!hang2")
     assert [(at, text) for at, text in raised(run)] == [(TIMEOUT, really(shakes_hands, silent))]
+
+
+def test_a_server_that_is_slow_in_real_time_is_no_silent_one(
+    watch: Watch, web: WebServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float | None] = []
+    for name in ("connect", "sendall", "recv"):
+        genuine = getattr(socket.socket, name)
+
+        def waiting(sock: socket.socket, *args: Any, genuine: Callable[..., Any] = genuine) -> Any:
+            if sock.gettimeout() is not None:  # the server's own have none
+                waits.append(sock.gettimeout())
+            return genuine(sock, *args)
+
+        monkeypatch.setattr(socket.socket, name, waiting)
+    found: list[float | None] = []
+
+    def converses() -> None:
+        with socket.create_connection(("127.0.0.1", web.server_port), timeout=TIMEOUT) as connection:
+            connection.sendall(b"GET /charges HTTP/1.0\r\n\r\n")
+            connection.recv(100)
+            found.append(connection.gettimeout())
+
+    assert watched(watch, converses, "A").completed
+    assert waits == [5.0] * 3
+    assert found == [TIMEOUT]
+
+
+def test_the_timeout_of_a_silent_server_passes_in_virtual_time_and_it_is_waited_for_once(
+    watch: Watch, silent: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobchaos.probes.sockets._PATIENCE", 2 * TIMEOUT)
+    waits: list[float | None] = []
+    genuine = socket.socket.recv
+
+    def receiving(sock: socket.socket, *args: Any) -> bytes:
+        waits.append(sock.gettimeout())
+        return genuine(sock, *args)
+
+    monkeypatch.setattr(socket.socket, "recv", receiving)
+    moments: list[int] = []
+
+    def asks_again() -> None:
+        with socket.create_connection(("127.0.0.1", silent), timeout=TIMEOUT) as connection:
+            for _ in range(3):
+                moments.append(watch.clock.now())
+                with pytest.raises(TimeoutError, match="timed out"):
+                    connection.recv(100)
+
+    assert watched(watch, asks_again, "A").completed
+    assert waits == [2 * TIMEOUT, TIMEOUT, TIMEOUT]
+    assert [(moment - moments[0]) / SECOND for moment in moments] == [0, TIMEOUT, 2 * TIMEOUT]
 
 
 def test_sockets_that_never_wait_are_left_alone(watch: Watch) -> None:

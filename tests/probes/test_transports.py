@@ -7,7 +7,6 @@ import functools
 import socket
 import sys
 import threading
-import time
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
@@ -74,17 +73,17 @@ TIMEOUT = "TimeoutError"
 
 
 @pytest.mark.parametrize("token", ["A0!hang", "A0!hang2", "A0!late2"])
-@pytest.mark.parametrize(("limits", "at"), [((5,), 5), ((60, 5), 5), ((5, 60), 5), ((7, 5, 60), 5)])
+@pytest.mark.parametrize(
+    ("limits", "at"), [((5000,), 5000), ((6000, 5000), 5000), ((5000, 6000), 5000), ((7000, 5000, 6000), 5000)]
+)
 def test_the_limit_around_it_ends_it_at_its_virtual_moment(
     watch: Watch, web: WebServer, token: str, limits: tuple[float, ...], at: float
 ) -> None:
-    began = time.perf_counter()
     run = watched(watch, lambda: asks_within(web.server_port, *limits), token)
     assert [(moment, text.rstrip(": ")) for moment, text in raised(run)] == [(at, TIMEOUT)]
     assert run.completed
     assert run.carried_out
     assert len(web.received) == (2 if "late" in token else 1)
-    assert time.perf_counter() - began < 1
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="asyncio.timeout is new in 3.11")
@@ -108,7 +107,6 @@ def test_nested_timeouts(watch: Watch, web: WebServer) -> None:
 
 
 def test_without_a_limit_it_waits_for_ever_in_no_time(watch: Watch, web: WebServer) -> None:
-    began = time.perf_counter()
     run = watched(watch, lambda: asks(web.server_port), "A0!hang2")
     copy = run.copies["A"]
     assert not copy.completed
@@ -117,7 +115,6 @@ def test_without_a_limit_it_waits_for_ever_in_no_time(watch: Watch, web: WebServ
     assert copy.hung.advice == "asyncio.timeout(...) or asyncio.wait_for(..., timeout=...) around it"
     assert copy.hung.site is not None
     assert copy.hung.site.function == "asks"
-    assert time.perf_counter() - began < 1
 
 
 def test_others_go_on_in_the_meantime(watch: Watch, web: WebServer) -> None:

@@ -139,11 +139,9 @@ def test_a_timeout_takes_exactly_its_virtual_time(
         "tests.probes.conftest.SameConditions.begin", lambda self, *, perturbed: self._clock.reset(start)
     )
     ends: list[object] = []
-    began = time.monotonic()
     result = run(lambda: ends.append((job(), watch.clock.now() - start)), "A")
     assert result.completed, result.copies
     assert ends == [(False, 3600 * SECOND)]
-    assert time.monotonic() - began < 60
 
 
 def test_the_nearest_timeout_comes_first(run: Run, watch: Watch) -> None:

@@ -4,6 +4,9 @@ The seam is below all libraries that wait in `socket.socket` (http.client, urlli
 what is in force here is the timeout that their sockets really have, and the error that this raises becomes each
 library's own on the way up, as it would in earnest.
 
+It passes in virtual time. How long a server that does answer takes in real time says nothing of the job (it is a test
+server, on a machine that may be busy), so a real wait is never shorter than `_PATIENCE`.
+
 One wait is to connect, or an exchange: what is sent, up to the first bytes that come back. How many pieces the rest
 comes in is chance.
 """
@@ -25,6 +28,7 @@ from jobchaos.probes.enduring import waited
 from jobchaos.probes.exchange import is_faked
 from jobchaos.probes.remedies import remedy
 
+_PATIENCE = 5.0  # real seconds; Linux tries a connection again after one, and after two more
 _RECEIVING = ("recv", "recv_into", "recvfrom", "recvfrom_into")
 _SENDING = ("send", "sendall")
 _PLAIN, _READ, _HANDSHAKE = "timed out", "The read operation timed out", "The handshake operation timed out"
@@ -36,14 +40,16 @@ class _Exchange:
     Attributes:
         is_open: True from the first byte sent until the first that has come back.
         is_fresh: True until then, of a socket on which nothing has happened.
+        is_silent: True once a real wait was in vain; whoever asks again and again is not to wait so long each time.
         fault: What becomes of it; None if it is answered.
     """
 
-    __slots__ = ("fault", "is_fresh", "is_open")
+    __slots__ = ("fault", "is_fresh", "is_open", "is_silent")
 
     def __init__(self) -> None:
         self.is_open = False
         self.is_fresh = True
+        self.is_silent = False
         self.fault: Fault | None = None
 
 
@@ -92,11 +98,11 @@ class SocketProbe(BaseProbe):
 
     def _connecting(self, worker: Worker, genuine: Callable[[], Any], sock: socket.socket, address: Any) -> Any:
         hang = functools.partial(_hang, sock, "connection", _PLAIN, address)
-        return waited(worker, worker.ask(hang), genuine, hang)
+        return waited(worker, worker.ask(hang), self._patient(worker, genuine, sock, hang), hang)
 
     def _shaking_hands(self, worker: Worker, genuine: Callable[[], Any], sock: socket.socket, *_: Any) -> Any:
         hang = functools.partial(_hang, sock, "connection", _HANDSHAKE)
-        return waited(worker, worker.ask(hang), genuine, hang)
+        return waited(worker, worker.ask(hang), self._patient(worker, genuine, sock, hang), hang)
 
     def _sending(self, worker: Worker, genuine: Callable[[], Any], sock: socket.socket, data: Any, *_: Any) -> Any:
         exchange = self._exchanges.setdefault(sock, _Exchange())
@@ -104,7 +110,7 @@ class SocketProbe(BaseProbe):
             self._open(worker, exchange, sock)
         if exchange.fault is Fault.HANG:
             return len(memoryview(data).cast("B"))
-        return genuine()
+        return self._patient(worker, genuine, sock, functools.partial(_hang, sock, "answer", _PLAIN))()
 
     def _receiving(self, text: str, worker: Worker, genuine: Callable[[], Any], sock: socket.socket, *_: Any) -> Any:
         exchange = self._exchanges.setdefault(sock, _Exchange())
@@ -113,7 +119,32 @@ class SocketProbe(BaseProbe):
         fault = exchange.fault
         if fault is not Fault.HANG:
             exchange.is_open, exchange.fault = False, None
-        return waited(worker, fault, genuine, functools.partial(_hang, sock, "answer", text))
+        hang = functools.partial(_hang, sock, "answer", text)
+        return waited(worker, fault, self._patient(worker, genuine, sock, hang), hang)
+
+    def _patient(
+        self, worker: Worker, genuine: Callable[[], Any], sock: socket.socket, hang: Callable[[], Hang]
+    ) -> Callable[[], Any]:
+        """A call that waits for real; what its timeout does if it is in vain, it does in virtual time."""
+
+        def call() -> Any:
+            exchange = self._exchanges.setdefault(sock, _Exchange())
+            timeout = sock.gettimeout()
+            if timeout is None:
+                return genuine()
+            sock.settimeout(timeout if exchange.is_silent else max(timeout, _PATIENCE))
+            try:
+                return genuine()
+            except TimeoutError as error:
+                if error.errno is not None:  # the system's own, of a connection
+                    raise
+            finally:
+                if sock.fileno() >= 0:
+                    sock.settimeout(timeout)
+            exchange.is_silent = True
+            return worker.time_out(hang())
+
+        return call
 
     def _open(self, worker: Worker, exchange: _Exchange, sock: socket.socket) -> None:
         exchange.is_open, exchange.is_fresh = True, False
