@@ -84,6 +84,16 @@ def test_another_state_is_grade_a_and_blamed_on_what_wrote_it() -> None:
     assert found.effects == (("INSERT users", "shop.py:12"),)
 
 
+def test_of_several_files_the_one_that_differs_is_blamed() -> None:
+    def files(content: str) -> State:
+        return {"files": Snapshot({"files": Table(("path", "content"), (("<tmp>/total", content),), ("path",))})}
+
+    log, total = act("file", "write .../log"), act("file", "write .../total")
+    found = judged(recording([log, total], files("1")), recording([log, total] * 2, files("2")))
+    assert found is not None
+    assert [label for label, _ in found.effects] == ["write .../total"]
+
+
 def test_a_repeated_mail_is_told_apart_from_a_missing_one() -> None:
     clean = recording([MAIL], mails("Hello"))
     assert graded(judged(clean, recording([MAIL, MAIL], mails("Hello", "Hello")))) == ("A", "JC101")

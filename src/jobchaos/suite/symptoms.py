@@ -14,8 +14,8 @@ from jobchaos.core.diff import Change, Diff
 from jobchaos.core.fresh import Fresh
 from jobchaos.core.schedule import Fault, Schedule
 from jobchaos.core.snapshot import State
-from jobchaos.core.volatile import Volatile, volatile_columns
 from jobchaos.probes.mocks import RAN_OUT
+from jobchaos.suite.chance import by_chance
 from jobchaos.suite.seen import Act, Recording, Seen, Target
 
 _NOTHING = Fresh(())
@@ -195,14 +195,13 @@ def _diff(first: State | None, second: State | None, state: State | None, ignore
     # A database that was not met in all runs, because a fixture had it open, tells nothing; a ledger may be new.
     names = {name for name in state if name in _LEDGERS or (name in first and name in second)}
     first, second, state = ({name: one[name] for name in names & one.keys()} for one in (first, second, state))
-    volatile = Volatile(volatile_columns(first, second, {}))  # cells may be equal by chance in two runs of a test
     return compare(
         first,
         state,
         initial={},
         expected_fresh=_NOTHING,
         actual_fresh=_NOTHING,
-        volatile=volatile,
+        volatile=by_chance(first, second),
         ignore=ignore,
     ).diff
 
@@ -261,6 +260,8 @@ def _explains(act: Act, change: Change) -> bool:
         return act.kind == "redis" and act.label.startswith("PUBLISH")
     if act.kind == "sql":
         return act.table == change.table.lower()
+    if act.kind == "file" and change.store == "files":
+        return str(change.row.get("path", "")).rsplit("/", 1)[-1] in act.label
     return act.kind in (change.store, change.store.removesuffix("s"))
 
 
