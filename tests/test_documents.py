@@ -248,7 +248,7 @@ def firsts(document: Path, head: str) -> list[str]:
     return [row[0] for row in table(document, head)]
 
 
-OTHER_INI = {"jobchaos_idempotent"}
+OTHER_INI = {"jobchaos_idempotent", "jobchaos_tasks"}
 """Of zero-change mode, and no part of the settings of a check."""
 
 FIELDS = [field.name for field in dataclasses.fields(Settings)]

@@ -109,6 +109,58 @@ def test_a_message_sent_again_is_found_if_nobody_executes_it(suite: Suite, pytes
     assert (code, grade, task[-5:]) == ("JC101", "A", "tells")
 
 
+DIRECTLY = {
+    "RQ": ("app.{}(5)", "app.later.enqueue(app.{}, 5)"),
+    "Dramatiq": ("app.{}.fn(5)", ""),
+    "Huey": ("app.{}.func(5)", ""),
+    "arq": ("app.{}({{}}, 5)", ""),
+    "TaskIQ": ("app.{}.original_func(5)", ""),
+    "Procrastinate": ("app.{}.func(5)", ""),
+    "Django tasks": ("app.{}.func(5)", ""),
+    "APScheduler": ("app.{}(5)", "app.BackgroundScheduler(timezone='UTC').add_job(app.{}, args=[5])"),
+}
+"""How a test calls a task's plain function itself, and what shows of some only later that they are tasks."""
+
+
+def directly(suite: Suite, *, tell: bool) -> str:
+    """Tests that call the broken and the sound task's function themselves, and only then show that they are tasks."""
+    call, send = DIRECTLY[suite.system]
+    tests = "import asyncio, inspect\n"
+    for name in ("credit", "set_to"):
+        tests += f"""
+def test_{name}():
+    result = {call.format(name)}
+    if inspect.iscoroutine(result):
+        asyncio.run(result)
+    assert points() == 5
+"""
+    if send and tell:
+        tests += f"""
+def test_sent():
+    {send.format("credit")}
+    {send.format("set_to")}
+"""
+    return tests
+
+
+def test_direct_calls_of_plain_functions_are_seen(suite: Suite, pytester: pytest.Pytester) -> None:
+    result = run(pytester, app=suite.app, test_app=directly(suite, tell=True))
+    assert causes(result) == [("JC103", "A", suite.broken)]
+    result.stdout.fnmatch_lines([f"{suite.system}: 2 of * tests execute tasks, *"])
+    replay = ("--jobchaos-only", suite.broken, "--jobchaos-replay", "A A", "test_app.py::test_credit")
+    again = run(pytester, *replay, app=suite.app, test_app=directly(suite, tell=True))
+    assert causes(again) == [("JC103", "A", suite.broken)]
+
+
+def test_functions_that_nothing_but_the_user_says_are_tasks(suite: Suite, pytester: pytest.Pytester) -> None:
+    if not DIRECTLY[suite.system][1]:
+        pytest.skip("its tasks are known by themselves")
+    silent = run(pytester, app=suite.app, test_app=directly(suite, tell=False))
+    assert causes(silent) == []
+    told = run(pytester, "-o", "jobchaos_tasks=app.credit*", app=suite.app, test_app=directly(suite, tell=False))
+    assert causes(told) == [("JC103", "A", suite.broken)]
+
+
 ANOTHER = """
 from huey import MemoryHuey
 

@@ -51,6 +51,10 @@ def test_direct():
     app.credit(5)
     assert points() == 5
 
+def test_run():
+    app.credit.run(5)
+    assert points() == 5
+
 def test_signature():
     app.set_to.s(5).delay()
     assert points() == 5
@@ -91,8 +95,8 @@ def test_set(worker):
 def test_exactly_the_broken_task_is_reported(pytester: pytest.Pytester, workers: tuple[str, ...]) -> None:
     result = run(pytester, *workers, app=APP, test_app=TESTS)
     assert causes(result) == [("JC103", "A", "app.credit")]
-    result.assert_outcomes(passed=6)
-    result.stdout.fnmatch_lines(["Celery: 6 of 6 tests execute tasks, *"])
+    result.assert_outcomes(passed=7)
+    result.stdout.fnmatch_lines(["Celery: 7 of 7 tests execute tasks, *"])
     assert result.ret == pytest.ExitCode.TESTS_FAILED
 
 

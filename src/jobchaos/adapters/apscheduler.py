@@ -12,10 +12,13 @@ from typing import Any
 import apscheduler.executors.base
 import apscheduler.job
 from apscheduler.events import EVENT_JOB_ERROR
+from apscheduler.schedulers.base import BaseScheduler
+from apscheduler.util import get_callable_name
 
+from jobchaos.adapters.direct_calls import DirectCalls, alive
 from jobchaos.adapters.execution import Executing, defined_at, replacing
 from jobchaos.adapters.retries import deliver
-from jobchaos.core.adapter import Around
+from jobchaos.core.adapter import Around, Plain
 from jobchaos.core.job import Job
 from jobchaos.core.redelivery import GivenUp
 from jobchaos.core.retry_policy import RetryPolicy
@@ -30,6 +33,10 @@ class APSchedulerAdapter:
     """See `Adapter`."""
 
     name = "APScheduler"
+
+    def __init__(self) -> None:
+        self.learned: list[Plain] = []
+        """See `Learner.learned`: what was added to a scheduler."""
 
     def recognises(self, thing: object) -> bool:
         """See `Adapter.recognises`."""
@@ -48,15 +55,36 @@ class APSchedulerAdapter:
         job = Job.delivered(call, tuple(thing.args), dict(thing.kwargs), name=name, terms=_terms(thing))
         return job.with_policy(RetryPolicy(executions=1, source="APScheduler, which knows no retries"))
 
+    def plain(self, function: Callable[..., Any]) -> Plain:
+        """See `Learner.plain`."""
+        return function, get_callable_name(function), lambda: _terms(None)
+
     @contextlib.contextmanager
     def executions(self, around: Around) -> Iterator[None]:
         """See `Adapter.executions`: of all executors in this process that are imported."""
-        with replacing() as replace:
+        with replacing() as replace, DirectCalls(around, self.learned) as direct:
             for name in ("run_job", "run_coroutine_job"):
                 for module in (sys.modules.get(f"apscheduler.executors.{executor}") for executor in _EXECUTORS):
                     if hasattr(module, name):
                         replace(module, name, _handed_over(getattr(module, name), around))
+            for job in alive(apscheduler.job.Job):
+                direct.watch(*_plain(job))
+            replace(BaseScheduler, "add_job", _learning(BaseScheduler.add_job, direct))
             yield
+
+
+def _learning(add_job: Callable[..., Any], direct: DirectCalls) -> Callable[..., Any]:
+    @functools.wraps(add_job)
+    def added(*args: Any, **kwargs: Any) -> Any:
+        job = add_job(*args, **kwargs)
+        direct.learn(*_plain(job))
+        return job
+
+    return added
+
+
+def _plain(job: Any) -> Plain:
+    return getattr(job, "func", None), getattr(job, "name", ""), lambda: _terms(job)
 
 
 def _handed_over(run_job: Callable[..., Any], around: Around) -> Callable[..., Any]:

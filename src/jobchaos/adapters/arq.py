@@ -17,8 +17,9 @@ import arq.worker
 from arq.connections import ArqRedis
 from arq.cron import CronJob
 
+from jobchaos.adapters.direct_calls import DirectCalls, alive
 from jobchaos.adapters.execution import Executing, defined_at, replacing
-from jobchaos.core.adapter import Around
+from jobchaos.core.adapter import Around, Plain
 from jobchaos.core.attempts import attempt
 from jobchaos.core.job import Job
 from jobchaos.core.redelivery import GivenUp, Redelivery
@@ -34,6 +35,10 @@ class ArqAdapter:
     """See `Adapter`. A bare coroutine function has nothing of arq; `arq.func(it)` has."""
 
     name = "arq"
+
+    def __init__(self) -> None:
+        self.learned: list[Plain] = []
+        """See `Learner.learned`: what a worker was made for."""
 
     def recognises(self, thing: object) -> bool:
         """See `Adapter.recognises`."""
@@ -64,9 +69,13 @@ class ArqAdapter:
         known = {function.name: function for function in _functions(home)}
         return self.job(known[sent.task], sent.args, sent.kwargs) if sent.task in known else None
 
+    def plain(self, function: Callable[..., Any]) -> Plain | None:
+        """See `Learner.plain`."""
+        return _plain(arq.worker.func(function)) if inspect.iscoroutinefunction(function) else None
+
     @contextlib.contextmanager
     def executions(self, around: Around) -> Iterator[None]:
-        """See `Adapter.executions`: of workers that are made meanwhile. A direct call is that of any coroutine."""
+        """See `Adapter.executions`: of workers that are made meanwhile, and of what is made for them."""
         make = arq.worker.Worker.__init__
 
         @functools.wraps(make)  # arq reads from its signature what settings a worker takes
@@ -76,8 +85,13 @@ class ArqAdapter:
                 watched = functools.partial(_handed_over, around, function)
                 worker.functions[name] = dataclasses.replace(function, coroutine=watched)
 
-        with replacing() as replace:
+        with replacing() as replace, DirectCalls(around, self.learned) as direct:
             replace(arq.worker.Worker, "__init__", made)
+            for kind in (arq.worker.Function, CronJob):
+                direct.watch_made(replace, kind, _plain)
+            for settings in alive(type):
+                for function in _listed(settings):
+                    direct.watch(*_plain(function))
             yield
 
 
@@ -87,8 +101,19 @@ def _functions(home: str) -> Iterator[Any]:
     yield from (arq.worker.func(thing) for thing in things if inspect.iscoroutinefunction(thing))
     yield from (thing for thing in things if isinstance(thing, arq.worker.Function))
     for settings in things:
-        if isinstance(settings, type) and isinstance(functions := getattr(settings, "functions", None), list | tuple):
-            yield from map(arq.worker.func, functions)
+        yield from _listed(settings)
+
+
+def _listed(settings: Any) -> Iterator[Any]:
+    """What a worker with these settings runs. Anything may have an attribute of that name: coroutines tell."""
+    functions = vars(settings).get("functions") if isinstance(settings, type) else None
+    for thing in functions if isinstance(functions, list | tuple) else ():
+        if inspect.iscoroutinefunction(thing) or isinstance(thing, arq.worker.Function):
+            yield arq.worker.func(thing)
+
+
+def _plain(function: Any) -> Plain:
+    return function.coroutine, function.name, lambda: _terms(function)
 
 
 async def _handed_over(around: Around, function: Any, context: Any, *args: Any, **kwargs: Any) -> Any:

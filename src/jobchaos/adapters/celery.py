@@ -14,6 +14,7 @@ from typing import Any
 import celery
 import celery.app.task
 import celery.app.trace
+from celery.app.registry import TaskRegistry
 from celery.backends.base import DisabledBackend
 from celery.canvas import Signature
 from celery.result import AsyncResult
@@ -21,8 +22,9 @@ from celery.states import FAILURE, IGNORED, REJECTED, RETRY
 from celery.utils.functional import maybe_list
 
 from jobchaos.adapters.celery_terms import function_of, policy_of, terms_of
+from jobchaos.adapters.direct_calls import DirectCalls, alive
 from jobchaos.adapters.execution import Executing, defined_at, replacing
-from jobchaos.core.adapter import Around
+from jobchaos.core.adapter import Around, Plain
 from jobchaos.core.job import Job
 from jobchaos.core.redelivery import GivenUp, Redelivery, message
 from jobchaos.core.sent import Sent
@@ -61,7 +63,7 @@ class CeleryAdapter:
     @contextlib.contextmanager
     def executions(self, around: Around) -> Iterator[None]:
         """See `Adapter.executions`."""
-        with replacing() as replace:
+        with replacing() as replace, DirectCalls(around) as direct:
             build = celery.app.trace.build_tracer
 
             def watched(name: str, task: celery.Task, *rest: Any, **options: Any) -> Any:
@@ -90,7 +92,19 @@ class CeleryAdapter:
                 return around(Executing(task.name, defined_at(function_of(task)), "", terms_of(task, {}), run))
 
             replace(celery.app.task.Task, "__call__", called)
+
+            def registered(registry: TaskRegistry, name: str, task: celery.Task) -> None:
+                dict.__setitem__(registry, name, task)
+                direct.watch(*_plain(task))
+
+            replace(TaskRegistry, "__setitem__", registered)
+            for task in (task for registry in alive(TaskRegistry) for task in registry.values()):
+                direct.watch(*_plain(task))
             yield
+
+
+def _plain(task: celery.Task) -> Plain:
+    return getattr(task, "_orig_run", task.run), task.name, lambda: terms_of(task, {})
 
 
 def _failed(traced: Any) -> bool:

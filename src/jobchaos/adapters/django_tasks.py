@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
+from jobchaos.adapters.direct_calls import DirectCalls
 from jobchaos.adapters.execution import Executing, defined_at, replacing
 from jobchaos.adapters.retries import deliver
 from jobchaos.core.adapter import Around
@@ -72,10 +73,16 @@ class DjangoTasksAdapter:
     @contextlib.contextmanager
     def executions(self, around: Around) -> Iterator[None]:
         """See `Adapter.executions`: all backends run a task by `Task.call` or `Task.acall`."""
-        with replacing() as replace:
+        with replacing() as replace, DirectCalls(around) as direct:
             for package in _imported():
                 for name in ("call", "acall"):
                     replace(package.base.Task, name, _handed_over(getattr(package.base.Task, name), around))
+                direct.watch_made(
+                    replace,
+                    package.base.Task,
+                    lambda task: (task.func, task.module_path, lambda: _terms(task)),
+                    made_in="__post_init__",
+                )
             yield
 
 

@@ -15,6 +15,7 @@ from dramatiq.broker import MessageProxy
 from dramatiq.errors import ActorNotFound
 from dramatiq.middleware import Interrupt, Retries, SkipMessage, TimeLimit, TimeLimitExceeded
 
+from jobchaos.adapters.direct_calls import DirectCalls
 from jobchaos.adapters.execution import Executing, defined_at, hand_over_outermost, replacing
 from jobchaos.core.adapter import Around
 from jobchaos.core.job import Job
@@ -75,8 +76,11 @@ class DramatiqAdapter:
             message_id = "" if current is None else current.message_id
             return around(Executing(actor.actor_name, defined_at(actor.fn), message_id, _terms(actor, {}), run))
 
-        with replacing() as replace:
+        with replacing() as replace, DirectCalls(around) as direct:
             hand_over_outermost(replace, dramatiq.Actor, "__call__", call)
+            direct.watch_made(
+                replace, dramatiq.Actor, lambda actor: (actor.fn, actor.actor_name, lambda: _terms(actor, {}))
+            )
             yield
 
 

@@ -18,6 +18,14 @@ Replace = Callable[[Any, str, object], None]
 HandOver = Callable[[Any, Callable[..., Any], "tuple[Any, ...]", "dict[str, Any]"], Any]
 
 
+_executing: ContextVar[bool] = ContextVar("jobchaos_executing", default=False)
+
+
+def is_executing() -> bool:
+    """True within an execution that has been handed over."""
+    return _executing.get()
+
+
 def never(_result: Any) -> bool:
     """No result stands for a failure: what a task raises is raised."""
     return False
@@ -31,9 +39,28 @@ class Executing:
     site: Site | None
     id: str
     terms: Terms
-    run: Callable[[], Any]
+    call: Callable[[], Any]
     is_async: bool = False
     failed: Callable[[Any], bool] = never
+
+    def run(self) -> Any:
+        """See `Execution.run`."""
+        __tracebackhide__ = True
+        if self.is_async:
+            return self._awaited()
+        before = _executing.set(True)
+        try:
+            return self.call()
+        finally:
+            _executing.reset(before)
+
+    async def _awaited(self) -> Any:
+        __tracebackhide__ = True
+        before = _executing.set(True)
+        try:
+            return await self.call()
+        finally:
+            _executing.reset(before)
 
 
 def defined_at(function: Callable[..., Any]) -> Site | None:

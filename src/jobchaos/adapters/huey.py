@@ -22,8 +22,9 @@ import huey.utils
 from huey.exceptions import CancelExecution, HueyException, TaskTimeout
 from huey.storage import BlackHoleStorage
 
+from jobchaos.adapters.direct_calls import DirectCalls
 from jobchaos.adapters.execution import Executing, defined_at, replacing
-from jobchaos.core.adapter import Around
+from jobchaos.core.adapter import Around, Plain
 from jobchaos.core.job import Job
 from jobchaos.core.redelivery import GivenUp, Redelivery, message
 from jobchaos.core.retry_policy import RetryPolicy
@@ -82,11 +83,16 @@ class HueyAdapter:
             terms = _terms(wrapper.task_class())
             return around(Executing(wrapper.task_class.__name__, defined_at(wrapper.func), "", terms, run))
 
-        with replacing() as replace:
+        with replacing() as replace, DirectCalls(around) as direct:
             replace(huey.api.Huey, "_execute", watched)
             replace(huey.api.Huey, "_run_post_execute", _noticed(huey.api.Huey._run_post_execute))  # noqa: SLF001 - likewise
             replace(huey.api.TaskWrapper, "call_local", called)
+            direct.watch_made(replace, huey.api.TaskWrapper, _plain)
             yield
+
+
+def _plain(wrapper: Any) -> Plain:
+    return wrapper.func, wrapper.task_class.__name__, lambda: _terms(wrapper.task_class())
 
 
 @dataclass(frozen=True, slots=True)

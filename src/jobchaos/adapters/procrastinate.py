@@ -12,6 +12,7 @@ from typing import Any
 import procrastinate
 from procrastinate import exceptions, job_context, jobs, tasks, utils
 
+from jobchaos.adapters.direct_calls import DirectCalls
 from jobchaos.adapters.execution import Executing, defined_at, replacing
 from jobchaos.adapters.retries import again, deliver, executions
 from jobchaos.core.adapter import Around
@@ -68,8 +69,9 @@ class ProcrastinateAdapter:
             is_async = inspect.iscoroutinefunction(task.func)
             return around(Executing(task.name, defined_at(task.func), job_id, _terms(task), run, is_async=is_async))
 
-        with replacing() as replace:
+        with replacing() as replace, DirectCalls(around) as direct:
             replace(tasks.Task, "__call__", called)
+            direct.watch_made(replace, tasks.Task, lambda task: (task.func, task.name, lambda: _terms(task)))
             yield
 
 

@@ -5,16 +5,21 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+import sys
+import types
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import rq.decorators
 import rq.job
 from rq.timeouts import JobTimeoutException
+from rq.utils import parse_timeout
 
+from jobchaos.adapters.direct_calls import DirectCalls, alive
 from jobchaos.adapters.execution import Executing, defined_at, hand_over_outermost, replacing
 from jobchaos.adapters.retries import again, by, deliver, executions
-from jobchaos.core.adapter import Around
+from jobchaos.core.adapter import Around, Plain
 from jobchaos.core.job import Job
 from jobchaos.core.redelivery import GivenUp
 from jobchaos.core.retry_policy import RetryPolicy
@@ -30,6 +35,10 @@ class RQAdapter:
     """See `Adapter`."""
 
     name = "RQ"
+
+    def __init__(self) -> None:
+        self.learned: list[Plain] = []
+        """See `Learner.learned`: what was enqueued."""
 
     def recognises(self, thing: object) -> bool:
         """See `Adapter.recognises`."""
@@ -55,17 +64,38 @@ class RQAdapter:
         except (ImportError, AttributeError, ValueError):
             return None  # only a worker of its own can import it
 
+    def plain(self, function: Callable[..., Any]) -> Plain:
+        """See `Learner.plain`."""
+        return function, f"{function.__module__}.{function.__qualname__}", lambda: _terms(0, None)
+
     @contextlib.contextmanager
     def executions(self, around: Around) -> Iterator[None]:
-        """See `Adapter.executions`. A function that is called directly is none: nothing tells that it is a job."""
+        """See `Adapter.executions`: also of functions that have the decorator, or that were enqueued before."""
 
         def perform(job: rq.job.Job, run: Callable[..., Any], _args: Any, _kwargs: Any) -> Any:
-            described = job.func_name, defined_at(job.func), job.id, _terms(job)
+            described = job.func_name, defined_at(job.func), job.id, _terms_of(job)
             return around(Executing(*described, run, failed=lambda result: isinstance(result, rq.Retry)))
 
-        with replacing() as replace:
+        with replacing() as replace, DirectCalls(around, self.learned) as direct:
             hand_over_outermost(replace, rq.job.Job, "perform", perform)
+            for function in filter(_decorator, [_enqueued_by(thing) for thing in alive(types.FunctionType)]):
+                direct.watch(*_plain(function))
+            replace(rq.decorators.job, "__call__", _decorating(rq.decorators.job.__call__, direct))
+            replace(rq.job.Job, "create", classmethod(_learning(rq.job.Job.create.__func__, direct)))
             yield
+
+
+def _learning(create: Callable[..., Any], direct: DirectCalls) -> Callable[..., Any]:
+    """`Job.create`, which all ways of enqueueing call. Whoever enqueues a function says that it is a job."""
+
+    @functools.wraps(create)
+    def created(kind: type, func: object, *args: Any, **kwargs: Any) -> Any:
+        job = create(kind, func, *args, **kwargs)
+        function = _imported(func) if isinstance(func, str) else func
+        direct.learn(function, job.func_name, lambda: _terms_of(job))
+        return job
+
+    return created
 
 
 def _decorator(thing: Any) -> Any:
@@ -74,6 +104,34 @@ def _decorator(thing: Any) -> Any:
     if getattr(getattr(enqueue, "__code__", None), "co_filename", "").endswith("rq/decorators.py"):
         return inspect.getclosurevars(enqueue).nonlocals["self"]
     return None
+
+
+def _enqueued_by(thing: Any) -> Any:
+    """The function that carries the decorator whose `enqueue` this is; None for all other things."""
+    code = thing.__code__
+    is_theirs = code.co_filename.endswith("rq/decorators.py") and code.co_freevars == ("f", "self")
+    return inspect.getclosurevars(thing).nonlocals["f"] if is_theirs else None
+
+
+def _decorating(decorate: Callable[..., Any], direct: DirectCalls) -> Callable[..., Any]:
+    def decorated(decorator: Any, function: Any) -> Any:
+        function = decorate(decorator, function)
+        direct.watch(*_plain(function))
+        return function
+
+    return decorated
+
+
+def _plain(function: Any) -> Plain:
+    decorator = _decorator(function)
+    retries, timeout = getattr(decorator.retry, "max", 0), parse_timeout(decorator.timeout)
+    return function, f"{function.__module__}.{function.__qualname__}", lambda: _terms(retries, timeout)
+
+
+def _imported(name: str) -> Any:
+    """What a name stands for, if its module has been imported; a worker would do that, but nobody may have one."""
+    module, _, name = name.rpartition(".")
+    return getattr(sys.modules.get(module), name, None)
 
 
 def _enqueued(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> rq.job.Job:
@@ -115,7 +173,7 @@ def _job(job: rq.job.Job, function: Callable[..., Any]) -> Job:
         tuple(job.args),
         dict(job.kwargs),
         name=job.func_name.rpartition(".")[2],
-        terms=_terms(job),
+        terms=_terms_of(job),
         home=job.connection,
     ).with_policy(policy)
 
@@ -141,9 +199,12 @@ def _policy(job: rq.job.Job) -> RetryPolicy:
 _ONCE = RetryPolicy(executions=1, source="RQ without Retry")
 
 
-def _terms(job: rq.job.Job) -> Terms:
-    retries = job.retries_left or 0
-    timeout = rq.Queue.DEFAULT_TIMEOUT if job.timeout is None else job.timeout
+def _terms_of(job: rq.job.Job) -> Terms:
+    return _terms(job.retries_left or 0, job.timeout)
+
+
+def _terms(retries: int, timeout: int | None) -> Terms:
+    timeout = rq.Queue.DEFAULT_TIMEOUT if timeout is None else timeout
     return Terms(
         system="RQ",
         level="body",

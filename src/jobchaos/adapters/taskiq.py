@@ -21,6 +21,7 @@ from taskiq.kicker import AsyncKicker
 from taskiq.receiver import Receiver
 from taskiq.result_backends.dummy import DummyResultBackend
 
+from jobchaos.adapters.direct_calls import DirectCalls
 from jobchaos.adapters.execution import Executing, defined_at, replacing
 from jobchaos.adapters.taskiq_terms import OutOfTimeError, policy_of, terms_of
 from jobchaos.core.adapter import Around
@@ -85,9 +86,14 @@ class TaskiqAdapter:
             site, terms = defined_at(task.original_func), terms_of(task)
             return around(Executing(task.task_name, site, "", terms, run, is_async=is_async))
 
-        with replacing() as replace:
+        with replacing() as replace, DirectCalls(around) as direct:
             replace(Receiver, "run_task", watched)
             replace(taskiq.AsyncTaskiqDecoratedTask, "__call__", called)
+            direct.watch_made(
+                replace,
+                taskiq.AsyncTaskiqDecoratedTask,
+                lambda task: (task.original_func, task.task_name, lambda: terms_of(task)),
+            )
             yield
 
 

@@ -49,6 +49,9 @@ class Execution(Protocol):
         """
 
 
+Plain = tuple[Any, str, Callable[[], Terms]]
+"""A plain function, what its system calls it as a task, and what gives the terms on which it would be run."""
+
 Around = Callable[[Execution], Any]
 """Is handed an execution in place of its being run, and returns what one of its runs has returned."""
 
@@ -76,6 +79,23 @@ class Adapter(Protocol):
 
         That is what runs eagerly, by a direct call, in an in-process worker or in immediate mode. Nested executions
         are handed over, too. Outside, nothing of the system is changed.
+        """
+
+
+@runtime_checkable
+class Learner(Protocol):
+    """An adapter whose tasks may be plain functions, and nothing but being sent tells that they are."""
+
+    learned: list[Plain]
+    """Functions that have turned out to be tasks while `executions` was open. Earlier direct calls were not seen.
+
+    These functions are watched again when `executions` is opened again.
+    """
+
+    def plain(self, function: Callable[..., Any]) -> Plain | None:
+        """What a function of which the user says that it is a task would be called, and on which terms it would run.
+
+        None if it can be no task of this system.
         """
 
 

@@ -47,6 +47,8 @@ class SuitePlugin:
             try:
                 with self._fixtures_kept(session):
                     result = yield
+                if self._session is not None and not (session.shouldfail or session.shouldstop):
+                    self._session.look_again()
             finally:
                 if self._session is not None:
                     self._session.count()

@@ -25,6 +25,11 @@ def add(parser: pytest.Parser) -> None:
         "effects that mean the same when repeated, one a line: POST https://crm.example/* or task_pattern: mail",
         type="linelist",
     )
+    parser.addini(
+        "jobchaos_tasks",
+        "plain functions that are tasks of RQ, arq or APScheduler, though nothing in the suite sends them: shop.jobs.*",
+        type="linelist",
+    )
 
 
 def wanted(config: pytest.Config) -> bool:
@@ -41,6 +46,13 @@ def wanted(config: pytest.Config) -> bool:
         if not is_on:
             raise pytest.UsageError("--jobchaos-budget limits what --jobchaos replays; give that, too")
     return is_on
+
+
+def named(config: pytest.Config) -> list[str]:
+    """Patterns of functions that are tasks though nothing in the suite may say so; a replay names one, too."""
+    only = (config.getoption("jobchaos_only") or "").partition("#")[0]
+    is_name = only and not set(only) & set("*?[") and config.getoption("jobchaos_replay")
+    return [*config.getini("jobchaos_tasks"), *([only] if is_name else [])]
 
 
 def budget(config: pytest.Config) -> float | None:

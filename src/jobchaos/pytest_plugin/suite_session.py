@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import os
 import unittest
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import pytest
 
 from jobchaos.core.ignore import Ignore
 from jobchaos.core.schedule import Schedule
+from jobchaos.pytest_plugin import suite_options
 from jobchaos.pytest_plugin.rerun import rerun
-from jobchaos.pytest_plugin.suite_options import budget
 from jobchaos.suite.director import Director, Mission
 from jobchaos.suite.idempotent import Idempotent
 from jobchaos.suite.planning import Assignment, Candidate, plan
@@ -35,13 +36,14 @@ class SuiteSession:
         self._summary = summary
         self._config = config
         self._director = Director(Idempotent(config.getini("jobchaos_idempotent")))
-        self._watcher = Watcher(self._director)
+        self._watcher = Watcher(self._director, suite_options.named(config))
         self._reasons = Reasons()
         self._seen: dict[str, Recording] = {}
         self._items: dict[str, pytest.Item] = {}
         self._passed: dict[str, bool] = {}
         self._seconds: dict[str, float] = {}
         self._last: pytest.Item | None = None
+        self._learned: dict[object, frozenset[str]] = {}  # functions, with the tests that came before
 
     # --- the first pass ----------------------------------------------------------------------------------------------
 
@@ -68,6 +70,8 @@ class SuiteSession:
         finally:
             recording.remarks |= self._reasons.take()
             self._director.end()
+            for function in self._watcher.learned:
+                self._learned.setdefault(function, frozenset(self._seen))
             self._seen[_name(item)] = recording
             self._items[_name(item)] = item
 
@@ -76,6 +80,16 @@ class SuiteSession:
         if not self._summary.replaying and _name(item) in self._passed:
             self._passed[_name(item)] &= report.passed and not hasattr(report, "wasxfail")
             self._seconds[_name(item)] += report.duration
+
+    def look_again(self) -> None:
+        """Run tests again that may have called functions of which only later ones have shown that they are tasks."""
+        self._watcher.refresh()
+        with self._replaying():
+            for nodeid in list(self._seen):
+                functions = [function for function, before in self._learned.items() if nodeid in before]
+                if self._passed[nodeid] and _is_in_reach(self._items[nodeid], functions):
+                    recording = self._rerun(nodeid, None, None).recording
+                    self._seen[nodeid] = recording if recording.executions else self._seen[nodeid]
 
     def count(self) -> None:
         """The first pass is over."""
@@ -95,16 +109,22 @@ class SuiteSession:
         if session.shouldfail or session.shouldstop:  # of a worker of xdist
             self._summary.stopped = str(session.shouldfail or session.shouldstop)
             return
+        try:
+            with self._replaying():
+                assignments = self._assignments()
+                ignore = Ignore.parse(tuple(self._config.getini("jobchaos_ignore")))
+                replays = Replays(self._rerun, ignore, suite_options.budget(self._config))
+                self._summary.take(replays.run(assignments, self._seen))
+        finally:
+            _tear_down(session, self._last)
+
+    @contextlib.contextmanager
+    def _replaying(self) -> Iterator[None]:
         self._summary.replaying = True
         try:
-            assignments = self._assignments()
-            replays = Replays(
-                self._rerun, Ignore.parse(tuple(self._config.getini("jobchaos_ignore"))), budget(self._config)
-            )
-            self._summary.take(replays.run(assignments, self._seen))
+            yield
         finally:
             self._summary.replaying = False
-            _tear_down(session, self._last)
 
     def _assignments(self) -> list[Assignment]:
         candidates = []
@@ -139,7 +159,7 @@ class SuiteSession:
             return "Hypothesis draws other values in each run"
         return ""
 
-    def _rerun(self, nodeid: str, mission: Mission | None, look_at: frozenset[Target]) -> Take:
+    def _rerun(self, nodeid: str, mission: Mission | None, look_at: frozenset[Target] | None) -> Take:
         recordings: list[Recording] = []
 
         def around_call(call: Callable[[], None]) -> None:
@@ -156,7 +176,18 @@ class SuiteSession:
     @property
     def has_seen_tasks(self) -> bool:
         """True if there may be something to run again."""
-        return any(recording.executions for recording in self._seen.values())
+        return bool(self._learned) or any(recording.executions for recording in self._seen.values())
+
+
+def _is_in_reach(item: pytest.Item, functions: Iterable[object]) -> bool:
+    """True if a test's module has one of the functions, or anything of the module of one, by name."""
+    homes = {getattr(function, "__module__", None) for function in functions}
+    module = item.getparent(pytest.Module)
+    names = {} if module is None or not homes else vars(module.obj)
+    return any(
+        thing.__name__ in homes if inspect.ismodule(thing) else getattr(thing, "__module__", None) in homes
+        for thing in names.values()
+    )
 
 
 def _name(item: pytest.Item) -> str:

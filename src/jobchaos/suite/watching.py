@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from collections.abc import Sequence
 
 from jobchaos import adapters
+from jobchaos.core.adapter import Adapter, Learner
 from jobchaos.core.ports import Probe
 from jobchaos.probes.aiohttp import AiohttpProbe
 from jobchaos.probes.arq import ArqProbe
@@ -36,6 +38,7 @@ from jobchaos.probes.sqlalchemy_statements import SQLAlchemyStatementProbe
 from jobchaos.probes.sqlite import SQLiteProbe
 from jobchaos.probes.taskiq import TaskiqProbe
 from jobchaos.suite.director import Director
+from jobchaos.suite.named import Named
 from jobchaos.suite.passing import Passing
 
 _QUEUES = (KombuProbe, RQProbe, DramatiqProbe, HueyProbe, ArqProbe, TaskiqProbe, ProcrastinateProbe)
@@ -46,14 +49,16 @@ class Watcher:
 
     Args:
         director: Is handed the executions.
+        named: Patterns of functions that are tasks. See `Named`.
     """
 
-    def __init__(self, director: Director) -> None:
-        self.systems: dict[str, None] = {}
+    def __init__(self, director: Director, named: Sequence[str]) -> None:
+        self.systems: dict[str, Adapter] = {}
         """The job systems that the program has imported."""
         self._director = director
-        self._undo = contextlib.ExitStack()
+        self._named = Named(named, director.around)
         self._watched: set[str] = set()
+        self._undo = contextlib.ExitStack()
         self._modules = 0
 
     def refresh(self) -> None:
@@ -66,12 +71,24 @@ class Watcher:
                 continue
             if not self._watched:
                 self._undo.enter_context(self._director.watch.watching(_probes()))
+            known = self.systems.setdefault(adapter.name, adapter)
             self._watched.add(adapter.name)
-            self.systems[adapter.name] = None
-            self._undo.enter_context(adapter.executions(self._director.around))
+            self._undo.enter_context(known.executions(self._director.around))
+        self._named.refresh(self._learners)
+
+    @property
+    def learned(self) -> list[object]:
+        """Functions that have turned out to be tasks so far; their calls are seen only since then."""
+        return [function for learner in self._learners for function, _, _ in learner.learned]
+
+    @property
+    def _learners(self) -> list[Learner]:
+        """RQ and arq come before APScheduler, which their users have as a clock."""
+        return [adapter for adapter in reversed(self.systems.values()) if isinstance(adapter, Learner)]
 
     def close(self) -> None:
         """Take everything away again, until the next `refresh`."""
+        self._named.close()
         self._undo.close()
         self._watched.clear()
         self._modules = 0

@@ -1,0 +1,53 @@
+"""Named: functions that are tasks, though nothing in a suite tells that of them: the user does."""
+
+from __future__ import annotations
+
+import fnmatch
+import sys
+import types
+from collections.abc import Iterable, Iterator, Sequence
+
+from jobchaos.adapters.direct_calls import DirectCalls
+from jobchaos.core.adapter import Around, Learner
+from jobchaos.core.project import is_project_file
+
+
+class Named:
+    """Watches them.
+
+    Args:
+        patterns: Of their names: `shop.jobs.send_*`; of what has no dot, the function's own name is matched.
+        around: Is handed the executions.
+    """
+
+    def __init__(self, patterns: Sequence[str], around: Around) -> None:
+        self._patterns = patterns
+        self._direct = DirectCalls(around)
+
+    def refresh(self, learners: Iterable[Learner]) -> None:
+        """Watch those of the project's own modules that are imported by now.
+
+        Args:
+            learners: Of the systems that are in use. The first one that could run a function owns it.
+        """
+        for function in self._found() if self._patterns else ():
+            plain = next(filter(None, (learner.plain(function) for learner in learners)), None)
+            if plain is not None:
+                self._direct.watch(*plain)
+
+    def close(self) -> None:
+        """Stop watching."""
+        self._direct.close()
+
+    def _found(self) -> Iterator[types.FunctionType]:
+        for module in tuple(sys.modules.values()):
+            if is_project_file(getattr(module, "__file__", None) or "<unknown>"):
+                for thing in list(vars(module).values()):
+                    if isinstance(thing, types.FunctionType) and self._is_meant(module.__name__, thing):
+                        yield thing
+
+    def _is_meant(self, module: str, function: types.FunctionType) -> bool:
+        name, dotted = function.__name__, f"{module}.{function.__name__}"
+        return function.__module__ == module and any(
+            fnmatch.fnmatchcase(dotted if "." in pattern else name, pattern) for pattern in self._patterns
+        )
