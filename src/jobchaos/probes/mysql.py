@@ -219,15 +219,14 @@ class MySQLProbe(ServerProbe):
         session.applied(worker, text, open=self.is_in_transaction(connection), answer=answer)
         self._note_limit(connection, session, text)
         if first_word(text) == "USE":
-            self._enter(connection, worker, session)
+            self._enter(worker, session, self.ask(connection, "SELECT DATABASE()")[0][0])
         return result
 
     def _found(self, connection: Any) -> tuple[Worker, ServerSession] | None:
         is_new = connection not in self.sessions
         found = self.session(connection)
         if found is not None and is_new and not self.in_earnest:
-            self._settle_in(connection, found[1])
-            self._enter(connection, *found)
+            self._settle_in(connection, *found)
         return found
 
     def _will_be_open(self, connection: Any, text: str) -> bool:
@@ -235,15 +234,15 @@ class MySQLProbe(ServerProbe):
             return False
         return self.is_in_transaction(connection) or not self.is_autocommit(connection)
 
-    def _settle_in(self, connection: Any, session: ServerSession) -> None:
-        """The session's own limit becomes ours, in virtual time."""
-        ((seconds,),) = self.ask(connection, "SELECT @@innodb_lock_wait_timeout")
+    def _settle_in(self, connection: Any, worker: Worker, session: ServerSession) -> None:
+        """The session's own limit becomes ours, in virtual time; and it may be on another database."""
+        ((seconds, name),) = self.ask(connection, "SELECT @@innodb_lock_wait_timeout, DATABASE()")
         session.limits.lock = int(seconds) * 1000
         self.ask(connection, _NO_LIMIT)
+        self._enter(worker, session, name)
 
-    def _enter(self, connection: Any, worker: Worker, session: ServerSession) -> None:
+    def _enter(self, worker: Worker, session: ServerSession, name: str | None) -> None:
         """Learn which database a session is on now."""
-        ((name,),) = self.ask(connection, "SELECT DATABASE()")
         server, _, known = session.database.base.rpartition("/")
         if name is not None and name != known:
             address = session.database.beside(f"{server}/{name}")

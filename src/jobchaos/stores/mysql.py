@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from jobchaos.core.snapshot import Snapshot, Table
+from jobchaos.core.snapshot import Row, Snapshot, Table
 from jobchaos.errors import LossError, UsageError
 from jobchaos.stores.base import BaseStore
 from jobchaos.stores.mysql_definitions import Definitions, MySQLDefinitions
 from jobchaos.stores.mysql_driver import Session
 from jobchaos.stores.mysql_layout import MySQLTable, quoted, read_layout
+from jobchaos.stores.mysql_parts import Mark, MySQLPart, MySQLParts, Piece
 from jobchaos.stores.mysql_sequences import MySQLSequences, Numbers
 from jobchaos.stores.mysql_shadow import MySQLShadow, is_denied
 from jobchaos.stores.safety import require_test_database
@@ -20,13 +22,13 @@ from jobchaos.stores.written_tables import UNKNOWN, WrittenTables
 _ROUNDS = 4  # until tables whose triggers write to each other are as they were
 
 
-class Mark(NamedTuple):
-    """What tells a table's content from another one."""
+class _Content(NamedTuple):
+    """What a part of a table, as it was defined at some time, held."""
 
-    rows: int
-    checksum: int
-    next_number: int | None
+    table: str
     definition: str
+    part: int
+    piece: Piece
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ class Held:
 
 
 class MySQLStore(BaseStore):
-    """Captures a database in one beside it, and restores the tables that differ.
+    """Captures a database in one beside it, and restores the parts of tables that differ.
 
     Args:
         access: What the driver takes to connect: `host`, `port`, `user`, `password`, `database`, `unix_socket`.
@@ -70,8 +72,9 @@ class MySQLStore(BaseStore):
         self._defined: Definitions = {}
         self._schema_moves = False
         self._tables: dict[str, MySQLTable] = {}
-        self._versions: dict[tuple[str, Mark], int] = {}
-        self._contents: dict[tuple[str, Mark], Table] = {}
+        self._parts = MySQLParts(self._session.run, self._session.each)
+        self._versions: dict[_Content, int] = {}
+        self._contents: dict[_Content, tuple[Row, ...]] = {}
         self._snapshots: dict[tuple[tuple[str, Mark], ...], Snapshot] = {}
         self._written = WrittenTables()
         self._has_triggers = False
@@ -106,6 +109,7 @@ class MySQLStore(BaseStore):
             "What the job has changed by then stays so, but for what a transaction of its own has undone; the rows "
             f"before it are in the database {self._shadow.name}, until the next check on that server clears it away."
         )
+        self._parts.divide(list(self._tables.values()))
         self._initial = self.hold()
 
     def restore(self) -> None:
@@ -116,13 +120,16 @@ class MySQLStore(BaseStore):
     def hold(self) -> Held:
         """See `Returnable.hold`."""
         held = self._look()
-        new = [
-            self._tables[name] for name, mark in held.marks.items() if mark.rows and (name, mark) not in self._versions
-        ]
+        new = {
+            content: part
+            for name, mark in held.marks.items()
+            for content, part in self._divided(name, mark)
+            if content.piece.rows and content not in self._versions
+        }
         if new:
             version = len(self._versions) + 1
-            self._shadow.keep(new, version)
-            self._versions.update({(table.name, held.marks[table.name]): version for table in new})
+            self._shadow.keep(list(new.values()), version)
+            self._versions.update(dict.fromkeys(new, version))
         return replace(held, numbers=self._sequences.read([name for kind, name in self._defined if kind == "SEQUENCE"]))
 
     def put_back(self, held: Held) -> None:
@@ -146,19 +153,16 @@ class MySQLStore(BaseStore):
         now = self._look()
         if now.definitions != held.definitions:
             self._definitions.restore(held.definitions)
+            now = self._look()
         self._sequences.put_back(held.numbers)
         for _ in range(_ROUNDS):
-            now = self._look()
             differing = [name for name, mark in held.marks.items() if now.marks.get(name) != mark]
             if not differing:
                 return
-            self._require_kept(differing, held)
-            self._shadow.put_back(
-                [(self._tables[name], self._versions.get((name, held.marks[name]))) for name in differing],
-                {name: held.marks[name].next_number for name in differing},
-            )
+            self._put_back_tables(differing, held, now)
             if not self._has_triggers:
                 return
+            now = self._look()
         raise UsageError(
             f"{self.name}: triggers change what is put back into {', '.join(differing)}, and cannot be turned off. "
             "Drop the triggers in the test, or name the state by hand: FunctionStore(snapshot=..., reset=...)"
@@ -170,7 +174,7 @@ class MySQLStore(BaseStore):
         key = tuple(marks.items())
         known = self._snapshots.get(key)
         if known is None:
-            known = self._snapshots[key] = Snapshot({name: self._content(name, mark) for name, mark in key})
+            known = self._snapshots[key] = Snapshot({name: self._table(name, mark) for name, mark in key})
         return known
 
     def close(self) -> None:
@@ -183,14 +187,28 @@ class MySQLStore(BaseStore):
 
     # --- inside ------------------------------------------------------------------------------------------------------
 
-    def _require_kept(self, names: Sequence[str], held: Held) -> None:
-        """A server that was lost and has come back may be another one, or may have lost what it had not yet written."""
-        if not self._session.came_back:
-            return
+    def _put_back_tables(self, names: Sequence[str], held: Held, now: Held) -> None:
+        wanted: list[tuple[MySQLPart, int | None]] = []
+        numbers = {}
         for name in names:
-            mark = held.marks[name]
-            if mark.rows != self._shadow.rows(self._tables[name], self._versions.get((name, mark))):
-                raise LossError(f"the server of {self.name} has crashed. {self._session.loss}", "JC913")
+            mark, other = held.marks[name], now.marks[name]
+            for (content, part), piece in zip(self._divided(name, mark), other.pieces, strict=True):
+                if piece != content.piece:
+                    wanted.append((part, self._versions.get(content)))
+                    self._require_kept(part, content)
+            if mark.next_number is not None and mark.next_number != other.next_number:
+                numbers[name] = mark.next_number
+        self._shadow.put_back(wanted, numbers)
+
+    def _divided(self, name: str, mark: Mark) -> Iterator[tuple[_Content, MySQLPart]]:
+        """What each part of a table held."""
+        for part, piece in zip(self._parts.of(self._tables[name]), mark.pieces, strict=True):
+            yield _Content(name, mark.definition, part.number, piece), part
+
+    def _require_kept(self, part: MySQLPart, content: _Content) -> None:
+        """A server that was lost and has come back may be another one, or may have lost what it had not yet written."""
+        if self._session.came_back and content.piece.rows != self._shadow.rows(part, self._versions.get(content)):
+            raise LossError(f"the server of {self.name} has crashed. {self._session.loss}", "JC913")
 
     def _read_schema(self) -> None:
         now = self._definitions.read()
@@ -211,45 +229,21 @@ class MySQLStore(BaseStore):
         names = self._written.for_next_look(self._tables, known)
         if not names:
             return Held(known, self._defined)
-        found = self._marks([self._tables[name] for name in names])
+        found = self._parts.read([self._tables[name] for name in names])
         self._written.add(name for name, mark in found.items() if initial and mark != initial.get(name))
         return Held({name: found.get(name) or known[name] for name in self._tables}, self._defined)
 
-    def _marks(self, tables: Sequence[MySQLTable]) -> dict[str, Mark]:
-        paths = ", ".join(table.path for table in tables)
-        counts = ", ".join(f"(SELECT COUNT(*) FROM {table.path})" for table in tables)
-        sums = ", ".join(table.summed for table in tables)
-        asked = [f"CHECKSUM TABLE {paths}", f"SELECT {counts}", f"SELECT {sums}"]
-        asked += [_NUMBERS] * any(table.numbers for table in tables)
-        checksums, (rows,), (own,), *numbered = self._session.each("; ".join(asked))
-        numbers: dict[str, int] = dict(*numbered)
-        return {
-            table.name: Mark(count, int(summed or checksum or 0), numbers.get(table.name), table.definition)
-            for table, count, (_, checksum), summed in zip(tables, rows, checksums, own, strict=True)
-        }
-
-    def _content(self, name: str, mark: Mark) -> Table:
-        known = self._contents.get((name, mark))
-        if known is None:
+    def _table(self, name: str, mark: Mark) -> Table:
+        contents = dict(self._divided(name, mark))
+        new = {each: part for each, part in contents.items() if each not in self._contents and each.piece.rows}
+        if new:
             table = self._tables[name]
             cells = ", ".join(column.compared(self._since) for column in table.columns)
-            rows = self._session.run(f"SELECT {cells} FROM {table.path}") if mark.rows else []
-            empty = table.empty
-            known = Table(
-                empty.columns,
-                tuple(tuple(map(_cell, row)) for row in rows),
-                empty.key,
-                empty.generated,
-                empty.references,
-            )
-            self._contents[name, mark] = known
-        return known
-
-
-_NUMBERS = (
-    "SELECT table_name, auto_increment FROM information_schema.tables "
-    "WHERE table_schema = DATABASE() AND auto_increment IS NOT NULL"
-)
+            asked = [f"SELECT {cells} FROM {table.path} AS now WHERE TRUE{part.within('now')}" for part in new.values()]
+            for content, rows in zip(new, self._session.each("; ".join(asked)), strict=True):
+                self._contents[content] = tuple(tuple(map(_cell, row)) for row in rows)
+        held = itertools.chain.from_iterable(self._contents.get(content, ()) for content in contents)
+        return replace(self._tables[name].empty, rows=tuple(held))
 
 
 def _cell(value: Any) -> Any:

@@ -13,7 +13,7 @@ from jobchaos.errors import LossError, MissingExtraError, UsageError
 _OLDEST = {"mariadb": (10, 3), "mysql": (8, 0)}
 _MODES = (
     "SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO', time_zone = '+00:00', "
-    "innodb_lock_wait_timeout = 5, lock_wait_timeout = 2"
+    "innodb_lock_wait_timeout = 5, lock_wait_timeout = 2, group_concat_max_len = 4294967295"
 )
 _LOCKED = 1205
 _ENDED = (1053, 1927, 2006, 2013, 4031)  # by the server; https://mariadb.com/kb/en/mariadb-error-code-reference/

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +24,6 @@ _KEYS = """
 SELECT table_name, column_name, constraint_name = 'PRIMARY', referenced_table_name, referenced_column_name
 FROM information_schema.key_column_usage WHERE table_schema = DATABASE() ORDER BY table_name, ordinal_position
 """
-_VERSIONED = re.compile(r"\) ENGINE=[^\n]*WITH SYSTEM VERSIONING")
 _TIMES = ("datetime", "timestamp")
 _TEXTS = frozenset(("char", "varchar", "enum", "set", "tinytext", "text", "mediumtext", "longtext"))
 _EXACT = frozenset(
@@ -35,6 +33,11 @@ _EXACT = frozenset(
     )
 )
 """Types whose values are the same if the server says that they are equal; of texts, if their bytes are."""
+_WRITTEN = _EXACT - frozenset(("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"))
+"""Types whose values the server writes as texts that differ if they do."""
+_SHORT = frozenset(("char", "varchar", "set", "binary", "varbinary"))
+"""Types of texts that may be quoted: others can be as long as no statement may be."""
+_INEXACT = frozenset(("float", "double", "enum"))
 _WIDEST = 3000  # bytes of a key; with the number of a version it must not exceed InnoDB's 3072
 _PLAIN = frozenset(
     (
@@ -80,6 +83,16 @@ class MySQLColumn:
             return f"CASE WHEN {lately} THEN '{SERVER_TIME}' ELSE CAST({name} AS CHAR) END"
         return f"CAST({name} AS CHAR)"
 
+    @property
+    def told(self) -> str:
+        """What tells its content from any other one, in SQL: never NULL."""
+        name = quoted(self.name)
+        if self.type in _SHORT:
+            return f"QUOTE(CAST({name} AS BINARY))"
+        if self.type in _INEXACT:
+            return f"IFNULL({name} + 0e0, 'N')"  # a FLOAT is shown with six digits
+        return f"IFNULL({name if self.type in _WRITTEN else f'MD5({name})'}, 'N')"
+
     def same(self, one: str, other: str) -> str:
         """Whether two tables have the very same there, in SQL.
 
@@ -121,15 +134,6 @@ class MySQLTable:
     def numbers(self) -> bool:
         """Whether the server counts its rows up."""
         return any(column.generated for column in self.columns)
-
-    @property
-    def summed(self) -> str:
-        """What tells its rows from others, in SQL, if it keeps its history, which CHECKSUM TABLE would count."""
-        if not _VERSIONED.search(self.definition):
-            return "NULL"
-        cells = ", ".join(f"QUOTE({quoted(column.name)})" for column in self.columns)
-        number = f"CAST(CONV(LEFT(MD5(CONCAT_WS(',', {cells})), 16), 16, 10) AS UNSIGNED)"
-        return f"(SELECT COALESCE(SUM({number}), 0) FROM {self.path})"
 
     @property
     def tells_rows_apart(self) -> bool:

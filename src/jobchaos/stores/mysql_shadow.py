@@ -13,6 +13,7 @@ from typing import Any
 
 from jobchaos.errors import UsageError
 from jobchaos.stores.mysql_layout import MySQLTable, quoted
+from jobchaos.stores.mysql_parts import MySQLPart
 
 Run = Callable[[str], Sequence[tuple[Any, ...]]]
 _PREFIX = "jobchaos_shadow_"
@@ -54,10 +55,11 @@ class MySQLShadow:
             ) from error
         self._is_open = True
 
-    def keep(self, tables: Sequence[MySQLTable], version: int) -> None:
-        """Remember what some tables hold now."""
+    def keep(self, parts: Sequence[MySQLPart], version: int) -> None:
+        """Remember what some parts of tables hold now."""
         statements = []
-        for table in tables:
+        for part in parts:
+            table = part.table
             is_new = (table.name, table.definition) not in self._twins
             twin = self._twin(table)
             if is_new:
@@ -65,53 +67,54 @@ class MySQLShadow:
                 key = ", ".join(map(quoted, (_VERSION, *table.empty.key)))
                 index = f"(PRIMARY KEY ({key}))" if table.tells_rows_apart else ""
                 statements.append(f"CREATE TABLE {twin} {index} ENGINE = InnoDB AS {rows}")
-            statements.append(f"INSERT INTO {twin} SELECT {version}, {table.stored} FROM {table.path}")
+            statements.append(
+                f"INSERT INTO {twin} SELECT {version}, {table.stored} FROM {table.path} AS now "
+                f"WHERE TRUE{part.within('now')}"
+            )
         self._run("; ".join(statements))
 
-    def put_back(self, wanted: Sequence[tuple[MySQLTable, int | None]], numbers: Mapping[str, int | None]) -> None:
-        """Let tables hold what they held.
+    def put_back(self, wanted: Sequence[tuple[MySQLPart, int | None]], numbers: Mapping[str, int]) -> None:
+        """Let parts of tables hold what they held.
 
         Args:
-            wanted: Each table with the version to put back; None for nothing at all.
-            numbers: The next number that the server would have given to a row of each table.
+            wanted: Each part with the version to put back; None for nothing at all.
+            numbers: The next number that the server shall give to a row, by the names of tables.
         """
         statements = ["SET foreign_key_checks = 0, unique_checks = 0", "BEGIN"]
-        statements += [self._removal(table, version) for table, version in wanted]
-        statements += [self._return(table, version) for table, version in wanted if version is not None]
+        statements += [self._removal(part, version) for part, version in wanted]
+        statements += [self._return(part, version) for part, version in wanted if version is not None]
         statements.append("COMMIT")
-        statements += [
-            f"ALTER TABLE {table.path} AUTO_INCREMENT = {numbers[table.name]}"
-            for table, _ in wanted
-            if numbers[table.name] is not None
-        ]
+        statements += [f"ALTER TABLE {quoted(name)} AUTO_INCREMENT = {number}" for name, number in numbers.items()]
         self._run("; ".join([*statements, "SET foreign_key_checks = 1, unique_checks = 1"]))
 
-    def rows(self, table: MySQLTable, version: int | None) -> int:
+    def rows(self, part: MySQLPart, version: int | None) -> int:
         """How many rows a version has."""
         if version is None:
             return 0
-        return int(self._run(f"SELECT COUNT(*) FROM {self._twin(table)} WHERE {_VERSION} = {version}")[0][0])
+        return int(self._run(f"SELECT COUNT(*) FROM {self._kept(part, version)}")[0][0])
 
-    def _removal(self, table: MySQLTable, version: int | None) -> str:
+    def _removal(self, part: MySQLPart, version: int | None) -> str:
         """Away with what was not there: only those rows, where that can be told, as to write costs most."""
+        table = part.table
         if version is None or not table.tells_rows_apart:
-            return f"DELETE FROM {table.path}"
+            return f"DELETE now FROM {table.path} AS now WHERE TRUE{part.within('now')}"
         same = " AND ".join(column.same("now", "kept") for column in table.columns if not column.computed)
         return (
             f"DELETE now FROM {table.path} AS now LEFT JOIN {self._twin(table)} AS kept "
-            f"ON kept.{_VERSION} = {version} AND {_joined(table)} WHERE kept.{_VERSION} IS NULL OR NOT ({same})"
+            f"ON kept.{_VERSION} = {version} AND {_joined(table)} "
+            f"WHERE (kept.{_VERSION} IS NULL OR NOT ({same})){part.within('now')}"
         )
 
-    def _return(self, table: MySQLTable, version: int) -> str:
-        missing = ""
+    def _return(self, part: MySQLPart, version: int) -> str:
+        table, missing = part.table, ""
         if table.tells_rows_apart:
-            key = quoted(table.empty.key[0])
-            missing = f"LEFT JOIN {table.path} AS now ON {_joined(table)} WHERE now.{key} IS NULL AND"
+            missing = f" AND NOT EXISTS (SELECT 1 FROM {table.path} AS now WHERE {_joined(table)})"
         kept = ", ".join(f"kept.{quoted(column.name)}" for column in table.columns if not column.computed)
-        return (
-            f"INSERT INTO {table.path} ({table.stored}) SELECT {kept} FROM {self._twin(table)} AS kept "
-            f"{missing or 'WHERE'} kept.{_VERSION} = {version}"
-        )
+        return f"INSERT INTO {table.path} ({table.stored}) SELECT {kept} FROM {self._kept(part, version)}{missing}"
+
+    def _kept(self, part: MySQLPart, version: int) -> str:
+        """Where a version is, in SQL that goes on with AND."""
+        return f"{self._twin(part.table)} AS kept WHERE kept.{_VERSION} = {version}{part.within('kept')}"
 
     def drop(self) -> None:
         """Remove it with all that is in it."""
