@@ -160,6 +160,59 @@ def test_a_cell_that_is_the_same_in_all_runs_is_steady_whatever_else_is_in_its_c
     assert not compared(kept("10:00", "1"), kept("10:02", "2"), seen=clean(kept("10:00", "1"), kept("10:01", "3"))).diff
 
 
+def noted(at: str, text: str = '{"at": "%s", "runs": %s}', runs: object = 1) -> State:
+    return state(settings=Table(("name", "value"), (("last run", text % (at, runs)),), key=("name",)))
+
+
+def with_words(*states: State) -> Volatile:
+    return clean(*states).with_words([(one, Fresh(())) for one in states])
+
+
+def test_words_beside_a_time_are_compared() -> None:
+    seen = with_words(noted("2024-01-01 10:00:00"), noted("2024-01-01 10:01:01"), noted("2025-02-22 01:34:57"))
+    assert not compared(noted("2024-01-01 10:00:00"), noted("2024-01-02 09:10:11"), seen=seen).diff
+    assert compared(noted("2024-01-01 10:00:00"), noted("2024-01-01 10:00:00", runs=2), seen=seen).diff
+    assert compared(noted("2024-01-01 10:00:00"), noted("2024-01-01 10:00:00", runs="1, 2"), seen=seen).diff
+
+
+def test_but_for_those_that_differ_from_run_to_run() -> None:
+    seen = with_words(noted("2024-01-01 10:00", runs=1), noted("2025-02-22 01:34", runs=2))
+    assert not compared(noted("2024-01-01 10:00"), noted("2024-01-01 10:00", runs=3), seen=seen).diff
+
+
+def test_of_several_rows_that_cannot_be_told_apart_words_are_steady_in_all() -> None:
+    def sent(at: str, *runs: int) -> State:
+        return state(http=Table(("url", "body"), tuple(("/audit", f"{at}: {number}") for number in runs)))
+
+    seen = with_words(sent("2024-01-01 10:00", 1, 2), sent("2025-02-22 01:34", 1, 2))
+    assert not compared(sent("2024-01-01 10:00", 1, 2), sent("2024-01-01 10:00", 1, 3), seen=seen).diff
+
+
+def test_texts_with_several_outlines_are_compared_by_none() -> None:
+    seen = with_words(noted("2024-01-01 10:00", runs="1"), noted("2025-02-22 01:34", runs="1, 2"))
+    assert not compared(noted("2024-01-01 10:00"), noted("2024-01-01 10:00", runs="1, 2, 3"), seen=seen).diff
+
+
+def test_words_are_compared_around_random_values_too() -> None:
+    def told(at: str, chunk: bytes, runs: int) -> State:
+        return noted(f"{at} {chunk.hex()}", runs=runs)
+
+    both = Fresh((S, T))
+    expected, later = told("2024-01-01 10:00", S, 1), told("2025-02-22 01:34", T, 1)
+    seen = Volatile.between([(expected, both), (later, both)], {}).with_words([(expected, both), (later, both)])
+    assert not compared(expected, later, fresh=both, seen=seen).diff
+    assert compared(expected, told("2025-02-22 01:34", T, 2), fresh=both, seen=seen).diff
+
+
+def test_words_of_different_jobs_are_those_of_both() -> None:
+    one = with_words(noted("2024-01-01 10:00", runs=1), noted("2025-02-22 01:34", runs=1))
+    other = with_words(noted("2024-01-01 10:00", runs=2), noted("2025-02-22 01:34", runs=3))
+    for seen in (one | other, other | one):
+        assert not compared(noted("2024-01-01 10:00"), noted("2024-01-01 10:00", runs=4), seen=seen).diff
+    for seen in (one | Volatile(), Volatile() | one):
+        assert compared(noted("2024-01-01 10:00"), noted("2024-01-01 10:00", runs=4), seen=seen).diff
+
+
 def test_without_a_key_rows_are_told_apart_by_what_is_not_volatile() -> None:
     def sent(at: str, runs: str, *more: Row) -> State:
         return state(http=Table(("url", "body"), (("/audit", at), ("/runs", runs), *more)))

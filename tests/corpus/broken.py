@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import fcntl
+import json
 import os
 import sqlite3
 import threading
@@ -291,6 +292,13 @@ def counts_its_runs_beside_the_time_of_the_last() -> None:
         file.write("one more\n")
 
 
+def counts_in_one_object_with_the_time() -> None:
+    path = site.folder / "last_run.json"
+    runs = json.loads(path.read_text())["runs"] if path.exists() else 0
+    path.with_suffix(".new").write_text(json.dumps({"at": time.time(), "id": str(uuid.uuid4()), "runs": runs + 1}))
+    path.with_suffix(".new").replace(path)
+
+
 # --- memory ----------------------------------------------------------------------------------------------------------
 
 
@@ -451,6 +459,7 @@ BROKEN = [
     Broken(counts_in_a_file, {"JC103": "A A"}),
     Broken(names_a_file_after_the_time, {"JC103": "A A"}),
     Broken(counts_its_runs_beside_the_time_of_the_last, {"JC103": "A A"}),
+    Broken(counts_in_one_object_with_the_time, {"JC103": "A A"}),
     Broken(counts_in_memory, {"JC103": "A A"}),
     Broken(counts_in_a_class, {"JC103": "A A"}),
     Broken(checks_then_sets_in_memory, {"JC203": "A1 B A"}),

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime
+import email.utils
 import fcntl
+import json
 import os
 import random
 import secrets
 import sqlite3
 import threading
+import time
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -301,6 +304,15 @@ def stamps_one_of_two_files() -> None:
     (site.folder / "invoice.txt").write_text("invoice 7")
 
 
+def tells_the_time_in_many_ways() -> None:
+    """None of these words is the same at another time."""
+    now = datetime.datetime.now()
+    times = [now.isoformat(), email.utils.formatdate(), time.ctime(), now.strftime("%d %b %Y, %I:%M"), time.time()]
+    path = site.folder / "last_run.json"
+    path.with_suffix(".new").write_text(json.dumps({"id": str(uuid.uuid4()), "state": "done", "times": times}))
+    path.with_suffix(".new").replace(path)
+
+
 def draws_a_digit_for_each_of_many() -> None:
     """Of ten digits that are drawn again, one is most likely the same by chance."""
     with site.transactional() as db, db:
@@ -373,6 +385,7 @@ SOUND: list[Callable[[], Any]] = [
     appends_a_line_under_a_file_lock,
     rewrites_a_header_and_cuts_the_rest,
     stamps_one_of_two_files,
+    tells_the_time_in_many_ways,
     draws_a_digit_for_each_of_many,
     copies_into_an_attached_database,
     writes_a_copy_of_its_database,

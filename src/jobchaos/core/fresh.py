@@ -81,6 +81,11 @@ class Forms:
         found = self.find(cell)
         return (type(cell).__name__, *((repr(cell),) if found is None else (found.forms, found.texts)))
 
+    def without(self, cell: Cell) -> Cell:
+        """The cell, or its text without the random values in it."""
+        found = self.find(cell)
+        return cell if found is None else "\0".join(found.texts)
+
     def _search(self, text: str) -> Iterator[tuple[int, _Known]]:
         end = 0
         for start in range(len(text) - _START + 1):

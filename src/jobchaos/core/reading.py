@@ -9,21 +9,10 @@ from typing import NamedTuple
 from jobchaos.core.coloring import Atom
 from jobchaos.core.fresh import Forms, Fresh, as_text, forms_of
 from jobchaos.core.origins import origins
-from jobchaos.core.snapshot import NOTHING, SERVER_TIME, Cell, Column, Place, Row, State, Table, tables_of
+from jobchaos.core.outline import has_time
+from jobchaos.core.snapshot import NOTHING, Cell, Column, Place, Row, State, Table, tables_of
 from jobchaos.core.volatile import Volatile
 
-# Two copies do at two moments what a single run did in one, so times that were equal need not be so.
-_TIME = re.compile(
-    r"\d{4}-\d\d-\d\d|\d\d:\d\d|(?<!\d)(19|20)\d{6}(?!\d)|(?<!\d)(19|20)\d{6}T?\d{4,6}(?!\d)"
-    r"|(?<!\d)[1-4]\d{9}(\d{3}|\d{6}|\d{9})?(?!\d)"
-)
-_RANDOM = re.compile(
-    r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?<![0-9a-z])(?=\d*[a-f])[0-9a-f]{12,}(?![0-9a-z])", re.IGNORECASE
-)
-"""UUIDs and other random hexadecimal digits, some of which look like a time by chance."""
-_MOMENT = re.compile(
-    r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)?|[1-4]\d{9}(\d{3}|\d{6}|\d{9})?(\.\d+)?"
-)
 _SHORTEST_NAME = 6  # characters; shorter values may be equal by chance
 
 
@@ -105,8 +94,7 @@ class Reader:
         varies = past.varies(row, at)
         found = forms.find(cell)
         if found is not None:
-            # Around random values a volatile column may hold another text each time.
-            shape = (kind, found.forms) if varies else forms.shape(cell)
+            shape = (kind, found.forms, past.outline(row, at, forms)) if varies else forms.shape(cell)
             return Part(shape, tuple(Atom("fresh", chunk) for chunk in found.chunks))
         origin = self._origins.get(column)
         if origin is not None:
@@ -115,7 +103,7 @@ class Reader:
             return None
         if column in self._with_names:
             return Part(("name", kind), (Atom("value", repr(cell)),))
-        return Part(("any", kind, _outline(cell)), ())
+        return Part(("any", kind, past.outline(row, at, forms)), ())
 
 
 class _Past:
@@ -153,6 +141,10 @@ class _Past:
         kept = (self._identity(self._names, row), self._names[at], repr(row[at])) in self._cells
         return not kept and self._volatile.varies(self._columns[at], self._identify(row))
 
+    def outline(self, row: Row, at: int, forms: Forms) -> str:
+        """What stays of a cell that differs from run to run."""
+        return self._volatile.outline(self._columns[at], self._identify(row), forms.without(row[at]))
+
     def _identity(self, columns: tuple[str, ...], row: Row) -> Row:
         return tuple(row[columns.index(column)] for column in self._key)
 
@@ -162,18 +154,7 @@ def _holds_names(column: Column, states: tuple[Mapping[Place, Table], ...], befo
     old = set(map(repr, _cells(before, column)))
     new = [cell for tables in states for cell in _cells(tables, column) if repr(cell) not in old]
     texts = [as_text(cell) for cell in new if cell is not None]
-    return not any(len(text) < _SHORTEST_NAME or re.search(r"\s", text) or _has_time(text) for text in texts)
-
-
-def _outline(cell: Cell) -> str:
-    """What stays of a text with a time in it, whatever the time: a log with two lines is none with one."""
-    if isinstance(cell, str) and (cell == SERVER_TIME or _MOMENT.fullmatch(cell)):
-        return SERVER_TIME  # the job's own clock may show what the server's does, and a fraction may be 0
-    return re.sub(r"\w+", "#", cell) if isinstance(cell, str) and _has_time(cell) else ""
-
-
-def _has_time(text: str) -> bool:
-    return _TIME.search(_RANDOM.sub("", text)) is not None
+    return not any(len(text) < _SHORTEST_NAME or re.search(r"\s", text) or has_time(text) for text in texts)
 
 
 def _constant(cell: Cell) -> Part:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 from collections import ChainMap, Counter, defaultdict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 from jobchaos.core.fresh import Fresh, forms_of
 from jobchaos.core.origins import origins
-from jobchaos.core.snapshot import NOTHING, Column, Place, Row, State, Table, tables_of
+from jobchaos.core.outline import outline, steady_words
+from jobchaos.core.snapshot import NOTHING, SERVER_TIME, Cell, Column, Place, Row, State, Table, tables_of
 
 Identity = tuple[tuple[str, str], ...]
 """What tells a row apart: some of its columns, and what they hold."""
+_Outlined = tuple[Column, Identity, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +26,13 @@ class Volatile:
         columns: Columns in which new values do.
         steady: Cells in them that do not, where rows can be told apart: a counter beside the time of the last run, in a
             table of names and values; one of two files.
+        words: Which words do not, in cells with times in them, by the cells and their outlines: a counter beside the
+            time of the last run, in one object of JSON. None if that is not known.
     """
 
     columns: frozenset[Column] = frozenset()
     steady: frozenset[tuple[Column, Identity]] = frozenset()
+    words: Mapping[_Outlined, frozenset[int]] | None = None
 
     @classmethod
     def between(cls, runs: Sequence[tuple[State, Fresh]], initial: State) -> Volatile:
@@ -55,11 +62,64 @@ class Volatile:
 
     def __or__(self, other: Volatile) -> Volatile:
         steady = (cell for cell in self.steady | other.steady if not (self.varies(*cell) or other.varies(*cell)))
-        return Volatile(self.columns | other.columns, frozenset(steady))
+        words, others = self.words or {}, other.words or {}
+        both = {outlined: words[outlined] & others[outlined] for outlined in words.keys() & others.keys()}
+        known = None if self.words is None and other.words is None else {**words, **others, **both}
+        return Volatile(self.columns | other.columns, frozenset(steady), known)
 
     def varies(self, column: Column, identity: Identity) -> bool:
         """True if a cell does: one of that column, in a row told apart by `identity`."""
         return column in self.columns and (column, identity) not in self.steady
+
+    def texts(self, state: State, fresh: Fresh) -> Mapping[_Outlined, Sequence[str]]:
+        """The cells that vary and hold times, and more than that; without random values that are recognised.
+
+        Args:
+            state: The state after a clean run.
+            fresh: The random values handed out in it.
+        """
+        tables = tables_of(state)
+        made_up, forms = origins(tables, self.columns), forms_of(fresh)
+        found: defaultdict[_Outlined, list[str]] = defaultdict(list)
+        for column in self.columns:
+            table = tables.get(column[:2], NOTHING)
+            if column[2] not in table.columns:
+                continue
+            at, identify = table.columns.index(column[2]), self.identify(column[:2], table, made_up)
+            for row in table.rows:
+                bare, identity = forms.without(row[at]), identify(row)
+                if isinstance(bare, str) and outline(bare) not in ("", SERVER_TIME) and self.varies(column, identity):
+                    found[column, identity, outline(bare)].append(bare)
+        return found
+
+    def with_words(self, runs: Sequence[tuple[State, Fresh]]) -> Volatile:
+        """The same, with the words that do not differ.
+
+        Args:
+            runs: The state after each clean run, and the random values handed out in it. Their times differ in all
+                parts of a date, or words would seem to be the same.
+        """
+        texts = [self.texts(*run) for run in runs]
+        words = {
+            outlined: steady_words(itertools.chain.from_iterable(one[outlined] for one in texts))
+            for outlined in texts[0]
+            if all(outlined in one for one in texts)
+        }
+        return dataclasses.replace(self, words=words)
+
+    def outline(self, column: Column, identity: Identity, cell: Cell) -> str:
+        """What must be equal in a cell that varies, see `outline`; nothing if that differs from run to run, too.
+
+        Args:
+            column: The cell's column.
+            identity: What tells its row apart.
+            cell: What it holds, without random values that are recognised.
+        """
+        bare = outline(cell)
+        if bare == SERVER_TIME or self.words is None:
+            return bare
+        steady = self.words.get((column, identity, bare))
+        return "" if steady is None else outline(cell, steady)
 
     def identify(self, place: Place, table: Table, made_up: Mapping[Column, Column]) -> Callable[[Row], Identity]:
         """What tells the rows of a table apart: their key, or else all that is neither volatile nor made up.

@@ -1,0 +1,57 @@
+"""Outline: what stays of a text with a time in it, whatever the time."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable
+
+from jobchaos.core.snapshot import SERVER_TIME, Cell
+
+# Two copies do at two moments what a single run did in one, so times that were equal need not be so.
+_TIME = re.compile(
+    r"\d{4}-\d\d-\d\d|\d\d:\d\d|(?<!\d)(19|20)\d{6}(?!\d)|(?<!\d)(19|20)\d{6}T?\d{4,6}(?!\d)"
+    r"|(?<!\d)[1-4]\d{9}(\d{3}|\d{6}|\d{9})?(?!\d)"
+)
+_RANDOM = re.compile(
+    r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?<![0-9a-z])(?=\d*[a-f])[0-9a-f]{12,}(?![0-9a-z])", re.IGNORECASE
+)
+"""UUIDs and other random hexadecimal digits, some of which look like a time by chance."""
+_MOMENT = re.compile(
+    r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)?|[1-4]\d{9}(\d{3}|\d{6}|\d{9})?(\.\d+)?"
+)
+_WORD = re.compile(r"\w+")
+
+
+def has_time(text: str) -> bool:
+    """True if something in a text looks like a time or a date."""
+    return _TIME.search(_RANDOM.sub("", text)) is not None
+
+
+def is_moment(cell: Cell) -> bool:
+    """True if a cell is a text that tells one moment, and nothing else."""
+    return isinstance(cell, str) and (cell == SERVER_TIME or _MOMENT.fullmatch(cell) is not None)
+
+
+def outline(cell: Cell, steady: frozenset[int] = frozenset()) -> str:
+    """What must be equal in two cells that hold times: a log with two lines is none with one.
+
+    Args:
+        cell: The cell.
+        steady: Which words of it are the same at all times, by their numbers.
+
+    Returns:
+        A text with times in it without its words, but for the steady ones. Empty for other cells.
+    """
+    if is_moment(cell):
+        return SERVER_TIME  # the job's own clock may show what the server's does, and a fraction may be 0
+    if not isinstance(cell, str) or not has_time(cell):
+        return ""
+    number = itertools.count()
+    return _WORD.sub(lambda word: word[0] if next(number) in steady else "#", cell)
+
+
+def steady_words(texts: Iterable[str]) -> frozenset[int]:
+    """Which words are the same in all texts of one outline, by their numbers."""
+    places = zip(*map(_WORD.findall, texts), strict=True)
+    return frozenset(number for number, words in enumerate(places) if len(set(words)) == 1)
