@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import datetime
 import itertools
+import os
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -193,3 +196,30 @@ def test_an_object_that_the_user_has_named_is_shown_once() -> None:
     (finding,) = verdict.findings
     assert finding.diff is not None
     assert {change.store for change in finding.diff.changes} == {"inbox"}
+
+
+@pytest.fixture
+def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The system's directory for temporary files."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "system"))
+    (tmp_path / "system").mkdir()
+    return tmp_path / "system"
+
+
+@pytest.mark.parametrize("isolation", ["thread", "process"])
+def test_what_is_left_of_temporary_files_is_noted_and_removed(sql: Sql, system: Path, isolation: str) -> None:
+    def job() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "draft").write_text("hello")
+            sql("UPDATE users SET points = 1")
+
+    verdict = check(job, faults=["crash", "retry"], settings=Settings(profile="quick", isolation=isolation))
+    assert verdict.status == "holds", verdict
+    assert any(note.startswith("not compared: temporary files") for note in verdict.notes)
+    assert os.listdir(system) == []
+
+
+def test_temporary_files_that_a_clean_run_leaves_are_compared(sql: Sql, system: Path) -> None:
+    verdict = check(lambda: (sql("UPDATE users SET points = 1"), tempfile.mkdtemp()), faults=["duplicate"])
+    assert codes(verdict) == ["JC103"]
+    assert not any("temporary files in" in note for note in verdict.notes)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import string
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from jobchaos.adapted import job_of, known
-from jobchaos.baseline import Baseline, NoBaselineError, establish
+from jobchaos.baseline import CLEAN, Baseline, NoBaselineError, establish
 from jobchaos.campaign import Campaign
 from jobchaos.claim import claim
 from jobchaos.clock.freeze import wall_seconds
@@ -16,6 +17,7 @@ from jobchaos.confirm import Confirmer
 from jobchaos.core.compare import Ignore
 from jobchaos.core.events import CheckFinished, CheckStarted, Event, Listener
 from jobchaos.core.finding import Finding
+from jobchaos.core.ignore import garbage
 from jobchaos.core.job import Job
 from jobchaos.core.ports import Probe, Store
 from jobchaos.core.result import RunResult
@@ -171,10 +173,14 @@ class Check:
         look_closer = None if self._settings.granularity == "effect" else self._bench.look_closer
         if len(self._labels) > 1:
             return establish_orders(self._labels, runner, self._world, lines=lines, look_closer=look_closer)
-        return establish(self._label, runner, self._world, lines=lines, look_closer=look_closer), ()
+        baseline = establish(self._label, runner, self._world, lines=lines, look_closer=look_closer)
+        if garbage(baseline.run.state):
+            self._bench.has_garbage = True
+            baseline = dataclasses.replace(baseline, run=runner.run(CLEAN))
+        return baseline, ()
 
     def _rules(self, baseline: Baseline) -> Rules:
-        ignore = Ignore.parse(self._settings.ignore)
+        ignore = Ignore.parse((*self._settings.ignore, *garbage(baseline.run.state)))
         return Rules(self._world.initial, baseline.volatile, ignore, self._world.ledgers)
 
     def _judge(self, runner: Runner, baseline: Baseline, orders: Sequence[RunResult]) -> Judge | SerialJudge:
@@ -269,6 +275,7 @@ class Check:
     def _notes(self, baseline: Baseline | None, *, overlapped: bool) -> tuple[str, ...]:
         notes = [*(baseline.notes if baseline else ()), *self._remarks, *self._bench.remarks()]
         notes += self._bench.notes() if overlapped else ()
+        notes += [_GARBAGE] if baseline and garbage(baseline.run.state) else ()
         if self._settings.ignore:
             notes.append(f"left out on request: {', '.join(self._settings.ignore)}")
             unused = Ignore.parse(self._settings.ignore).unused(baseline.run.state) if baseline else ()
@@ -281,6 +288,7 @@ class Check:
         return findings + [unstored(self._label, resource) for resource in self._world.unstored]
 
 
+_GARBAGE = "not compared: temporary files in the system's directory for these, left by an attempt that dies or fails"
 _DRAWN = 100  # indices of one plan that Hypothesis draws; the rest is run in order
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, MutableMapping, Sequence
+from typing import Any
 
 from jobchaos.clock.held import held_clocks
 from jobchaos.clock.loop import virtual_loop
@@ -65,6 +66,7 @@ def probes_for(
     bindings: Bindings,
     entropy: EntropyProbe,
     settings: Settings,
+    is_garbage: Callable[[], bool],
 ) -> list[Probe]:
     """All probes but those for lines, in the order in which they are to be installed.
 
@@ -75,6 +77,7 @@ def probes_for(
         bindings: Finds other names of what the probes replace.
         entropy: Hands out random values.
         settings: Of the check.
+        is_garbage: Whether what attempts leave of their temporary files is nobody's.
     """
     named = [place for job in jobs for place in places(job.body)]
     return [
@@ -85,11 +88,9 @@ def probes_for(
         Psycopg2Probe(bindings),
         *_above_drivers(),
         *_of_sockets(bindings),
-        FileProbe(bindings, torn_writes=settings.torn_writes),
+        FileProbe(bindings, torn_writes=settings.torn_writes, is_garbage=is_garbage),
         SleepProbe(bindings),
-        LockProbe(named),
-        WaitProbe(named),
-        FileLockProbe(),
+        *_of_locks(named),
         EventLoopProbe(bindings, functools.partial(virtual_loop, clock, control.current, lambda: control.shares_time)),
         HeldClockProbe(named, held_clocks),
         *(RedFlagProbe(flag, named, bindings) for flag in _flags(jobs)),
@@ -102,6 +103,10 @@ def probes_for(
 def _of_sockets(bindings: Bindings) -> list[Probe]:
     sockets = SocketProbe()
     return [sockets, SelectProbe(bindings, sockets), TransportProbe()]
+
+
+def _of_locks(named: Sequence[MutableMapping[str, Any]]) -> list[Probe]:
+    return [LockProbe(named), WaitProbe(named), FileLockProbe()]
 
 
 def _of_processes(bindings: Bindings) -> list[Probe]:

@@ -54,6 +54,7 @@ class Workbench:
         world: All stores.
         lines: True if lines are steps.
         is_quiet: True while what the job logs is dropped.
+        has_garbage: True once it is known that the job leaves none of its temporary files, unless it dies or fails.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class Workbench:
         self._own_probes = probes
         self.world = World(functools.partial(store_for, allow=settings.allow))
         self.lines = settings.granularity == "line"
-        self.is_quiet = False
+        self.is_quiet = self.has_garbage = False
         self._jobs = jobs
         self._followed = Followed(jobs, settings.delivery) if settings.follow else None
         self._explicit = [*([self._followed.backlog] if self._followed else ()), *stores]
@@ -220,6 +221,7 @@ class Workbench:
             self._bindings,
             self._entropy,
             self._settings,
+            lambda: self.has_garbage,
         )
         heard = LogProbe(lambda: self.is_quiet)  # first: a red flag counts, whether it is written or not
         probes = [heard, *self._own_probes, *probes]  # ours last: they look for names of what they replace

@@ -29,7 +29,7 @@ def without_lasting_effects(stage: Stage) -> list[Probe]:
     entropy = EntropyProbe(bindings)
     flag = RedFlag.log()
     job, settings = Job(print), Settings()
-    probes = probes_for([job], VirtualClock(0), stage, bindings, entropy, settings)
+    probes = probes_for([job], VirtualClock(0), stage, bindings, entropy, settings, lambda: False)
     probes += [RedFlagProbe(flag, [], bindings), JitterProbe(lambda: None)]
     probes += [LineProbe(lambda _: False), LogProbe(lambda: False)]
     return [each for each in [*probes, *watching._probes()] if type(each).__name__ in WITHOUT_LASTING_EFFECTS]

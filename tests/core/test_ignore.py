@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobchaos.core.ignore import Ignore
-from jobchaos.core.snapshot import Snapshot, State, Table
+from jobchaos.core.ignore import TEMPORARY, Ignore, garbage
+from jobchaos.core.snapshot import Row, Snapshot, State, Table
 from jobchaos.errors import UsageError
 
 ORDERS = Table(
@@ -109,3 +109,12 @@ def test_what_is_ignored_is_gone_the_rest_is_as_it_was_and_once_is_enough(state:
     assert set(ignore.unused(state)) == set(patterns) - _names(state)
     if not _names(state) & set(patterns):
         assert left == state
+
+
+def test_temporary_files_are_garbage_if_a_clean_run_leaves_none() -> None:
+    def left(*rows: Row) -> State:
+        return {"files": Snapshot({"files": Table(("path",), ()), TEMPORARY: Table(("path",), rows)})}
+
+    assert garbage(left()) == (f"files.{TEMPORARY}",)
+    assert garbage(left(("/tmp/tmp1",))) == garbage(STATE) == ()
+    assert Ignore.parse(garbage(left())).apply(left(("/tmp/tmp1",)))["files"].tables.keys() == {"files"}

@@ -8,12 +8,14 @@ import fcntl
 import json
 import os
 import sqlite3
+import tempfile
 import threading
 import time
 import urllib.request
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from sqlite3 import connect as early_bound
 from typing import Any, ClassVar
 
@@ -238,6 +240,17 @@ def appends_the_time_to_a_file() -> None:
         file.write(f"{datetime.datetime.now()} order 7\n")
 
 
+def writes_to_a_temporary_file_beside_its_target() -> None:
+    with tempfile.NamedTemporaryFile("w", dir=site.folder, delete=False) as file:
+        file.write("invoice 7")
+    os.replace(file.name, site.folder / "invoice.txt")
+
+
+def leaves_a_temporary_directory_whenever_it_runs() -> None:
+    (Path(tempfile.mkdtemp()) / "draft.txt").write_text("invoice 7")
+    (site.folder / "invoice.txt").write_text("invoice 7")
+
+
 def creates_then_fills() -> None:
     path = site.folder / "invoice.txt"
     if not path.exists():
@@ -449,6 +462,8 @@ BROKEN = [
     Broken(posts_through_aiohttp, {"JC101": "A A"}),
     Broken(charges_then_records, {"JC201": "A1 B A", "JC301": "A2!kill A"}),
     Broken(appends_to_a_file, {"JC103": "A A"}),
+    Broken(writes_to_a_temporary_file_beside_its_target, {"JC303": "A1!kill A"}),
+    Broken(leaves_a_temporary_directory_whenever_it_runs, {"JC103": "A A"}),
     Broken(appends_the_time_to_a_file, {"JC103": "A A"}),
     Broken(creates_then_fills, {"JC303": "A1!kill A"}),
     Broken(makes_a_directory, {"JC304": "A1!kill A"}),

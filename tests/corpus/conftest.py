@@ -6,6 +6,7 @@ import contextlib
 import http.server
 import socket
 import sqlite3
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,10 +60,12 @@ def servers() -> Iterator[None]:
 
 
 @pytest.fixture
-def fresh_site(servers: None, tmp_path: Path) -> Iterator[None]:
+def fresh_site(servers: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     site.folder = tmp_path
     with contextlib.closing(sqlite3.connect(site.database())) as db:
         db.executescript(site.SCHEMA)
+    (tmp_path / "system").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "system"))
     (tmp_path / "inbox.txt").write_text("order 7")
     (tmp_path / "counter.txt").write_text("1")
     (tmp_path / "queue" / "7").mkdir(parents=True)

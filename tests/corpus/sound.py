@@ -11,11 +11,14 @@ import json
 import os
 import random
 import secrets
+import shutil
 import sqlite3
+import tempfile
 import threading
 import time
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -182,6 +185,15 @@ def replaces_a_file() -> None:
     temporary = site.folder / "invoice.tmp"
     temporary.write_text("invoice 7")
     os.replace(temporary, target)
+
+
+def works_in_a_temporary_directory() -> None:
+    """What a crash leaves of it, under a name that nobody knows, is for the system to remove."""
+    with tempfile.TemporaryDirectory() as folder:
+        draft = Path(folder) / "draft.txt"
+        draft.write_text("invoice 7")
+        shutil.copyfile(draft, site.folder / "invoice.tmp")
+    os.replace(site.folder / "invoice.tmp", site.folder / "invoice.txt")
 
 
 def makes_a_directory_if_needed() -> None:
@@ -371,6 +383,7 @@ SOUND: list[Callable[[], Any]] = [
     puts_through_aiohttp,
     only_gets,
     replaces_a_file,
+    works_in_a_temporary_directory,
     makes_a_directory_if_needed,
     removes_what_may_be_gone,
     remembers_in_a_set,

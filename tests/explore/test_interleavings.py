@@ -61,6 +61,15 @@ def assert_complete(programs: dict[str, Program], preemptions: int, kills: int, 
     assert reduced.states == brute_force(programs, preemptions, kills, identical=identical)[1]
 
 
+def test_nobody_pauses_before_what_is_private_to_the_attempt() -> None:
+    own = {letter: program(f"R x, W temporary:{letter}, W temporary:{letter}/a, W x") for letter in "AB"}
+    assert_complete(own, 2, 0, identical=False)
+    shared = program("R x, W x")
+    assert len(explore(own, 2, 0, identical=False).run) == len(
+        explore({"A": shared, "B": shared}, 2, 0, identical=False).run
+    )
+
+
 def test_a_copy_that_waits_for_a_lock_is_killed_too() -> None:
     # Only so can the other one, in the middle of its transaction, see what two attempts have left.
     waiting = (Step("append", "x"), Step("begin"), Step("commit"))

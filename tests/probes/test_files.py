@@ -334,3 +334,55 @@ def test_other_files_tell_of_no_time(watch: Watch, tmp_path: Path) -> None:
             log.write(f"{NOW} begun")
 
     assert moments(watch, job) == []
+
+
+@pytest.fixture
+def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The system's directory for temporary files."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "system"))
+    (tmp_path / "system").mkdir()
+    return tmp_path / "system"
+
+
+def works_in_a_directory(folder: Path | None = None) -> None:
+    with tempfile.TemporaryDirectory(dir=folder) as name, (Path(name) / "draft").open("w") as file:
+        file.write("hello")
+
+
+def takes_a_file() -> None:
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(b"hello")
+
+
+@pytest.mark.parametrize("job", [works_in_a_directory, takes_a_file])
+def test_temporary_files_that_are_garbage_go_with_their_attempt(
+    watch: Watch, system: Path, job: Callable[[], None]
+) -> None:
+    run = watch(job, "A", FileProbe(watch.bindings, is_garbage=lambda: True))
+    assert effects(run)
+    assert all(effect.is_private and not effect.durable for effect in effects(run))
+    run = watch(job, "A", FileProbe(watch.bindings))
+    assert not any(effect.is_private for effect in effects(run))
+    assert all(effect.durable for effect in effects(run))
+
+
+def test_temporary_files_where_the_job_wants_them_are_like_any_other(
+    watch: Watch, system: Path, tmp_path: Path
+) -> None:
+    probe = FileProbe(watch.bindings, is_garbage=lambda: True)
+    assert all(effect.durable for effect in effects(watch(lambda: works_in_a_directory(tmp_path), "A", probe)))
+
+
+@pytest.mark.parametrize("job", [works_in_a_directory, takes_a_file])
+def test_what_somebody_has_left_under_the_name_of_a_temporary_file_changes_no_step(
+    watch: Watch, system: Path, job: Callable[[], None]
+) -> None:
+    def steps() -> list[str]:
+        return [
+            text.split()[0] for text in seen(watch(job, "A", FileProbe(watch.bindings), EntropyProbe(watch.bindings)))
+        ]
+
+    before = steps()
+    watch(lambda: tempfile.mkdtemp(), "A", FileProbe(watch.bindings), EntropyProbe(watch.bindings))
+    assert len(list(system.iterdir())) == 1
+    assert steps() == before

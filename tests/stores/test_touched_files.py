@@ -265,3 +265,17 @@ def test_it_covers_files_only_and_any_of_them() -> None:
     store = TouchedFiles()
     assert store.name == "files"
     assert [store.covers(resource) for resource in ("file:/tmp/a", "sql:/tmp/a", "http:x")] == [True, False, False]
+
+
+def test_temporary_files_are_told_apart(tmp_path: Path) -> None:
+    made, other = tmp_path / "tmp1", tmp_path / "tmp12"
+    store = touched()
+    store.announce(f"temporary:{made}")
+    for path in (made, other):
+        store.announce(f"file:{path}")
+        path.mkdir()
+    (made / "a").write_text("one")
+    assert rows_of(store, "files") == {(str(other), "directory", None)}
+    assert rows_of(store, "temporary files") == {(str(made), "directory", None), (str(made / "a"), "file", "one")}
+    store.restore()
+    assert os.listdir(tmp_path) == []

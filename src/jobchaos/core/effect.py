@@ -13,6 +13,9 @@ from jobchaos.core.sent import Again, Done, Sent
 HELD = "/@held"
 """Ends the resource path of a lock that a worker keeps from one effect to the next."""
 
+PRIVATE = "temporary:"
+"""Begins the resource path of what goes with its attempt, and which no other can know the name of."""
+
 
 class Mode(enum.Enum):
     """How an effect uses a resource. Two appends commute, everything else but two reads conflicts."""
@@ -117,6 +120,11 @@ class Effect(NamedTuple):
     def in_vain(self) -> Effect:
         """The same effect, if it has turned out to change nothing: all it has done is to look."""
         return self._replace(touches=tuple(Touch(touch.resource, Mode.READ) for touch in self.touches), durable=False)
+
+    @property
+    def is_private(self) -> bool:
+        """True if it touches nothing but what goes with its attempt."""
+        return bool(self.touches) and all(touch.resource.startswith(PRIVATE) for touch in self.touches)
 
     @property
     def writes(self) -> bool:

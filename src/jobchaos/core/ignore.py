@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from jobchaos.core.snapshot import Snapshot, State, Table
 from jobchaos.errors import UsageError
 
+TEMPORARY = "temporary files"
+"""The table of what `tempfile` has named and made in the system's own directory for such files."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ignore:
@@ -76,6 +79,15 @@ class Ignore:
             generated=table.generated & set(columns),
             references={column: target for column, target in table.references.items() if column in columns},
         )
+
+
+def garbage(clean: State) -> tuple[str, ...]:
+    """Patterns of tables with temporary files, if a clean run leaves none: what is left there, nobody looks for."""
+    return tuple(
+        f"{store}.{TEMPORARY}"
+        for store, snapshot in clean.items()
+        if TEMPORARY in snapshot.tables and not snapshot.tables[TEMPORARY].rows
+    )
 
 
 def _table_names(store: str, table: str) -> tuple[str, ...]:

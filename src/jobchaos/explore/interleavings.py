@@ -158,7 +158,7 @@ class Interleavings:
         for cut in _cuts(entries, len(walk.entries)):
             walk.append(entries[cut.position - 1])
             segments.append(entries[cut.position - 1])
-            if preemptions + cut.costs <= self._bound.preemptions and not cut.at_end:
+            if preemptions + cut.costs <= self._bound.preemptions and cut.is_pausable:
                 others = [copy for copy in self._movable(walk) if copy not in (cut.waiting, cut.default)]
                 way = _Way(walk, segments, preemptions + cut.costs, kills)
                 yield from self._leave(way, others)
@@ -220,8 +220,9 @@ class _Cut(NamedTuple):
         copy: Who was running.
         is_worth_killing: True if it still is, and this is the last moment in a gap between lasting writes, or before a
             wait. All kills within a gap leave the same world.
-        costs: 1 if to go on with another copy counts as a pause: so does another order of redeliveries than the usual.
-        at_end: True if it has nothing left to do: to pause it then is no different from letting it end.
+        costs: 1 if to go on with another copy counts as a pause: so does another order of redeliveries than usual.
+        is_pausable: False if it has nothing left to do: to pause it then is no different from letting it end; or if
+            what comes next is private to the attempt, and so as well done before the pause.
         waiting: The copy, if it waits for a lock, so that it need not be tried again at once.
         default: Who goes on in the execution as it is.
     """
@@ -230,7 +231,7 @@ class _Cut(NamedTuple):
     copy: str
     is_worth_killing: bool
     costs: int
-    at_end: bool
+    is_pausable: bool
     waiting: str
     default: str
 
@@ -245,4 +246,5 @@ def _cuts(entries: Sequence[Entry], start: int) -> Iterator[_Cut]:
         kill = goes_on and (lasts or entry.kind in (Kind.BLOCK, Kind.FINISH))
         waiting = before.copy if before.kind is Kind.BLOCK else ""
         costs = int(goes_on or before.kind is Kind.RAISE)
-        yield _Cut(position, before.copy, kill, costs, goes_on and entry.kind in ENDS, waiting, entry.copy)
+        idle = goes_on and (entry.kind in ENDS or (entry.effect is not None and entry.effect.is_private))
+        yield _Cut(position, before.copy, kill, costs, not idle, waiting, entry.copy)

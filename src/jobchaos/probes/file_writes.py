@@ -14,6 +14,7 @@ from jobchaos.core.ports import Worker
 from jobchaos.probes.file_leases import LARGEST_LOCK, FileLeases
 from jobchaos.probes.file_times import FileTimes
 from jobchaos.probes.paths import path_of
+from jobchaos.probes.temporary import TemporaryFiles
 from jobchaos.probes.unsynced import Unsynced
 
 T = TypeVar("T")
@@ -26,12 +27,14 @@ class FileWrites:
 
     Args:
         clock: Virtual time.
+        temporary: Tells which files go with their attempt.
         torn: Whether a kill takes the machine along, so that what was not synced is lost in part.
     """
 
-    def __init__(self, clock: Clock, *, torn: bool) -> None:
+    def __init__(self, clock: Clock, temporary: TemporaryFiles, *, torn: bool) -> None:
         self.times = FileTimes(clock)
         self._leases = FileLeases(clock)
+        self._temporary = temporary
         self._unsynced = Unsynced() if torn else None
 
     def write(self, worker: Worker, path: str, call: Callable[[], int], data: Any, *, appending: bool = False) -> int:
@@ -112,7 +115,8 @@ class FileWrites:
         outcome: Callable[[T], str] = lambda _: "",
     ) -> T:
         worker.touch(f"file:{path}")
-        effect = Effect("file", label, (Touch(f"file:{path}", mode),), durable=True)
+        effect = Effect("file", label, (Touch(self._temporary.resource(path), mode),))
+        effect = effect._replace(durable=not effect.is_private)
         return worker.perform(effect, call, failure=failure, outcome=outcome)
 
 

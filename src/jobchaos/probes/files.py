@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from jobchaos.core.effect import Effect, Mode, Touch
+from jobchaos.core.effect import PRIVATE, Effect, Mode, Touch
 from jobchaos.core.ports import Control, Worker
 from jobchaos.probes.audit import subscribe, unsubscribe
 from jobchaos.probes.base import BaseProbe, Patches
@@ -24,6 +24,7 @@ from jobchaos.probes.bindings import Bindings
 from jobchaos.probes.file_acts import ACTS
 from jobchaos.probes.file_writes import FileWrites, failure
 from jobchaos.probes.paths import is_regular, path_of
+from jobchaos.probes.temporary import EVENTS, TemporaryFiles
 from jobchaos.probes.written_file import WrittenFile, is_valid, layered
 
 _open = io.open
@@ -40,11 +41,15 @@ class FileProbe(BaseProbe):
     Args:
         bindings: Finds other names of `open` and `os.write`.
         torn_writes: Whether a kill takes the machine along, so that what was not synced is lost in part.
+        is_garbage: Whether what attempts leave of their temporary files is nobody's.
     """
 
-    def __init__(self, bindings: Bindings, *, torn_writes: bool = False) -> None:
+    def __init__(
+        self, bindings: Bindings, *, torn_writes: bool = False, is_garbage: Callable[[], bool] = lambda: False
+    ) -> None:
         self._bindings = bindings
         self._torn_writes = torn_writes
+        self._temporary = TemporaryFiles(is_garbage)
         self._writes: FileWrites | None = None
         self._patches = Patches()
         self._control: Control | None = None
@@ -53,7 +58,7 @@ class FileProbe(BaseProbe):
     def install(self, control: Control) -> None:
         """See `Probe.install`."""
         self._control = control
-        self._writes = FileWrites(control.clock, torn=self._torn_writes)
+        self._writes = FileWrites(control.clock, self._temporary, torn=self._torn_writes)
         self._patches.set(builtins, "open", self._opened)
         self._patches.set(io, "open", builtins.open)
         self._bindings.replace(_open, builtins.open)
@@ -71,11 +76,15 @@ class FileProbe(BaseProbe):
             self._patches.set(pathlib._NormalAccessor, "mkdir", staticmethod(os.mkdir))  # noqa: SLF001
         for event in ACTS:
             subscribe(event, self._audit)
+        for event in EVENTS:
+            subscribe(event, self._making_temporary)
 
     def remove(self) -> None:
         """See `Probe.remove`."""
         for event in ACTS:
             unsubscribe(event, self._audit)
+        for event in EVENTS:
+            unsubscribe(event, self._making_temporary)
         self._patches.undo()
         self._control = None
 
@@ -119,20 +128,27 @@ class FileProbe(BaseProbe):
         if worker is None or writes is None or getattr(self._local, "opening", False):
             return
         act = ACTS[event](args)
-        if act is None:
+        if act is None or act[1] == (self._temporary.taken,):  # then Python tries another name
             return
         label, touched, problem = act
         for path in touched:
             worker.touch(f"file:{path}")
         mode = Mode.READ if problem() else Mode.WRITE
-        touches = tuple(Touch(f"file:{path}", mode) for path in touched)
-        pending = worker.begin(Effect("file", label, touches, durable=mode is Mode.WRITE), failure)
+        touches = tuple(Touch(self._temporary.resource(path), mode) for path in touched)
+        effect = Effect("file", label, touches)
+        durable = mode is Mode.WRITE and not effect.is_private
+        pending = worker.begin(effect._replace(durable=durable), failure)
         error = problem()  # again: another worker may have moved meanwhile
         if error is None:
             pending.done()
             writes.acted(worker, event, args, touched)
         else:
             pending.failed(error)
+
+    def _making_temporary(self, _event: str, args: tuple[Any, ...]) -> None:
+        worker, path = self._worker(), path_of(args[0])
+        if worker is not None and path is not None and self._temporary.making(path):
+            worker.touch(f"{PRIVATE}{path}")
 
     def _opened(
         self,

@@ -38,7 +38,7 @@ def store_for(resource: str, allow: Sequence[str]) -> Store | None:
         return DjangoOutbox()
     if kind in ("mail", "http", "queue", "pubsub"):
         return EffectLedger(kind)
-    return TouchedFiles(allow) if kind == "file" else None
+    return TouchedFiles(allow) if kind in ("file", "temporary") else None
 
 
 def _server_store(resource: str, allow: Sequence[str]) -> Store | None:

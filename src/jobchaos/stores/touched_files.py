@@ -5,20 +5,23 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 
+from jobchaos.core.effect import PRIVATE
+from jobchaos.core.ignore import TEMPORARY
 from jobchaos.core.snapshot import Row, Snapshot, Table
 from jobchaos.stores import tree
 from jobchaos.stores.base import BaseStore
 from jobchaos.stores.directory import COLUMNS
 from jobchaos.stores.safety import require_test_path
 
-_PREFIX = "file:"
+_FILE = "file:"
 
 
 class TouchedFiles(BaseStore):
     """Each path is captured just before its first touch.
 
     That may be long after the check began, so the state is told as what differs from the captured one: a file that is
-    as it was before is no part of it, whenever it was captured.
+    as it was before is no part of it, whenever it was captured. Temporary files that are announced as such before they
+    are made are told apart from others.
 
     Args:
         allow: Paths that may be changed although they are not plainly test resources.
@@ -29,10 +32,11 @@ class TouchedFiles(BaseStore):
         super().__init__(name)
         self._allow = tuple(allow)
         self._initial: dict[str, tree.Entry | None] = {}
+        self._temporary: set[str] = set()
 
     def covers(self, resource: str) -> bool:
         """See `Store.covers`."""
-        return resource.startswith(_PREFIX)
+        return resource.startswith((_FILE, PRIVATE))
 
     def announce(self, resource: str) -> None:
         """See `Store.announce`.
@@ -40,7 +44,10 @@ class TouchedFiles(BaseStore):
         Raises:
             UnsafeRestoreError: If the path is not plainly a test resource.
         """
-        path = resource.removeprefix(_PREFIX)
+        if resource.startswith(PRIVATE):
+            self._temporary.add(resource.removeprefix(PRIVATE))
+            return
+        path = resource.removeprefix(_FILE)
         require_test_path(path, self._allow)
         for touched in (path, *tree.below(path)):  # a directory may be about to be renamed, with all that is in it
             if touched not in self._initial:
@@ -67,14 +74,18 @@ class TouchedFiles(BaseStore):
 
     def snapshot(self) -> Snapshot:
         """See `Store.snapshot`."""
-        rows: list[Row] = []
+        tables: dict[str, list[Row]] = {"files": [], **({TEMPORARY: []} if self._temporary else {})}
         for path in sorted(dict.fromkeys(self._present())):
             before, now = self._initial.get(path), tree.read(path)
+            rows = tables[TEMPORARY if self._is_temporary(path) else "files"]
             if now is None and before is not None:
                 rows.append((path, "removed", None))
             elif now is not None and now != before and now.kind != "other":
                 rows.append((path, now.kind, now.cell))
-        return Snapshot({"files": Table(COLUMNS, tuple(rows), ("path",))})
+        return Snapshot({name: Table(COLUMNS, tuple(rows), ("path",)) for name, rows in tables.items()})
+
+    def _is_temporary(self, path: str) -> bool:
+        return any(path == made or path.startswith(made + os.sep) for made in self._temporary)
 
     def _present(self) -> Iterator[str]:
         for path, entry in self._initial.items():
