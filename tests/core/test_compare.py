@@ -46,6 +46,20 @@ def test_rows_are_counted() -> None:
     assert (change.kind, change.count, change.expected) == ("missing", 1, 2)
 
 
+def test_the_only_row_of_a_table_without_a_key_has_changed() -> None:
+    def counter(*rows: Row) -> State:
+        return state(counter=Table(("name", "n"), rows))
+
+    (change,) = compared(counter(("runs", 1)), counter(("runs", 2))).diff.changes
+    assert (change.kind, change.before, change.row) == ("changed", {"n": 1}, {"name": "runs", "n": 2})
+    assert kinds(compared(counter(("a", 1)), counter(("a", 2), ("a", 1)))) == [("counter", "extra")]
+
+
+def test_another_mail_is_not_the_one_that_is_missing() -> None:
+    one, other = ({"mail": Snapshot({"mail": mail(("ann", text))})} for text in ("Hello", "Goodbye"))
+    assert sorted(kinds(compared(one, other))) == [("mail", "extra"), ("mail", "missing")]
+
+
 def test_a_table_or_store_that_is_missing_is_an_empty_one() -> None:
     there, gone = state(users=users((1, "x")), jobs=users()), state(users=users((1, "x")))
     assert not compared(there, gone).diff
@@ -194,7 +208,7 @@ def test_keys_that_were_there_before_are_never_renamed() -> None:
     initial = state(payments=payments((1, 5), (2, 5)), lines=lines())
     expected = state(payments=payments((1, 5), (2, 5)), lines=lines((1, "tea")))
     actual = state(payments=payments((1, 5), (2, 5)), lines=lines((2, "tea")))
-    assert kinds(compared(expected, actual, initial=initial)) == [("lines", "missing"), ("lines", "extra")]
+    assert kinds(compared(expected, actual, initial=initial)) == [("lines", "changed")]
     assert not compared(expected, actual).diff
     updated, other = (state(payments=payments((1, 5), (2, 5), (key, 6))) for key in (2, 3))
     assert compared(updated, other, initial=initial).diff

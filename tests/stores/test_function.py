@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sqlite3
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
@@ -101,6 +102,22 @@ def test_a_snapshot_that_changes_by_itself_is_named() -> None:
         store.capture()
     assert "41" in str(caught.value)
     assert "Leave out what changes by itself" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("useless", "told"),
+    [
+        (lambda: object(), "<object object>"),
+        (lambda: iter([1]), "<list_iterator object>"),
+        (lambda: {"users": (row for row in [1])}, "<generator object "),
+        (lambda: sqlite3.connect(":memory:").execute("SELECT 1"), "<sqlite3.Cursor object>"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_snapshot_in_which_nothing_can_be_compared_is_refused(useless: Callable[[], object], told: str) -> None:
+    store = FunctionStore(snapshot=useless, reset=lambda: pytest.fail("nothing is to be reset"))
+    with pytest.raises(UsageError, match=f"gives {told}.*every state would be the same"):
+        store.capture()
 
 
 def test_nothing_is_reset_when_the_snapshot_is_unusable() -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from jobchaos.core.snapshot import Snapshot
 from jobchaos.errors import UsageError
 from jobchaos.stores.base import BaseStore
-from jobchaos.stores.rendering import table_of
+from jobchaos.stores.rendering import is_opaque, table_of, without_address
 
 T = TypeVar("T")
 
@@ -44,9 +44,9 @@ class FunctionStore(BaseStore):
         """See `Store.capture`: also tries whether the two functions do what they must.
 
         Raises:
-            UsageError: If two snapshots in a row differ, or if `reset` leads elsewhere.
+            UsageError: If a snapshot tells nothing, if two in a row differ, or if `reset` leads elsewhere.
         """
-        before = self.snapshot()
+        before = self._first()
         if not before.same_as(self.snapshot()):
             raise UsageError(
                 f"the store {self.name!r} gives two different snapshots of the same state: {self._told(before)} and "
@@ -66,7 +66,9 @@ class FunctionStore(BaseStore):
 
     def snapshot(self) -> Snapshot:
         """See `Store.snapshot`."""
-        value = self._call("snapshot", self._snapshot)
+        return self._taken(self._call("snapshot", self._snapshot))
+
+    def _taken(self, value: Any) -> Snapshot:
         if (
             isinstance(value, Mapping)
             and value
@@ -74,6 +76,17 @@ class FunctionStore(BaseStore):
         ):
             return Snapshot({str(name): table_of(part) for name, part in value.items()})
         return Snapshot({self.name: table_of(value)})
+
+    def _first(self) -> Snapshot:
+        """A snapshot, in which there must be something that can be compared."""
+        value = self._call("snapshot", self._snapshot)
+        for part in value.values() if isinstance(value, Mapping) else (value,):
+            if isinstance(part, Iterator) or is_opaque(part):
+                raise UsageError(
+                    f"the snapshot of the store {self.name!r} gives {without_address(part)}, in which nothing can be "
+                    "compared: every state would be the same. Return plain values, as list(...) or cursor.fetchall()."
+                )
+        return self._taken(value)
 
     def _call(self, role: str, function: Callable[[], T]) -> T:
         try:

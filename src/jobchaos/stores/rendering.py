@@ -45,6 +45,17 @@ def cell_of(value: Any) -> Cell:
     return _Texts().of(value)
 
 
+def is_opaque(value: Any) -> bool:
+    """True for a value that shows nothing of what is in it but its address."""
+    is_known = isinstance(value, (*_PLAIN, Mapping, list, tuple, deque, set, frozenset))
+    return not is_known and not attributes_of(value) and without_address(value) != repr(value)
+
+
+def without_address(value: Any) -> str:
+    """The `repr` of a value, the same for all of its kind that show nothing but their addresses."""
+    return _ADDRESS.sub("", repr(value))
+
+
 def _pairs(mapping: Mapping[Any, Any]) -> tuple[Row, ...]:
     return tuple((cell_of(key), cell_of(item)) for key, item in mapping.items())
 
@@ -116,4 +127,4 @@ def _named(value: Any) -> str:
     kind = type(value)
     if isinstance(kind.__repr__, types.FunctionType):
         return f"<{kind.__module__}.{kind.__qualname__}>"
-    return _ADDRESS.sub("", repr(value))
+    return without_address(value)
