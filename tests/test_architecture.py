@@ -7,6 +7,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+import subprocess
 import types
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,6 +51,10 @@ WITHOUT_LASTING_EFFECTS = {
 }
 """Probes which have none that a contract could count."""
 
+TOP_LEVEL = {
+    *("pyproject.toml", "README.md", "src", "tests", "examples", "conftest_template.py"),
+    *(".ci", ".gitignore", "docs", "benchmarks", "LICENSE", "CHANGELOG.md"),
+}
 TEMPLATE = ROOT / "conftest_template.py"  # not a module of ours: what `--jobchaos-init` writes
 
 
@@ -158,6 +163,16 @@ def test_core_is_pure() -> None:
     for module in sorted((ROOT / "core").glob("*.py")):
         used = {name.partition(".")[0] for name, for_types in imports(module) if not for_types}
         assert not used & effectful, f"{module.name} imports {used & effectful}"
+
+
+def test_the_top_level_holds_what_belongs_there_and_nothing_else() -> None:
+    top = Path(__file__).parent.parent
+    if not (top / ".git").exists():
+        pytest.skip("not a checkout")
+    listed = subprocess.run(["git", "ls-tree", "--name-only", "HEAD"], cwd=top, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip(f"git says: {listed.stderr}")
+    assert set(listed.stdout.split()) == TOP_LEVEL
 
 
 def test_nothing_is_called_utils() -> None:
