@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jobchaos.core.trace import Happening
+from jobchaos.errors import InternalError
 from jobchaos.stores.memory import MemoryStore
 
 if TYPE_CHECKING:
@@ -244,3 +245,12 @@ def test_an_interrupt_in_the_controller_ends_all_workers(lab: Lab, monkeypatch: 
     with pytest.raises(KeyboardInterrupt):
         lab.run(job, "A1 B A")
     assert lab.steps.log == ["A:1"]  # and the fixture sees that no thread is left
+
+
+def test_what_goes_wrong_around_a_job_ends_the_check(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_worker: object) -> None:
+        raise RuntimeError("no such probe")
+
+    monkeypatch.setattr(lab.steps, "leave", fails)
+    with pytest.raises(InternalError, match="RuntimeError: no such probe"):
+        lab.run(three(lab), "A")

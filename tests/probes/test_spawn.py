@@ -54,6 +54,12 @@ def test_a_copy_of_the_worker_in_a_forked_process_is_not_controlled(watch: Watch
     assert [code for code, _ in run.oddities] == ["JC906"]
 
 
+@pytest.mark.parametrize("status", [0, 3])
+def test_a_thread_does_not_end_the_process_of_the_test(watch: Watch, status: int) -> None:
+    ((code, message),) = watch(lambda: os._exit(status), "A", SpawnProbe(watch.bindings)).oddities
+    assert (code, f"os._exit({status})" in message) == ("JC911", True)
+
+
 def test_a_job_without_either_is_not_reported(watch: Watch) -> None:
     assert watch(lambda: None, "A", SpawnProbe(watch.bindings)).oddities == ()
 

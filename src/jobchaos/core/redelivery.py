@@ -35,7 +35,7 @@ class GivenUp(Exception):  # noqa: N818 - likewise
     """
 
     def __init__(self, error: BaseException) -> None:
-        super().__init__(str(error))
+        super().__init__(error)
         self.error = error
 
 

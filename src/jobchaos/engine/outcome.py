@@ -81,7 +81,10 @@ class Outcome:
 
 def describe(error: BaseException) -> str:
     """One line for an exception: its class and its text."""
-    text = str(error).strip()  # psycopg2's ends with a line break
+    try:
+        text = str(error).strip()  # psycopg2's ends with a line break
+    except Exception:  # noqa: BLE001 - the job's own class may do anything
+        text = "<exception str() failed>"  # as tracebacks say it
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 

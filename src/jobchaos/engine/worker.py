@@ -11,10 +11,11 @@ from jobchaos.core.effect import Site
 from jobchaos.core.ports import Volatile
 from jobchaos.engine.attempt import Attempt
 from jobchaos.engine.death import WorkerKilled
-from jobchaos.engine.outcome import Outcome
+from jobchaos.engine.outcome import Outcome, describe
 from jobchaos.engine.stage import Stage
 from jobchaos.engine.standing import Standing
 from jobchaos.engine.strand import Strand
+from jobchaos.errors import InternalError
 
 
 class HiredWorker(Protocol):
@@ -164,7 +165,9 @@ class ThreadWorker(LocalWorker):
         outcome = Outcome("killed")
         try:
             outcome = self._context.run(self._attempt.run, self._body)
-        except BaseException:  # noqa: BLE001, S110 - a second asynchronous kill may strike while the first is handled
+        except WorkerKilled:  # a second asynchronous kill may strike while the first is handled
             pass
+        except BaseException as error:  # noqa: BLE001 - raised where the check is
+            self._stage.stop(InternalError(f"a worker failed: {describe(error)}"))
         finally:
             self.standing.outcome = outcome

@@ -1,4 +1,4 @@
-"""SpawnProbe: notices threads and processes of the job's own, whose effects nobody controls."""
+"""SpawnProbe: notices threads and processes of the job's own, whose effects nobody controls, and an end of ours."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NoReturn
 
 from jobchaos.core.ports import Control
 from jobchaos.probes.audit import subscribe, unsubscribe
@@ -18,10 +18,14 @@ _ADVICE = (
     "its effects can be neither ordered nor killed with the job. Start it outside the job, or check what it does as a "
     "job of its own"
 )
+_NOT_YOURS = "a worker process is not the job's to end. Raise an exception, or let the job return"
 
 
 class SpawnProbe(BaseProbe):
     """Reports JC906 for every thread or process that a controlled worker starts.
+
+    A worker that is a thread of the test's process must not end that (`os._exit`): nobody would hear of any test. It is
+    JC911 then, and the attempt alone ends.
 
     Args:
         bindings: Finds other names of `os.fork`.
@@ -53,6 +57,7 @@ class SpawnProbe(BaseProbe):
         if hasattr(os, "fork"):
             genuine = self._patches.set(os, "fork", self._fork(os.fork))
             self._bindings.replace(genuine, os.fork)
+        self._patches.set(os, "_exit", self._exit(os._exit, os.getpid()))
         for event in _PROCESS_EVENTS:
             subscribe(event, self._audit)
 
@@ -74,6 +79,16 @@ class SpawnProbe(BaseProbe):
             return process
 
         return fork
+
+    def _exit(self, genuine: Callable[[int], NoReturn], home: int) -> Callable[[int], NoReturn]:
+        def _exit(status: int) -> NoReturn:
+            worker = None if self._control is None else self._control.current()
+            if worker is None or os.getpid() != home:
+                genuine(status)
+            worker.oddity("JC911", f"ends its own process (os._exit({status})): {_NOT_YOURS}")
+            raise SystemExit(status)
+
+        return _exit
 
     def _report(self, what: str) -> None:
         worker = None if self._control is None else self._control.current()
