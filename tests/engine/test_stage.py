@@ -65,3 +65,21 @@ def test_events_can_be_amended_until_the_trace_is_taken() -> None:
     assert [(event.detail, event.at) for event in trace.events] == [("now", 5)]
     assert oddities == (("JC906", "twice"),)
     assert watched.take_trace() == (type(trace)(()), ())
+
+
+def test_probes_are_called_where_they_do_something() -> None:
+    watched, log = stage(), list[str]()
+    silent, own, foreign = Logged("silent", log), Logged("own", log), Foreign()
+    own.settle = lambda: log.append("own")  # type: ignore[method-assign]
+    with watched.watching([silent, own]):
+        assert watched.heeding("settle") == [own]
+        watched.add(foreign)  # type: ignore[arg-type]
+        assert watched.heeding("settle") == [own, foreign]
+
+
+class Foreign:
+    """A probe that is not derived from ours, and so does not say what it does nothing at."""
+
+    def install(self, control: Control) -> None: ...
+
+    def remove(self) -> None: ...

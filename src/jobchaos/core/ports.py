@@ -167,7 +167,11 @@ class Control(Protocol):
 
 
 class Probe(Protocol):
-    """Turns one library's calls into effects. Installed only while a check runs."""
+    """Turns one library's calls into effects. Installed only while a check runs.
+
+    One that does nothing at most of these calls may have a method `heeds`, which takes the name of one, and returns
+    whether it has to be called at all: there are many probes, and runs are short.
+    """
 
     def install(self, control: Control) -> None:
         """Start to watch; patches nothing twice."""

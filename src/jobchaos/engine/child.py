@@ -52,8 +52,9 @@ class Child:
             self._settle_in()
             self._attempt = Attempt(copy, attempt, self._stage, self)
             self._receive()
-            for probe in self._stage.probes:
+            for probe in self._stage.heeding("after_fork"):
                 probe.after_fork()
+            for probe in self._stage.heeding("resume"):
                 probe.resume(self._attempt)
             self._attempt.standing.outcome = self._attempt.run(body).portable()
             self._flush()
@@ -136,7 +137,7 @@ class Child:
         )
 
     def _news(self) -> tuple[Any, ...]:
-        sources: list[Conditions | Probe] = [self._conditions, *self._stage.probes]
+        sources: list[Conditions | Probe] = [self._conditions, *self._stage.heeding("hand_over")]
         return tuple(source.hand_over() for source in sources)
 
     def _say(self, message: object) -> None:

@@ -176,7 +176,7 @@ class ForkWorker:
     def _take(self, report: Report) -> None:
         stage = self._stage
         stage.clock.advance(report.now - stage.clock.now())
-        targets: list[Conditions | Probe] = [self._forks.conditions, *stage.probes]
+        targets: list[Conditions | Probe] = [self._forks.conditions, *stage.heeding("hand_over")]
         for target, news in zip(targets, report.news, strict=True):
             target.take_over(news)
         for position, detail in report.amended.items():
@@ -210,7 +210,7 @@ class ForkWorker:
             _, status = os.waitpid(self._process, 0)
         del self._forks.live[self._process]
         channel.close()
-        for probe in self._stage.probes:
+        for probe in self._stage.heeding("reaped"):
             probe.reaped(self.copy, self.attempt)
         return status
 

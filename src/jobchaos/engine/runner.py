@@ -277,7 +277,7 @@ class Runner:
 
     def _result(self, schedule: Schedule) -> RunResult:
         self._fail()
-        for probe in self._stage.probes:
+        for probe in self._stage.heeding("settle"):
             probe.settle()
         trace, oddities = self._stage.take_trace()
         return RunResult(

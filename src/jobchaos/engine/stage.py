@@ -66,6 +66,7 @@ class Stage:
         self.world = world
         self.registry: Registry = world
         self.probes: list[Probe] = []
+        self._heeding: dict[str, list[Probe]] = {}
         self.fails = False
         """True while a schedule runs in which a call fails."""
         self.shares_time = False
@@ -97,6 +98,14 @@ class Stage:
         self._installed.callback(probe.remove)
         probe.install(self)
         self.probes.append(probe)
+        self._heeding.clear()
+
+    def heeding(self, call: str) -> Sequence[Probe]:
+        """The probes that do something at a call of `Probe`."""
+        known = self._heeding.get(call)
+        if known is None:
+            known = self._heeding[call] = [probe for probe in self.probes if _heeds(probe, call)]
+        return known
 
     def current(self) -> Worker | None:
         """See `Control.current`."""
@@ -153,12 +162,12 @@ class Stage:
     def enter(self, worker: Worker) -> None:
         """The calling thread now runs `worker`."""
         self._here.worker = worker
-        for probe in self.probes:
+        for probe in self.heeding("enter"):
             probe.enter(worker)
 
     def leave(self, worker: Worker) -> None:
         """The calling thread does not run `worker` any more."""
-        for probe in self.probes:
+        for probe in self.heeding("leave"):
             probe.leave(worker)
         self._here.worker = None
 
@@ -226,3 +235,8 @@ class Stage:
         changed = {position: self._events[position].detail for position in self._amended if position < known}
         self._amended.clear()
         return tuple(self._events[known:]), changed
+
+
+def _heeds(probe: Probe, call: str) -> bool:
+    heeds: Callable[[str], bool] | None = getattr(probe, "heeds", None)
+    return heeds is None or heeds(call)

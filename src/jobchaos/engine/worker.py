@@ -77,10 +77,10 @@ class LocalWorker(abc.ABC):
 
     def move(self, guard: float) -> bool:
         """See `HiredWorker.move`."""
-        for probe in self._stage.probes:
+        for probe in self._stage.heeding("resume"):
             probe.resume(self._attempt)
         in_time = self._lend(guard)
-        for probe in self._stage.probes:
+        for probe in self._stage.heeding("pause"):
             probe.pause(self._attempt)
         outcome = self.standing.outcome
         if self.standing.terminated and outcome is not None and outcome.failure is not None:
@@ -117,11 +117,11 @@ class LocalWorker(abc.ABC):
         """End it from outside; False if it stays behind."""
 
     def _doom(self) -> None:
-        for probe in self._stage.probes:
+        for probe in self._stage.heeding("doom"):
             probe.doom(self._attempt)
 
     def _bury_at_probes(self) -> None:
-        for probe in self._stage.probes:
+        for probe in self._stage.heeding("bury"):
             probe.bury(self._attempt)
 
 

@@ -11,6 +11,10 @@ from jobchaos.core.ports import Control, Worker
 class BaseProbe:
     """A probe that does nothing; subclasses override what they need."""
 
+    def heeds(self, call: str) -> bool:
+        """See `Probe`: only what a subclass overrides need be called, and few override much."""
+        return getattr(getattr(self, call), "__func__", None) is not getattr(BaseProbe, call)
+
     def install(self, control: Control) -> None:
         """See `Probe.install`."""
 

@@ -165,12 +165,22 @@ class ProbedLock:
 def project_globals(kinds: tuple[type, ...]) -> list[dict[str, Any]]:
     """The namespaces of the project's modules that hold an object of exactly one of these kinds."""
     wanted = frozenset(kinds)
-    modules: list[object] = list(sys.modules.values())
-    # Through __dict__, or a lazy module would load now.
-    namespaces = [module.__dict__ for module in modules if isinstance(module, types.ModuleType)]
-    return [
-        namespace
-        for namespace in namespaces
-        if is_project_file(namespace.get("__file__") or "<built-in>")
-        and not wanted.isdisjoint(map(type, namespace.values()))
-    ]
+    return [namespace for namespace in _project_namespaces() if not wanted.isdisjoint(map(type, namespace.values()))]
+
+
+def _project_namespaces() -> list[dict[str, Any]]:
+    modules: list[tuple[str, object]] = list(sys.modules.items())
+    candidates = [(name, module) for name, module in modules if _others.get(name) != id(module)]
+    found = []
+    for name, module in candidates:
+        # Through __dict__, or a lazy module would load now.
+        namespace = module.__dict__ if isinstance(module, types.ModuleType) else {}
+        if is_project_file(namespace.get("__file__") or "<built-in>"):
+            found.append(namespace)
+        else:
+            _others[name] = id(module)
+    return found
+
+
+_others: dict[str, int] = {}
+"""Modules that are none of the project's, by name: there are hundreds, and to look at each takes as long as a run."""

@@ -85,12 +85,12 @@ class Watch(Stage):
         if isinstance(worker, Delivery):
             worker.below = _current.get()
         _current.set(worker)
-        for probe in self.probes:
+        for probe in self.heeding("enter"):
             probe.enter(worker)
 
     def leave(self, worker: Worker) -> None:
         """See `Stage.leave`."""
-        for probe in self.probes:
+        for probe in self.heeding("leave"):
             probe.leave(worker)
         _current.set(worker.below if isinstance(worker, Delivery) else None)
 
