@@ -142,7 +142,7 @@ def test_afterwards():
     assert drawn == {0, 1, 2, 3}
 """)
     result.assert_outcomes(passed=2, failed=1)
-    result.stdout.fnmatch_lines(["*JC103*adds(1)*"])
+    result.stdout.fnmatch_lines(["*JC103*adds(1)*", "*test_broken(", "*run_twice=run_twice,", "*points=1,"])
 
 
 def test_a_test_inside_a_class_with_parameters(runs: Runs) -> None:

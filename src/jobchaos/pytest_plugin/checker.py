@@ -23,11 +23,11 @@ class Checker:
     Args:
         config: pytest's configuration.
         families: The families of faults to try.
-        keywords: Names of settings that it takes as keywords, instead of the job; and, first, the fixture's own name.
+        keywords: First the fixture's own name; then names of settings that it takes as keywords, instead of the job.
             `policy` (a `RetryPolicy`, or a list with one of each level) and `red_flag` are about the job's retries.
     """
 
-    def __init__(self, config: pytest.Config, families: Sequence[str], keywords: Sequence[str] = ()) -> None:
+    def __init__(self, config: pytest.Config, families: Sequence[str], keywords: Sequence[str]) -> None:
         self._config = config
         self._families = tuple(families)
         self._keywords = tuple(keywords)
@@ -52,6 +52,10 @@ class Checker:
         except UsageError as error:
             raise error.with_traceback(None)  # noqa: B904 - the mistake is in the test: nobody wants to read our code
 
+    def __repr__(self) -> str:
+        """The fixture's name, under which Hypothesis shows it among a test's arguments."""
+        return self._keywords[0]
+
     def _check(self, jobs: Sequence[Job], options: Mapping[str, Any]) -> Verdict:
         __tracebackhide__ = True
         from jobchaos.checking import check
@@ -62,7 +66,7 @@ class Checker:
             stores=_listed(item, "jobchaos_stores"),
             probes=_listed(item, "jobchaos_probes"),
             faults=self._families,
-            settings=settings_at_present(item).override(options, "".join(self._keywords[:1])),
+            settings=settings_at_present(item).override(options, self._keywords[0]),
             schedule=self._config.getoption("jobchaos_replay"),
             listener=_progress(self._config),
             key=item.nodeid,

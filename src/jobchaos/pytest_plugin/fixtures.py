@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def run_twice(pytestconfig: pytest.Config) -> Checker:
     """`run_twice(job, *args, **kwargs)`: the state after duplicate deliveries is a single run's."""
-    return _checker(pytestconfig, "duplicate")
+    return _checker(pytestconfig, "duplicate", keywords=("run_twice",))
 
 
 @pytest.fixture(scope="session")
@@ -32,13 +32,13 @@ def run_concurrently(pytestconfig: pytest.Config) -> Checker:
     Also when one was paused for so long that its lease has run out.
     `run_concurrently(Job(a, 1), Job(b, 2))`, up to four: the state is that of some serial order of these jobs.
     """
-    return _checker(pytestconfig, "concurrent", "expiry")
+    return _checker(pytestconfig, "concurrent", "expiry", keywords=("run_concurrently",))
 
 
 @pytest.fixture(scope="session")
 def run_crashing(pytestconfig: pytest.Config) -> Checker:
     """`run_crashing(job, *args, **kwargs)`: the state after a crash at any point and redelivery is a single run's."""
-    return _checker(pytestconfig, "crash")
+    return _checker(pytestconfig, "crash", keywords=("run_crashing",))
 
 
 @pytest.fixture(scope="session")
@@ -74,7 +74,8 @@ def run_throttled(pytestconfig: pytest.Config) -> Checker:
 @pytest.fixture(scope="session")
 def jobchaos(pytestconfig: pytest.Config) -> Checker:
     """`jobchaos(job, *args, **kwargs)`: all of them."""
-    return _checker(pytestconfig, "duplicate", "concurrent", "crash", "timeout", "retry", "expiry")
+    families = "duplicate", "concurrent", "crash", "timeout", "retry", "expiry"
+    return _checker(pytestconfig, *families, keywords=("jobchaos",))
 
 
 @pytest.fixture(scope="session")
@@ -113,7 +114,7 @@ def jobchaos_stores() -> list[Store]:
     return []
 
 
-def _checker(config: pytest.Config, *families: str, keywords: tuple[str, ...] = ()) -> Checker:
+def _checker(config: pytest.Config, *families: str, keywords: tuple[str, ...]) -> Checker:
     from jobchaos.pytest_plugin.checker import Checker
 
     return Checker(config, families, keywords)

@@ -24,7 +24,9 @@ _NOTHING = (
 
 
 class FailureText(TerminalRepr):
-    """The report of a failed check, and the line of the test that asked for it.
+    """The report of a failed check, what others have noted of it, and the line of the test that asked for it.
+
+    Under `@given` Hypothesis notes the example that fails.
 
     Args:
         excinfo: The `JobChaosError`.
@@ -33,6 +35,7 @@ class FailureText(TerminalRepr):
     def __init__(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         self.text = str(excinfo.value)
         headline = " ".join(itertools.takewhile(bool, map(str.strip, self.text.strip().splitlines())))
+        self.text = "\n\n".join((self.text, *getattr(excinfo.value, "__notes__", ())))
         entry = excinfo.traceback.filter(excinfo)[-1]
         path = bestrelpath(Path.cwd(), Path(entry.path))
         self.reprcrash = ReprFileLocation(path, entry.lineno + 1, headline)
