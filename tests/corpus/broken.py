@@ -240,6 +240,13 @@ def appends_the_time_to_a_file() -> None:
         file.write(f"{datetime.datetime.now()} order 7\n")
 
 
+def publishes_then_restricts() -> None:
+    if not (site.folder / "invoice.txt").exists():
+        (site.folder / "invoice.tmp").write_text("invoice 7")
+        os.replace(site.folder / "invoice.tmp", site.folder / "invoice.txt")
+        (site.folder / "invoice.txt").chmod(0o600)
+
+
 def writes_to_a_temporary_file_beside_its_target() -> None:
     with tempfile.NamedTemporaryFile("w", dir=site.folder, delete=False) as file:
         file.write("invoice 7")
@@ -462,6 +469,7 @@ BROKEN = [
     Broken(posts_through_aiohttp, {"JC101": "A A"}),
     Broken(charges_then_records, {"JC201": "A1 B A", "JC301": "A2!kill A"}),
     Broken(appends_to_a_file, {"JC103": "A A"}),
+    Broken(publishes_then_restricts, {"JC303": "A3!kill A"}),
     Broken(writes_to_a_temporary_file_beside_its_target, {"JC303": "A1!kill A"}),
     Broken(leaves_a_temporary_directory_whenever_it_runs, {"JC103": "A A"}),
     Broken(appends_the_time_to_a_file, {"JC103": "A A"}),

@@ -187,6 +187,13 @@ def replaces_a_file() -> None:
     os.replace(temporary, target)
 
 
+def restricts_then_publishes() -> None:
+    if not (site.folder / "invoice.txt").exists():
+        (site.folder / "invoice.tmp").write_text("invoice 7")
+        (site.folder / "invoice.tmp").chmod(0o600)
+        os.replace(site.folder / "invoice.tmp", site.folder / "invoice.txt")
+
+
 def works_in_a_temporary_directory() -> None:
     """What a crash leaves of it, under a name that nobody knows, is for the system to remove."""
     with tempfile.TemporaryDirectory() as folder:
@@ -383,6 +390,7 @@ SOUND: list[Callable[[], Any]] = [
     puts_through_aiohttp,
     only_gets,
     replaces_a_file,
+    restricts_then_publishes,
     works_in_a_temporary_directory,
     makes_a_directory_if_needed,
     removes_what_may_be_gone,

@@ -265,9 +265,28 @@ def test_changed_files_show_virtual_time(watch: Watch, tmp_path: Path) -> None:
 def test_a_time_that_is_stated_is_left_alone(watch: Watch, tmp_path: Path) -> None:
     (tmp_path / "a").write_text("old")
     os.utime(tmp_path / "a", (1000, 1000))
+    shutil.copymode(tmp_path, tmp_path / "a")
     assert watched(watch, lambda: shutil.copystat(tmp_path / "a", tmp_path), tmp_path) == []
     assert watched(watch, lambda: os.utime(tmp_path / "a"), tmp_path) == ["touch a"]
     assert tmp_path.stat().st_mtime == 1000
+
+
+def test_other_permissions_are_a_step(watch: Watch, tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("old")
+
+    def job() -> None:
+        (tmp_path / "a").chmod(0o600)
+        (tmp_path / "a").chmod(0o600)
+        with (tmp_path / "a").open() as file:
+            os.fchmod(file.fileno(), 0o4755)
+        with contextlib.suppress(FileNotFoundError):
+            (tmp_path / "b").chmod(0o600)
+
+    assert watched(watch, job, tmp_path) == [
+        "chmod 600 a",
+        "chmod 4755 a",
+        "chmod 600 b FileNotFoundError: [Errno 2] No such file or directory: 'b'",
+    ]
 
 
 def moments(watch: Watch, job: Callable[[], object]) -> list[tuple[str, str, float]]:

@@ -57,7 +57,7 @@ def test_a_snapshot_tells_paths_types_and_contents(root: Path) -> None:
         ("sub", "directory", None),
         ("sub/b.bin", "file", b"\xff\x00\xfe"),
         ("sub/deep", "directory", None),
-        ("sub/deep/script", "file", "#!"),
+        ("sub/deep/script", "file 750", "#!"),
     }
 
 

@@ -47,7 +47,7 @@ def test_a_changed_file_is_restored_with_its_permissions(tmp_path: Path) -> None
     store = touched(path)
     path.write_bytes(b"\xfe")
     path.chmod(0o600)
-    assert rows_of(store, "files") == {(str(path), "file", b"\xfe")}
+    assert rows_of(store, "files") == {(str(path), "file 600", b"\xfe")}
     store.restore()
     assert path.read_bytes() == b"\xff\x00"
     assert path.stat().st_mode & 0o777 == 0o740
@@ -60,7 +60,7 @@ def test_changed_permissions_are_a_change(tmp_path: Path) -> None:
     path.chmod(0o644)
     store = touched(path)
     path.chmod(0o600)
-    assert rows_of(store, "files") == {(str(path), "file", "one")}
+    assert rows_of(store, "files") == {(str(path), "file 600", "one")}
     store.restore()
     assert path.stat().st_mode & 0o777 == 0o644
 

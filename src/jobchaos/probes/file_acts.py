@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import mmap
 import os
+import stat
 from collections.abc import Callable
 from typing import Any
 
@@ -67,6 +68,13 @@ def _utime_act(args: tuple[Any, ...]) -> Act | None:
     return None if path is None else (f"touch {path}", (path,), lambda: _must_exist(path))
 
 
+def _chmod_act(args: tuple[Any, ...]) -> Act | None:
+    path, mode = path_of(args[0], args[2]), args[1] & 0o7777
+    if path is None or _has_mode(path, mode):  # as copies of files mostly have it already
+        return None
+    return f"chmod {mode:03o} {path}", (path,), lambda: _must_exist(path)
+
+
 def _map_act(args: tuple[Any, ...]) -> Act | None:
     descriptor, _, access, _ = args
     writes = descriptor >= 0 and access not in (mmap.ACCESS_READ, mmap.ACCESS_COPY) and is_regular(descriptor)
@@ -76,6 +84,7 @@ def _map_act(args: tuple[Any, ...]) -> Act | None:
 
 ACTS: dict[str, Callable[[tuple[Any, ...]], Act | None]] = {
     "open": _open_act,
+    "os.chmod": _chmod_act,
     "os.rename": _rename_act,
     "os.remove": _remove_act,
     "os.mkdir": _mkdir_act,
@@ -90,6 +99,13 @@ ACTS: dict[str, Callable[[tuple[Any, ...]], Act | None]] = {
 
 def _succeeds() -> OSError | None:
     return None
+
+
+def _has_mode(path: str, mode: int) -> bool:
+    try:
+        return stat.S_IMODE(os.stat(path).st_mode) == mode
+    except OSError:
+        return False
 
 
 def _must_exist(path: str) -> OSError | None:

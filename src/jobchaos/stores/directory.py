@@ -69,7 +69,7 @@ class DirectoryStore(BaseStore):
     def snapshot(self) -> Snapshot:
         """See `Store.snapshot`."""
         rows: list[Row] = [
-            (os.path.relpath(path, self._path).replace(os.sep, "/"), entry.kind, entry.cell)
+            (os.path.relpath(path, self._path).replace(os.sep, "/"), entry.type, entry.cell)
             for path, entry in self._read().items()
             if entry.kind != "other"
         ]

@@ -81,7 +81,7 @@ class TouchedFiles(BaseStore):
             if now is None and before is not None:
                 rows.append((path, "removed", None))
             elif now is not None and now != before and now.kind != "other":
-                rows.append((path, now.kind, now.cell))
+                rows.append((path, now.type, now.cell))
         return Snapshot({name: Table(COLUMNS, tuple(rows), ("path",)) for name, rows in tables.items()})
 
     def _is_temporary(self, path: str) -> bool:

@@ -14,6 +14,8 @@ from jobchaos.errors import UsageError
 from jobchaos.stores.sqlite_images import without_counters
 
 _LARGEST = 64 * 2**20
+_USUAL = {"file": (0o644, 0o664), "directory": (0o755, 0o775)}
+"""Permissions that need not be told: what umasks leave of those that programs ask for."""
 _SQLITE = b"SQLite format 3\0"
 
 
@@ -34,6 +36,11 @@ class Entry:
     mode: int = 0o755
     inode: int = field(default=0, compare=False)
     changed: int | None = field(default=None, compare=False)
+
+    @property
+    def type(self) -> str:
+        """The kind, with permissions that are not the usual ones: `file 600`."""
+        return self.kind if self.mode in _USUAL.get(self.kind, (self.mode,)) else f"{self.kind} {self.mode:03o}"
 
     @property
     def cell(self) -> Cell:
