@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from jobchaos import Settings, Verdict, check
+from jobchaos import Settings, UsageError, Verdict, check
 from jobchaos.adapted import job_of
 from jobchaos.adapters import adapter_of
 from jobchaos.core.adapter import Execution
@@ -43,6 +43,27 @@ def test_tasks_are_checked_and_a_kill_leaves_them_in_doing(app: Any, sql: Sql) -
     assert codes(verdict) == ["JC307"]
     assert "stays marked as running" in verdict.findings[0].message
     assert "get_stalled_jobs" in verdict.findings[0].fix
+
+
+def test_what_is_configured_is_what_its_queue_would_run(app: Any, sql: Sql) -> None:
+    seen = set()
+
+    @app.task(pass_context=True, queue="mail")
+    def set_to(context: Any, points: int, user: int) -> None:
+        job = context.job
+        seen.add((job.queue, job.lock, job.queueing_lock, job.priority, job.task_kwargs["points"]))
+        sql(f"UPDATE users SET points = {points} WHERE id = {user}")
+
+    configured = set_to.configure(queue="urgent", lock="user 1", priority=5, task_kwargs={"points": 5, "user": 2})
+    verdict = check(job_of(configured, (), {"user": 1}), faults=["duplicate"], settings=QUICK)
+    assert verdict.status == "holds"
+    assert any("'user 1'" in note for note in verdict.notes)
+    assert seen == {("urgent", "user 1", None, 5, 5)}
+    assert sql("SELECT points FROM users WHERE id = 1")[0][0] == 5
+    with pytest.raises(UsageError, match="keyword arguments only"):
+        job_of(configured, (5,), {})
+    with pytest.raises(UsageError, match="no app of this program has a task 'elsewhere'"):
+        job_of(app.configure_task("elsewhere", allow_unknown=True), (), {})
 
 
 def test_retries_come_by_the_strategy_with_their_counts(app: Any, sql: Sql) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import procrastinate
 from procrastinate import exceptions, job_context, jobs, tasks, utils
 
-from jobchaos.adapters.direct_calls import DirectCalls
+from jobchaos.adapters.direct_calls import DirectCalls, alive
 from jobchaos.adapters.execution import Executing, defined_at, replacing
 from jobchaos.adapters.retries import again, deliver, executions
 from jobchaos.core.adapter import Around
@@ -21,6 +21,7 @@ from jobchaos.core.redelivery import GivenUp
 from jobchaos.core.retry_policy import RetryPolicy
 from jobchaos.core.sent import Sent
 from jobchaos.core.terms import AfterKill, Terms
+from jobchaos.errors import UsageError
 
 _ID = 1
 
@@ -32,25 +33,17 @@ class ProcrastinateAdapter:
 
     def recognises(self, thing: object) -> bool:
         """See `Adapter.recognises`."""
-        return isinstance(thing, tasks.Task)
+        return isinstance(thing, tasks.Task | jobs.JobDeferrer)
 
     def job(self, thing: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Job:
         """See `Adapter.job`."""
-
-        @functools.wraps(thing.func)
-        def call(*args: Any, **kwargs: Any) -> Any:
-            sent = _sent(thing, kwargs)
-            context = (_context(thing, sent),) if thing.pass_context else ()
-            return deliver(
-                functools.partial(thing, *context, *args, **kwargs), functools.partial(_decided, thing, sent)
+        if isinstance(thing, tasks.Task):
+            return _job(thing, _deferred(thing), args, kwargs)
+        if args:
+            raise UsageError(
+                f"{thing.job.task_name} is configured, and deferred with keyword arguments only, as in x=42"
             )
-
-        signature = inspect.signature(thing.func)
-        shown = list(signature.parameters.values())[1 if thing.pass_context else 0 :]
-        call.__signature__ = signature.replace(parameters=shown)  # type: ignore[attr-defined]
-        name = thing.name.rpartition(".")[2]
-        job = Job.delivered(call, args, kwargs, name=name, terms=_terms(thing), home=thing.blueprint)
-        return job.with_policy(_policy(thing))
+        return _job(_configured(thing), thing.job, (), thing.make_new_job(**kwargs).task_kwargs)
 
     def child(self, sent: Sent, home: Any) -> Job | None:
         """See `Follower.child`."""
@@ -67,25 +60,49 @@ class ProcrastinateAdapter:
             job_id = str(contexts[0].job.id) if contexts else ""
             run: Callable[[], Any] = functools.partial(call, task, *args, **kwargs)
             is_async = inspect.iscoroutinefunction(task.func)
-            return around(Executing(task.name, defined_at(task.func), job_id, _terms(task), run, is_async=is_async))
+            return around(
+                Executing(task.name, defined_at(task.func), job_id, _terms(task, task.lock), run, is_async=is_async)
+            )
 
         with replacing() as replace, DirectCalls(around) as direct:
             replace(tasks.Task, "__call__", called)
-            direct.watch_made(replace, tasks.Task, lambda task: (task.func, task.name, lambda: _terms(task)))
+            direct.watch_made(replace, tasks.Task, lambda task: (task.func, task.name, lambda: _terms(task, task.lock)))
             yield
 
 
-def _sent(task: Any, kwargs: Mapping[str, Any]) -> Any:
+def _configured(deferrer: Any) -> Any:
+    """The task that `configure` has made something of, which knows its name only."""
+    name = deferrer.job.task_name
+    app = next((app for app in alive(procrastinate.App) if app.job_manager is deferrer.job_manager), None)
+    if app is None or name not in app.tasks:
+        raise UsageError(f"no app of this program has a task {name!r} for that job: import its module")
+    return app.tasks[name]
+
+
+def _deferred(task: Any) -> Any:
+    """What the task's own `defer` stores, but for the arguments."""
     return jobs.Job(
-        id=_ID,
-        status="doing",
         queue=task.queue,
+        priority=task.priority,
         lock=task.lock,
         queueing_lock=task.queueing_lock,
         task_name=task.name,
-        task_kwargs=dict(kwargs),
-        attempts=executions(),
     )
+
+
+def _job(task: Any, deferred: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Job:
+    @functools.wraps(task.func)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        sent = deferred.evolve(id=_ID, status="doing", task_kwargs=dict(kwargs), attempts=executions())
+        context = (_context(task, sent),) if task.pass_context else ()
+        return deliver(functools.partial(task, *context, *args, **kwargs), functools.partial(_decided, task, sent))
+
+    signature = inspect.signature(task.func)
+    shown = list(signature.parameters.values())[1 if task.pass_context else 0 :]
+    call.__signature__ = signature.replace(parameters=shown)  # type: ignore[attr-defined]
+    name = task.name.rpartition(".")[2]
+    job = Job.delivered(call, args, kwargs, name=name, terms=_terms(task, deferred.lock), home=task.blueprint)
+    return job.with_policy(_policy(task))
 
 
 def _context(task: Any, sent: Any) -> Any:
@@ -125,7 +142,7 @@ def _policy(task: Any) -> RetryPolicy:
     )
 
 
-def _terms(task: Any) -> Terms:
+def _terms(task: Any, lock: str | None) -> Terms:
     return Terms(
         system="Procrastinate",
         level="body",
@@ -135,4 +152,5 @@ def _terms(task: Any) -> Terms:
         retries="" if task.retry_strategy else "@app.task(retry=3)",
         duplicates="a worker that is slow, is taken for stalled, and whose job is retried; or a second defer()",
         dead_letter="in its table, with status failed",
+        remarks=(f"jobs with the lock {lock!r} overlap only if one is taken for stalled, and retried",) if lock else (),
     )
