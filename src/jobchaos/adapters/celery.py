@@ -8,7 +8,7 @@ import inspect
 import sys
 import threading
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import celery
@@ -23,7 +23,7 @@ from celery.utils.functional import maybe_list
 
 from jobchaos.adapters.celery_terms import function_of, policy_of, terms_of
 from jobchaos.adapters.direct_calls import DirectCalls, alive
-from jobchaos.adapters.execution import Executing, defined_at, replacing
+from jobchaos.adapters.execution import Executing, defined_at, hand_over_outermost, replacing
 from jobchaos.core.adapter import Around, Plain
 from jobchaos.core.job import Job
 from jobchaos.core.redelivery import GivenUp, Redelivery, message
@@ -82,16 +82,14 @@ class CeleryAdapter:
             consumer = sys.modules.get("celery.worker.consumer.consumer")
             if consumer is not None:
                 replace(consumer, "build_tracer", watched)
-            call = celery.Task.__call__
 
-            @functools.wraps(call)
-            def called(task: celery.Task, *args: Any, **kwargs: Any) -> Any:
+            def called(task: celery.Task, call: Callable[..., Any], args: Any, kwargs: Any) -> Any:
                 if not task.request.called_directly:
-                    return call(task, *args, **kwargs)
-                run = functools.partial(call, task, *args, **kwargs)
+                    return call(*args, **kwargs)
+                run = functools.partial(call, *args, **kwargs)
                 return around(Executing(task.name, defined_at(function_of(task)), "", terms_of(task, {}), run))
 
-            replace(celery.app.task.Task, "__call__", called)
+            hand_over_outermost(replace, celery.app.task.Task, "__call__", called)
 
             def registered(registry: TaskRegistry, name: str, task: celery.Task) -> None:
                 dict.__setitem__(registry, name, task)
@@ -104,7 +102,10 @@ class CeleryAdapter:
 
 
 def _plain(task: celery.Task) -> Plain:
-    return getattr(task, "_orig_run", task.run), task.name, lambda: terms_of(task, {})
+    """The function of a task; not if that has a `__call__` of its own, without which no worker runs it."""
+    has_own_call = type(task).__call__ is not celery.app.task.Task.__call__
+    function = None if has_own_call else getattr(task, "_orig_run", task.run)
+    return function, task.name, lambda: terms_of(task, {})
 
 
 def _failed(traced: Any) -> bool:

@@ -17,7 +17,7 @@ from dramatiq.middleware import Interrupt, Retries, SkipMessage, TimeLimit, Time
 
 from jobchaos.adapters.direct_calls import DirectCalls
 from jobchaos.adapters.execution import Executing, defined_at, hand_over_outermost, replacing
-from jobchaos.core.adapter import Around
+from jobchaos.core.adapter import Around, Plain
 from jobchaos.core.job import Job
 from jobchaos.core.redelivery import GivenUp, Redelivery, message
 from jobchaos.core.retry_policy import RetryPolicy
@@ -78,10 +78,14 @@ class DramatiqAdapter:
 
         with replacing() as replace, DirectCalls(around) as direct:
             hand_over_outermost(replace, dramatiq.Actor, "__call__", call)
-            direct.watch_made(
-                replace, dramatiq.Actor, lambda actor: (actor.fn, actor.actor_name, lambda: _terms(actor, {}))
-            )
+            direct.watch_made(replace, dramatiq.Actor, _plain)
             yield
+
+
+def _plain(actor: Any) -> Plain:
+    """The function of an actor; not if that has a `__call__` of its own, without which no worker runs it."""
+    has_own_call = type(actor).__call__ is not dramatiq.Actor.__call__
+    return None if has_own_call else actor.fn, actor.actor_name, lambda: _terms(actor, {})
 
 
 def _actor_of(sent: Any) -> Any:

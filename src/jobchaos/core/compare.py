@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from jobchaos.core.coloring import Names, Shaped, match
@@ -156,9 +156,16 @@ def _as_changed(
     missing: Change, extra: Change, table: Table, wanted: dict[str, _Named], found: dict[str, _Named]
 ) -> Change:
     pairs = zip(table.columns, wanted[_raw(missing)], found[_raw(extra)], strict=True)
-    differing = [column for column, was, now in pairs if was != now and column not in table.generated]
+    differing = _telling([(column, one, other) for column, one, other in pairs if column not in table.generated])
     before = {column: missing.row[column] for column in differing}
     return dataclasses.replace(extra, count=1, expected=1, before=before)
+
+
+def _telling(cells: Iterable[tuple[str, tuple[Hashable, ...], tuple[Hashable, ...]]]) -> list[str]:
+    """The columns that differ; without those that are compared by identity only, if there are others."""
+    differing = [(column, one, other) for column, one, other in cells if one != other]
+    by_value = [column for column, one, other in differing if one[0] != other[0] or len(one) == len(other) == 1]
+    return by_value or [column for column, _, _ in differing]
 
 
 def _raw(change: Change) -> str:
@@ -171,6 +178,6 @@ def _without_renamed(change: Change, table: Table, wanted: dict[str, _Named], fo
         return change
     was = wanted[repr(tuple({**change.row, **change.before}.values()))]
     now = found[repr(tuple(change.row.values()))]
-    differing = {column for column, one, other in zip(table.columns, was, now, strict=True) if one != other}
+    differing = _telling(zip(table.columns, was, now, strict=True))
     before = {column: cell for column, cell in change.before.items() if column in differing}
     return dataclasses.replace(change, before=before or change.before)

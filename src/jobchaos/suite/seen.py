@@ -155,4 +155,8 @@ def _shape(effect: Effect) -> str:
         return _DIGITS.sub("#", " ".join(effect.label.split()[:2]))
     if effect.kind == "file":
         return effect.label.partition(" ")[0]
+    if effect.label.startswith("PUBLISH "):
+        return "PUBLISH"
+    if effect.kind in ("cache", "queue"):
+        return effect.label.partition("(")[0]
     return effect.kind if effect.kind == "mail" else effect.label
