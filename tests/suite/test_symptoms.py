@@ -181,3 +181,36 @@ def test_two_causes_turn_out_to_be_one_if_a_third_symptom_has_both_effects() -> 
 def test_windows_come_after_what_has_no_guard_at_all() -> None:
     window, unguarded = found_in("a", "A1!kill A", [MAIL]), found_in("b", "A A", [act("mail", "mail", task="z")])
     assert [cause.is_window for cause in group([window, unguarded])] == [False, True]
+
+
+def test_tables_in_which_each_run_leaves_more_are_not_compared() -> None:
+    once, twice, thrice = (users(*((number, "a") for number in range(count))) for count in (1, 2, 3))
+
+    def found(*acts: Act, failure: str = "") -> Symptom | None:
+        controls = Controls(recording(acts, None, final=once), recording(acts, None, final=twice))
+        run = recording([*acts, *acts], None, final=thrice)
+        return symptom("test", TARGET, Schedule.parse("A A"), controls, run, failure, NOTHING)
+
+    assert found(UPDATE) is None
+    assert graded(found(UPDATE, failure="assert 2 == 1")) == ("B", "JC940")
+    assert graded(found(INSERT)) == ("A", "JC101")
+    assert found(MAIL) is None  # what was sent is compared all the same
+
+
+def test_other_tables_are_compared_all_the_same() -> None:
+    def state(users: int, sent: int) -> State:
+        rows = {"users": users, "sent": sent}
+        return {"app.db": Snapshot({name: Table(("id",), tuple((at,) for at in range(rows[name]))) for name in rows})}
+
+    controls = Controls(recording([UPDATE], state(1, 1)), recording([UPDATE], state(2, 1)))
+    run = recording([UPDATE, UPDATE], state(3, 2))
+    found = symptom("test", TARGET, Schedule.parse("A A"), controls, run, "", NOTHING)
+    assert found is not None
+    assert [change.table for change in found.changes] == ["sent"]
+
+
+def test_tables_that_differ_by_chance_only_are_steady() -> None:
+    first, second = recording([], None, final=users((1, "k3x"))), recording([], None, final=users((1, "p9q")))
+    assert Controls(first, second).unsteady(NOTHING) == set()
+    more = recording([], None, final=users((1, "k3x"), (2, "k3x")))
+    assert Controls(first, more).unsteady(NOTHING) == {"users"}

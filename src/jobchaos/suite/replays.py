@@ -39,6 +39,7 @@ class Replayed:
     Attributes:
         symptoms: What is wrong.
         refused: Tests that cannot be run again, each with the reason.
+        unsteady: Tests that leave rows behind, each with the tables, which are not compared.
         left_out: Executions for which no time was left.
         tests: How many tests were run again.
         runs: How many runs that took.
@@ -47,6 +48,7 @@ class Replayed:
 
     symptoms: list[Symptom] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
+    unsteady: dict[str, str] = field(default_factory=dict)
     left_out: list[Assignment] = field(default_factory=list)
     tests: int = 0
     runs: int = 0
@@ -108,7 +110,9 @@ class Replays:
             if why:
                 self._result.refused[nodeid] = why
             first, second = (take.recording for take in takes)
-            self._controls[nodeid] = None if why else Controls(first, second)
+            self._controls[nodeid] = controls = None if why else Controls(first, second)
+            if controls is not None and (tables := controls.unsteady(self._ignore)):
+                self._result.unsteady[nodeid] = ", ".join(sorted(tables))
         return self._controls[nodeid]
 
     def _take(self, nodeid: str, mission: Mission | None, look_at: frozenset[Target]) -> Take:

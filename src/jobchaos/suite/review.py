@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import textwrap
+from collections import Counter
 from collections.abc import Iterator
 
 from jobchaos.core.diff import Diff
@@ -135,6 +136,12 @@ def _folded(causes: list[Cause]) -> Iterator[str]:
 
 def _limits(summary: Summary) -> Iterator[str]:
     lines = [f"JC942 not re-runnable: {nodeid}: {why}" for nodeid, why in sorted(summary.refused.items())]
+    for tables, number in sorted(Counter(summary.unsteady.values()).items()):
+        first = min(nodeid for nodeid, left in summary.unsteady.items() if left == tables)
+        where = first if number == 1 else f"{number} tests, such as {first}"
+        lines.append(
+            f"JC942 not compared: {tables} in {where}: each run leaves rows there, which no fixture takes back"
+        )
     if summary.left_out:
         listed = ", ".join(summary.left_out[:_FEW]) + (" ..." if len(summary.left_out) > _FEW else "")
         lines.append(f"JC943 the budget was used up: {len(summary.left_out)} executions were not replayed: {listed}")

@@ -23,6 +23,7 @@ class Summary:
         executing: How many of them execute tasks.
         reasons: Why others do not: reason to number of tests.
         refused: Tests that were not run again, each with the reason.
+        unsteady: Tests that leave rows behind, each with the tables, which were not compared.
         symptoms: What is wrong.
         left_out: `task in test`, for which no time was left.
         replayed: How many tests were run again.
@@ -37,6 +38,7 @@ class Summary:
     executing: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     refused: dict[str, str] = field(default_factory=dict)
+    unsteady: dict[str, str] = field(default_factory=dict)
     symptoms: list[Symptom] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     replayed: int = 0
@@ -57,6 +59,7 @@ class Summary:
         """The second pass is over."""
         self.symptoms += replayed.symptoms
         self.refused.update(replayed.refused)
+        self.unsteady.update(replayed.unsteady)
         self.left_out += [f"{one.target[0]} in {one.nodeid}" for one in replayed.left_out]
         self.replayed += replayed.tests
         self.runs += replayed.runs
@@ -80,6 +83,7 @@ class Summary:
             "executing": self.executing,
             "reasons": dict(self.reasons),
             "refused": self.refused,
+            "unsteady": self.unsteady,
             "symptoms": [symptom.plain() for symptom in self.symptoms],
             "left_out": self.left_out,
             "replayed": self.replayed,
@@ -93,6 +97,7 @@ class Summary:
         self.systems = tuple(dict.fromkeys((*self.systems, *plain["systems"])))
         self.reasons.update(plain["reasons"])
         self.refused.update(plain["refused"])
+        self.unsteady.update(plain["unsteady"])
         self.symptoms += map(Symptom.of, plain["symptoms"])
         self.left_out += plain["left_out"]
         self.stopped = self.stopped or plain["stopped"]

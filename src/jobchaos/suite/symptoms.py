@@ -9,22 +9,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from jobchaos.core.compare import Ignore, compare
+from jobchaos.core.compare import Ignore
 from jobchaos.core.diff import Change, Diff
-from jobchaos.core.fresh import Fresh
 from jobchaos.core.schedule import Fault, Schedule
-from jobchaos.core.snapshot import State
 from jobchaos.probes.mocks import RAN_OUT
-from jobchaos.suite.chance import by_chance
+from jobchaos.suite.comparison import LEDGERS, difference, unsteady_tables
 from jobchaos.suite.seen import Act, Recording, Seen, Target
 
-_NOTHING = Fresh(())
 _FAMILY = {None: "1", Fault.KILL: "3", Fault.TERMINATE: "3", Fault.LOST: "5"}
 _COMPARED = frozenset({"sql", "redis", "file", "mail", "http", "queue"})
 """Kinds of effects whose consequences are part of the state. What is equal there was idempotent."""
-_LEDGERS = frozenset({"mail", "http", "queue", "pubsub"})
 _MEANINGLESS = frozenset({"mock", "line", "sleep"})
-_BLIND = _MEANINGLESS | _COMPARED
 ASSERTION, COUNTS = "JC940", "JC941"
 
 
@@ -99,6 +94,10 @@ class Controls:
         is_other = first == second != _beginning(seen) != []
         return not is_other and (seen.failed or not expected.failed)
 
+    def unsteady(self, ignore: Ignore) -> frozenset[str]:
+        """Tables in which each run leaves other rows, and that are not compared."""
+        return unsteady_tables(self.first.final, self.second.final, ignore)
+
     def differences(self, target: Target, run: Recording, *, passed: bool, ignore: Ignore) -> Diff | None:
         """How a run's state differs, right after the execution and at the test's end; None if nobody can tell.
 
@@ -106,10 +105,12 @@ class Controls:
         """
         after = None
         if self.first.is_retried(target[0]) or not run.is_retried(target[0]):  # else more has happened by then
-            after = _diff(self.first.after.get(target), self.second.after.get(target), run.after.get(target), ignore)
-        final = _diff(self.first.final, self.second.final, run.final, ignore)
+            after = difference(
+                self.first.after.get(target), self.second.after.get(target), run.after.get(target), ignore
+            )
+        final = difference(self.first.final, self.second.final, run.final, ignore)
         if final is not None and not passed:
-            extra = (change for change in final.changes if change.store in _LEDGERS and change.kind == "extra")
+            extra = (change for change in final.changes if change.store in LEDGERS and change.kind == "extra")
             final = Diff(tuple(extra), ())
         return after or final or (final if after is None else after)
 
@@ -136,16 +137,19 @@ def symptom(
     if diff is not None and _runs_out(seen) and not _runs_out(expected):
         diff = _without_consequences(diff, seen)
     repeated = _more(seen.acts, expected.acts)
+    unsteady = {table.lower() for table in controls.unsteady(ignore)} if repeated else set()
+
+    def is_compared(act: Act) -> bool:
+        return diff is not None and act.kind in _COMPARED and act.table not in unsteady
+
     blamed: Sequence[Act] = ()
     if diff:
         grade, code = "A", _code(schedule, diff)
         blamed = _culprits(diff, repeated, _more(expected.acts, seen.acts)) or repeated
-    elif diff is None and any(map(_counts, repeated)):
+    elif blamed := [act for act in repeated if not is_compared(act) and _counts(act)]:
         grade, code = "A", f"JC{_family(schedule)}01"
-        blamed = [act for act in repeated if _counts(act)]
     elif failure:
-        blind = _BLIND if diff is not None else _MEANINGLESS
-        blamed = [act for act in repeated if act.durable and act.kind not in blind]
+        blamed = [act for act in repeated if act.durable and act.kind not in _MEANINGLESS and not is_compared(act)]
         grade, code = ("B", ASSERTION) if blamed else ("C", COUNTS)
         blamed = blamed or repeated
     else:
@@ -187,23 +191,6 @@ def _symptom(
         real="" if Fault.LOST in faults else seen.terms.makes_real(killed=bool(faults), code=code),
         system=seen.terms.system,
     )
-
-
-def _diff(first: State | None, second: State | None, state: State | None, ignore: Ignore) -> Diff | None:
-    if first is None or second is None or state is None:
-        return None
-    # A database that was not met in all runs, because a fixture had it open, tells nothing; a ledger may be new.
-    names = {name for name in state if name in _LEDGERS or (name in first and name in second)}
-    first, second, state = ({name: one[name] for name in names & one.keys()} for one in (first, second, state))
-    return compare(
-        first,
-        state,
-        initial={},
-        expected_fresh=_NOTHING,
-        actual_fresh=_NOTHING,
-        volatile=by_chance(first, second),
-        ignore=ignore,
-    ).diff
 
 
 def _beginning(seen: Seen | None) -> list[str]:
@@ -272,7 +259,7 @@ def _family(schedule: Schedule) -> str:
 
 
 def _code(schedule: Schedule, diff: Diff) -> str:
-    ledgers = [change for change in diff.changes if change.store in _LEDGERS]
+    ledgers = [change for change in diff.changes if change.store in LEDGERS]
     kind = "03"
     if ledgers:
         kind = "01" if any(change.kind == "extra" for change in ledgers) else "02"
