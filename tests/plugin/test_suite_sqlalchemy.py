@@ -131,3 +131,64 @@ def test_exactly_the_broken_tasks_are_reported(
     assert causes(result) == [("JC103", "A", "tasks.adds"), ("JC303", "A", "tasks.two_commits")]
     result.assert_outcomes(passed=3)
     assert not [line for line in result.outlines if line.startswith("JC942")]
+
+
+SHARED = """
+import os
+from sqlalchemy.orm import scoped_session
+
+Session = scoped_session(make_session)
+
+
+@task
+def appends(pk):
+    user = Session.get(User, pk)
+    if user.points == 0:
+        user.points = 1
+        with open(os.environ["SHARED_LOG"], "a") as log:
+            log.write("thanks")
+        Session.commit()
+
+
+@task
+def sets(pk):
+    Session.get(User, pk).points = 1
+    with open(os.environ["SHARED_LOG"], "w") as log:
+        log.write("thanks")
+    Session.commit()
+"""
+
+WITH_SHARED = """
+@pytest.fixture
+def user(monkeypatch, tmp_path):
+    monkeypatch.setenv("SHARED_LOG", str(tmp_path / "log"))
+    tasks.Base.metadata.create_all(tasks.engine)
+    with tasks.engine.connect() as connection:
+        outer = connection.begin()
+        tasks.Session.configure(bind=connection, join_transaction_mode="create_savepoint")
+        user = tasks.User()
+        tasks.Session.add(user)
+        tasks.Session.commit()
+        yield user
+        tasks.Session.remove()
+        outer.rollback()
+
+def test_appends(user):
+    tasks.appends.delay(user.id)
+    assert user.points == 1
+
+def test_sets(user):
+    tasks.sets.delay(user.id)
+    assert user.points == 1
+"""
+
+
+def test_a_dead_worker_leaves_nothing_in_a_session_that_it_shares_with_the_test(
+    runs: Runs, project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobchaos.adapters.present", tiny.present)
+    project.makepyfile(tiny=tiny.MODULE, tasks=TASKS + SHARED)
+    result = runs(f"import tasks\n{AT_LAST}{WITH_SHARED}", "--jobchaos")
+    assert causes(result) == [("JC303", "A", "tasks.appends")]
+    assert not [line for line in result.outlines if "points:" in line]  # that its successor sets
+    result.stdout.fnmatch_lines(["   state *log*thanksthanks*"])

@@ -214,3 +214,9 @@ def test_tables_that_differ_by_chance_only_are_steady() -> None:
     assert Controls(first, second).unsteady(NOTHING) == set()
     more = recording([], None, final=users((1, "k3x"), (2, "k3x")))
     assert Controls(first, more).unsteady(NOTHING) == {"users"}
+
+
+def test_a_fake_without_further_answers_shows_nothing_that_follows() -> None:
+    clean, run = recording([UPDATE], users((1, "sent"))), recording([UPDATE, UPDATE], users((1, "new")))
+    assert graded(judged(clean, run, "StopIteration")) == ("C", "JC941")
+    assert graded(judged(clean, run, "assert 2 == 1")) == ("A", "JC103")

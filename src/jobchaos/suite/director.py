@@ -205,6 +205,7 @@ class Director:
                 yield results
             if worker.outcome.kind == "killed":
                 results.clear()  # some systems catch even that, and make a result of it
+            if worker.outcome.kind == "killed" or worker.standing.terminated:
                 for probe in self.watch.heeding("bury"):
                     probe.bury(worker)
             deliveries.conclude(run, worker, results)

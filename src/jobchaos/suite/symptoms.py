@@ -20,6 +20,10 @@ _FAMILY = {None: "1", Fault.KILL: "3", Fault.TERMINATE: "3", Fault.LOST: "5"}
 _COMPARED = frozenset({"sql", "redis", "file", "mail", "http", "queue"})
 """Kinds of effects whose consequences are part of the state. What is equal there was idempotent."""
 _MEANINGLESS = frozenset({"mock", "line", "sleep"})
+_NO_MORE = re.compile(
+    r"Stop(Async)?Iteration\b|RuntimeError: (coroutine|generator|async generator) raised Stop(Async)?It"
+)
+"""What a test says if a fake other than a mock has no more answers, such as one of respx."""
 ASSERTION, COUNTS = "JC940", "JC941"
 
 
@@ -134,7 +138,7 @@ def symptom(
         return None
     diff = controls.differences(target, run, passed=not failure, ignore=ignore)
     diff = None if diff is None else _without_executed(diff, run)
-    if diff is not None and _runs_out(seen) and not _runs_out(expected):
+    if diff is not None and (_runs_out(seen) or _NO_MORE.match(failure)) and not _runs_out(expected):
         diff = _without_consequences(diff, seen)
     repeated = _more(seen.acts, expected.acts)
     unsteady = {table.lower() for table in controls.unsteady(ignore)} if repeated else set()

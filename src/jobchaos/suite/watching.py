@@ -34,6 +34,7 @@ from jobchaos.probes.requests import RequestsMockProbe, RequestsProbe
 from jobchaos.probes.rq import RQProbe
 from jobchaos.probes.smtp import SMTPProbe
 from jobchaos.probes.sqlalchemy import SQLAlchemyProbe
+from jobchaos.probes.sqlalchemy_sessions import SQLAlchemySessionProbe
 from jobchaos.probes.sqlalchemy_statements import SQLAlchemyStatementProbe
 from jobchaos.probes.sqlite import SQLiteProbe
 from jobchaos.probes.taskiq import TaskiqProbe
@@ -100,6 +101,7 @@ def _probes() -> list[Probe]:
         SQLiteProbe(bindings, outside=True),
         SQLAlchemyProbe(),
         SQLAlchemyStatementProbe(),
+        SQLAlchemySessionProbe(),
         SMTPProbe(),
         HTTPProbe(),
         RequestsProbe(),
