@@ -99,3 +99,16 @@ def test_executions_are_handed_over(sql: Sql) -> None:
         TASKS["add"].call(6)
     assert seen == ["add", "add"]
     assert sql("SELECT points FROM users") == [(11,)]
+
+
+def test_mails_of_each_django_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    mail: Any = importlib.import_module("django.core.mail")
+    backend = importlib.import_module("django.core.mail.backends.locmem").EmailBackend
+    monkeypatch.setattr(mail, "outbox", [], raising=False)
+
+    def thank(user: int) -> None:
+        backend().send_messages([mail.EmailMessage("Thanks", "für alles", "shop@example.com", [f"{user}@example.com"])])
+
+    verdict = check(job_of(thank, (1,), {}), faults=["duplicate"], settings=QUICK)
+    assert codes(verdict) == ["JC101"]
+    assert "1@example.com" in verdict.findings[0].message

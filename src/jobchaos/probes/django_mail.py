@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import smtplib
 import sys
 import weakref
@@ -16,6 +17,8 @@ from typing import Any
 from jobchaos.core.ports import Worker
 from jobchaos.probes.library import LibraryProbe
 from jobchaos.probes.messages import message_effect
+
+_LINE_END = re.compile(rb"\r?\n")
 
 
 class DjangoMailProbe(LibraryProbe):
@@ -71,7 +74,8 @@ def _send(worker: Worker, message: Any, send: Callable[[Any], int | None]) -> in
     recipients = message.recipients()
     if not recipients:
         return send(message) or 0
-    effect = message_effect(message.from_email, recipients, message.message().as_bytes(linesep="\r\n"))
+    text = _LINE_END.sub(b"\r\n", message.message().as_bytes())  # how to ask for these differs between Django 5 and 6
+    effect = message_effect(message.from_email, recipients, text)
     if effect.foreign is not None and "message-id" not in {name.lower() for name in message.extra_headers}:
         # Django has made it up, anew each time it is asked for the text.
         effect = effect._replace(foreign=dataclasses.replace(effect.foreign, identity=None))
