@@ -46,7 +46,11 @@ WITHOUT_LASTING_EFFECTS = {
     *("TransportProbe", "WaitProbe"),
     *("CeleryResultsProbe", "DjangoMailFileProbe", "LogProbe"),  # what would differ from run to run
     *("LineProbe", "RedFlagProbe", "SpawnProbe", "UnwatchedProbe", "Bindings"),  # what is looked at besides
-    *("DjangoStatementProbe", "SQLAlchemyStatementProbe"),  # statements of suites, which run one after the other
+    *(
+        "DjangoStatementProbe",
+        "SQLAlchemyStatementProbe",
+        "SQLAlchemySessionProbe",
+    ),  # statements of suites, which run one after the other
     *("PsycopgOnlooker", "Psycopg2Onlooker", "PyMySQLOnlooker", "MySQLClientOnlooker", "RedisOnlooker"),
 }
 """Probes which have none that a contract could count."""

@@ -41,11 +41,13 @@ class SQLAlchemySessionProbe(LibraryProbe):
 
     def bury(self, worker: Worker) -> None:
         """See `Probe.bury`."""
-        mine = self._transactions.pop(worker, [])
-        for transaction in mine:
+        sessions: Any = sys.modules.get("sqlalchemy.orm.session")
+        if sessions is None:
+            return
+        for transaction in self._transactions.pop(worker, []):
             with contextlib.suppress(Exception):  # it has ended; or it is one of asyncio's, which wait elsewhere
                 transaction.rollback()
-        for session in list(sys.modules["sqlalchemy.orm.session"]._sessions.values()):  # noqa: SLF001 - no other list
+        for session in list(sessions._sessions.values()):  # noqa: SLF001 - there is no other list
             if not session.is_active or session.new or session.dirty or session.deleted:
                 with contextlib.suppress(Exception):
                     _forget(session)
