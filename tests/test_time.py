@@ -83,6 +83,20 @@ def test_the_same_check_sees_the_same_times(store: Store) -> None:
     assert times_of(job) == first
 
 
+@pytest.mark.parametrize("fault", ["duplicate", "crash"])
+def test_a_second_check_may_begin_in_the_second_in_which_the_first_one_wrote(
+    store: Store, tmp_path: Path, fault: str
+) -> None:
+    def stamps() -> None:
+        store(int(time.time()))
+        (tmp_path / "new").write_text(str(int(time.time())))
+        (tmp_path / "new").replace(tmp_path / "stamp")
+
+    for _ in range(2):
+        verdict = check(stamps, faults=[fault], settings=QUICK)
+        assert verdict.status == "holds", verdict.findings
+
+
 def test_time_is_frozen_once_a_check(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     entered: list[Frozen] = []
     enter = Frozen.__enter__

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from jobchaos.core.finding import Finding
+from jobchaos.core.fresh import Fresh
 from jobchaos.core.result import RunResult
 from jobchaos.core.schedule import Run, Schedule
 from jobchaos.core.snapshot import State
@@ -101,7 +102,18 @@ def establish(
     _same(job, first, second)
     if not _visible(first.trace) and not _leaves_anything(first, runner, world):
         raise NoBaselineError(Finding("JC902", f"{job} has no effect that could be seen", detail=_BLIND), first)
-    return Baseline(first, volatile_after(first, runner, world), lines, tuple(notes), uses_memory)
+    return Baseline(*_settled(job, first, runner, world), lines, tuple(notes), uses_memory)
+
+
+def _settled(job: str, run: RunResult, runner: Runner, world: World) -> tuple[RunResult, Volatile]:
+    """A clean run, and what of it varies; one that begins later if this has written a time that was there by chance."""
+    runs = _clean_runs(run, runner)
+    volatile = _volatile(run, runs, runner, world)
+    if not volatile.coincides(runs, world.initial):
+        return run, volatile
+    runner.conditions.begin_later()
+    later = clean_run(job, runner, run.schedule, again=True)
+    return later, volatile_after(later, runner, world)
 
 
 def clean_run(job: str, runner: Runner, schedule: Schedule, *, again: bool = False) -> RunResult:
@@ -146,14 +158,22 @@ def _traceback(runner: Runner) -> str:
 
 def volatile_after(run: RunResult, runner: Runner, world: World) -> Volatile:
     """What differs when a clean run is repeated at other times and with other random values."""
-    if not (run.read_clock or run.used_random):
-        return Volatile()
+    return _volatile(run, _clean_runs(run, runner), runner, world)
+
+
+def _clean_runs(run: RunResult, runner: Runner) -> list[tuple[State, Fresh]]:
+    """What a clean run leaves; and what at other times, and with other random values, if it has looked at any."""
     runs = [(run.state, run.fresh)]
-    for number in range(1, 1 + (_DRAWS if run.used_random else 1)):
+    varied = run.read_clock or run.used_random
+    for number in range(1, 1 + (_DRAWS if run.used_random else 1)) if varied else ():
         shifted = runner.run(run.schedule, perturbed=number)
         if [copy.completed for copy in run.copies.values()] != [copy.completed for copy in shifted.copies.values()]:
-            return Volatile()
+            return runs[:1]
         runs.append((shifted.state, shifted.fresh))
+    return runs
+
+
+def _volatile(run: RunResult, runs: Sequence[tuple[State, Fresh]], runner: Runner, world: World) -> Volatile:
     volatile = Volatile.between(runs, world.initial)
     if not volatile.texts(run.state, run.fresh):
         return volatile

@@ -45,6 +45,10 @@ class RunConditions:
         self._start = start
         self._seed = seed
 
+    def begin_later(self) -> None:
+        """See `Conditions.begin_later`."""
+        self._start += _SHIFT
+
     def begin(self, *, perturbed: int) -> None:
         """See `Conditions.begin`."""
         self._clock.reset(self._start + _SHIFT * perturbed)

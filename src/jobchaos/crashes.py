@@ -185,7 +185,9 @@ class Crashes:
 
         def look(steps: int, upcoming: Effect) -> None:
             if upcoming.durable and self._foreseeable:
-                chunks = (node.fresh.chunks if node.saved is not None else ()) + self._trials.runner.fresh.chunks
+                chunks = (
+                    node.fresh.chunks if node.saved is not None else ()
+                ) + self._trials.runner.conditions.fresh().chunks
                 try:
                     seen[steps] = self._world.snapshot(), Fresh(chunks)
                 except UsageError:  # the job has locked it: then deaths themselves will show

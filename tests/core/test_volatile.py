@@ -160,6 +160,17 @@ def test_a_cell_that_is_the_same_in_all_runs_is_steady_whatever_else_is_in_its_c
     assert not compared(kept("10:00", "1"), kept("10:02", "2"), seen=clean(kept("10:00", "1"), kept("10:01", "3"))).diff
 
 
+def test_what_was_there_already_by_chance_is_there_anew_in_a_later_run() -> None:
+    def coincides(first: State, later: State, initial: State) -> bool:
+        return clean(first, later).coincides([(first, Fresh(())), (later, Fresh(()))], initial)
+
+    one, other, third = (stamped((1, at, None)) for at in ("10:00", "10:01", "10:02"))
+    assert coincides(one, other, one)
+    assert not coincides(other, third, one)
+    assert coincides(state(), one, state())  # a file as it was before is no part of the state
+    assert not coincides(one, one, one)
+
+
 def noted(at: str, text: str = '{"at": "%s", "runs": %s}', runs: object = 1) -> State:
     return state(settings=Table(("name", "value"), (("last run", text % (at, runs)),), key=("name",)))
 

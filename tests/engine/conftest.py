@@ -114,6 +114,9 @@ class StillConditions:
     read_clock = False
     used_random = False
 
+    def begin_later(self) -> None:
+        pass
+
     def begin(self, *, perturbed: int) -> None:
         pass
 

@@ -126,6 +126,9 @@ class CountedConditions:
     def __init__(self) -> None:
         self.handed_out: list[str] = []
 
+    def begin_later(self) -> None:
+        pass
+
     def begin(self, *, perturbed: int) -> None:
         self.handed_out.clear()
 

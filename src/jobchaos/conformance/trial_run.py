@@ -124,6 +124,9 @@ class SameConditions:
     def __init__(self, clock: VirtualClock) -> None:
         self._clock = clock
 
+    def begin_later(self) -> None:
+        """See `Conditions.begin_later`."""
+
     def begin(self, *, perturbed: int) -> None:
         """See `Conditions.begin`."""
         self._clock.reset(0)

@@ -29,6 +29,9 @@ class Clock(Protocol):
 class Conditions(Protocol):
     """What must be the same in every run: the time it starts at, and the random values it is handed."""
 
+    def begin_later(self) -> None:
+        """Let all runs begin at another time from now on."""
+
     def begin(self, *, perturbed: int) -> None:
         """A run begins. A perturbed one starts at another time and draws other values, others for each number but 0."""
 

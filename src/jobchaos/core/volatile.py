@@ -60,6 +60,22 @@ class Volatile:
             )
         return cls(known.columns, frozenset(steady))
 
+    def coincides(self, runs: Sequence[tuple[State, Fresh]], initial: State) -> bool:
+        """True if what the first of some clean runs has written was there already, by chance, and not in a later one.
+
+        Nobody can tell then whether another run has written it: it began in the very second in which it was written.
+
+        Args:
+            runs: See `between`.
+            initial: The state before all.
+        """
+        before = tables_of(initial)
+        first, *later = (
+            [_values(tables_of(state), column, before, fresh).total() for column in self.columns]
+            for state, fresh in runs
+        )
+        return any(one < other for counts in later for one, other in zip(first, counts, strict=True))
+
     def __or__(self, other: Volatile) -> Volatile:
         steady = (cell for cell in self.steady | other.steady if not (self.varies(*cell) or other.varies(*cell)))
         words, others = self.words or {}, other.words or {}

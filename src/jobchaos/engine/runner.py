@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from jobchaos.core.compare import Fresh
 from jobchaos.core.conditions import Conditions
 from jobchaos.core.effect import Effect
 from jobchaos.core.result import RunResult
@@ -49,7 +48,8 @@ class Runner:
     ) -> None:
         self._stage = stage
         self._body_of = body_of
-        self._conditions = conditions
+        self.conditions = conditions
+        """What is the same in every run."""
         self._budget = attempts - 1
         self._guard = guard
         self._hire = hire
@@ -61,11 +61,6 @@ class Runner:
         self._survey = False
         self.last_failure: Failure | None = None
         """What the last attempt that raised has raised."""
-
-    @property
-    def fresh(self) -> Fresh:
-        """The random values that the present run was handed so far."""
-        return self._conditions.fresh()
 
     def run(self, schedule: Schedule, *, perturbed: int = 0, survey: bool = False) -> RunResult:
         """Restore the initial state and run `schedule`.
@@ -142,7 +137,7 @@ class Runner:
     def _begin(self, schedule: Schedule, *, perturbed: int) -> None:
         self._stage.begin(fails=schedule.fails, late=any(run.late for run in schedule.runs))
         self._stage.take_trace()
-        self._conditions.begin(perturbed=perturbed)
+        self.conditions.begin(perturbed=perturbed)
         self._copies = {letter: CopyState(letter, fate=self._after_kill) for letter in schedule.copies}
         self._stuck, self._missed, self._read_attempt, self.last_failure = "", False, False, None
         self._survey = False
@@ -184,7 +179,7 @@ class Runner:
                 before = copy.progress
                 copy.redeliveries += copy.worker is None
                 if copy.is_delivered_last(self._budget):
-                    self._pass_time(self._stage.until_all_ran_out(unstated=self._conditions.read_clock))
+                    self._pass_time(self._stage.until_all_ran_out(unstated=self.conditions.read_clock))
                 self._drive(copy, copy.worker or self._deliver(copy), None, None)
                 if self._stuck:
                     return
@@ -285,12 +280,12 @@ class Runner:
             trace,
             state=self._stage.world.snapshot(),
             copies={letter: copy.result() for letter, copy in self._copies.items()},
-            fresh=self._conditions.fresh(),
+            fresh=self.conditions.fresh(),
             carried_out=not self._missed,
             stuck=self._stuck,
             oddities=oddities,
-            read_clock=self._conditions.read_clock,
-            used_random=self._conditions.used_random,
+            read_clock=self.conditions.read_clock,
+            used_random=self.conditions.used_random,
             read_attempt=self._read_attempt,
         )
 
