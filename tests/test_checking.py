@@ -27,6 +27,29 @@ def test_the_world_is_left_as_one_clean_run_leaves_it(sql: Sql) -> None:
     assert sql("SELECT points FROM users") == [(5,)]
 
 
+def test_no_run_is_needed_for_that(sql: Sql) -> None:
+    executed: list[None] = []
+    remember = executed.append  # a list that the job can reach would be part of its state
+
+    def job() -> None:
+        remember(None)
+        sql("UPDATE users SET points = 5")
+
+    assert check(job, faults=["duplicate"], settings=QUICK).schedules_run == 1
+    assert len(executed) == 4  # clean twice, and a duplicate
+
+
+def test_memory_is_left_as_one_clean_run_leaves_it(sql: Sql) -> None:
+    cache: dict[str, int] = {}
+
+    def job() -> None:
+        cache["runs"] = cache.get("runs", 0) + 1
+        sql("UPDATE users SET points = points + 5")
+
+    check(job, faults=["duplicate"], settings=QUICK)
+    assert (cache, sql("SELECT points FROM users")) == ({"runs": 1}, [(5,)])
+
+
 def test_after_an_error_the_world_is_as_it_was(sql: Sql) -> None:
     def stop(event: Event) -> None:
         if isinstance(event, ScheduleRun):

@@ -15,7 +15,7 @@ from jobchaos.core.snapshot import State
 from jobchaos.core.trace import Trace, TraceEvent
 from jobchaos.core.volatile import Volatile, volatile_columns
 from jobchaos.engine.runner import Runner
-from jobchaos.engine.world import World
+from jobchaos.engine.world import Saved, World
 
 CLEAN = Schedule((Run("A"),))
 """One copy, from beginning to end, without any fault."""
@@ -31,6 +31,7 @@ class Baseline:
         lines: True if lines are steps, because the job has no effects that a probe can see.
         observations: What the verdict must mention.
         uses_memory: True if the job changes memory of the process that its copies share.
+        left: What it has left; None if only another run leads there.
     """
 
     run: RunResult
@@ -38,6 +39,14 @@ class Baseline:
     lines: bool
     observations: tuple[str, ...]
     uses_memory: bool
+    left: Saved | None
+
+    def leave(self, runner: Runner, world: World) -> None:
+        """Bring the world to where the run has left it."""
+        if self.left is None:
+            runner.run(self.run.schedule)
+        else:
+            world.put_back(self.left)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -88,21 +97,21 @@ def establish(
     """
     first = clean_run(job, runner, schedule)
     uses_memory = world.memory_changed
-    notes: list[str] = []
     unseen = world.unseen(first.state, first.trace)
     if look_closer is not None and (unseen or not _visible(first.trace)):
         lines = look_closer(not unseen)
-        if unseen and lines:
-            notes.append(f"{', '.join(unseen)} changed without an effect that a probe could see: lines are steps, too")
+        change = f"{', '.join(unseen)} changed without an effect that a probe could see: lines are steps, too"
         seen = establish(job, runner, world, lines=lines, look_closer=None, schedule=schedule)
-        return dataclasses.replace(seen, observations=(*notes, *seen.observations))
+        return dataclasses.replace(seen, observations=(*([change] if unseen and lines else []), *seen.observations))
     second = clean_run(job, runner, schedule, again=True)
     if _difference(first.trace, second.trace) is not None:  # the very first run may load and cache things
         first, second = second, clean_run(job, runner, schedule, again=True)
     _same(job, first, second)
+    left = None if uses_memory or world.not_returnable else world.save()
     if not _visible(first.trace) and not _leaves_anything(first, runner, world):
         raise NoBaselineError(Finding("JC902", f"{job} has no effect that could be seen", detail=_BLIND), first)
-    return Baseline(*_settled(job, first, runner, world), lines, tuple(notes), uses_memory)
+    run, volatile = _settled(job, first, runner, world)
+    return Baseline(run, volatile, lines, (), uses_memory, left if run is first else None)
 
 
 def _settled(job: str, run: RunResult, runner: Runner, world: World) -> tuple[RunResult, Volatile]:

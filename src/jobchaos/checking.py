@@ -164,7 +164,7 @@ class Check:
             steps = len(baseline.run.trace.effects())
             text = f"{self._label} never comes to where '{only}' interferes: a clean run has {steps} steps"
             findings.append(Finding("JC909", text))
-        runner.run(baseline.run.schedule)  # whatever follows in the test finds the state that one delivery leaves
+        baseline.leave(runner, self._world)  # whatever follows in the test finds the state that one delivery leaves
         return self._summed_up(covered, findings, baseline, started, trials.runs)
 
     def _established(self, runner: Runner) -> tuple[Baseline, Sequence[RunResult]]:
