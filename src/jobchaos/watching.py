@@ -39,6 +39,7 @@ from jobchaos.probes.mysqlclient import MySQLClientProbe
 from jobchaos.probes.procrastinate import ProcrastinateProbe
 from jobchaos.probes.psycopg import PsycopgProbe
 from jobchaos.probes.psycopg2 import Psycopg2Probe
+from jobchaos.probes.psycopg_pool import PsycopgPoolProbe
 from jobchaos.probes.pymysql import PyMySQLProbe
 from jobchaos.probes.red_flags import RedFlagProbe
 from jobchaos.probes.redis import RedisProbe
@@ -150,6 +151,7 @@ def _above_drivers() -> list[Probe]:
     """Those of what stands between jobs and the drivers of databases."""
     return [
         SQLAlchemyProbe(),
+        PsycopgPoolProbe(),
         AiosqliteProbe(),
         DjangoProbe(),
         *(DjangoMailProbe(backend) for backend in ("locmem", "console", "dummy")),

@@ -9,6 +9,7 @@ from typing import Any
 import fakeredis
 import psycopg
 import psycopg2
+import psycopg_pool
 import pymysql
 import pytest
 import redis
@@ -20,6 +21,7 @@ from jobchaos.probes.bindings import Bindings
 from jobchaos.probes.mysqlclient import MySQLClientProbe
 from jobchaos.probes.psycopg import PsycopgProbe
 from jobchaos.probes.psycopg2 import Psycopg2Probe
+from jobchaos.probes.psycopg_pool import PsycopgPoolProbe
 from jobchaos.probes.pymysql import PyMySQLProbe
 from jobchaos.probes.redis import RedisProbe
 from tests.backends.conftest import Create
@@ -65,6 +67,23 @@ class TestPsycopgProbeWithCoroutines(TestPsycopgProbe):
                 await db.execute(_INSERT)
 
         asyncio.run(insert())
+
+
+class TestPsycopgPoolProbe(TestPsycopgProbe):
+    failures = (psycopg.OperationalError,)
+    patched = (psycopg.Connection, psycopg.Cursor, psycopg_pool.ConnectionPool)
+
+    @pytest.fixture(autouse=True)
+    def pooled(self, prepare: None) -> Iterator[None]:
+        with psycopg_pool.ConnectionPool(self.dsn, min_size=1) as self.pool:
+            yield
+
+    def make(self, bindings: Bindings) -> Sequence[Probe]:
+        return [PsycopgProbe(), PsycopgPoolProbe()]
+
+    def job(self) -> None:
+        with self.pool.connection() as db:
+            db.execute(_INSERT)
 
 
 class TestPsycopg2Probe(TestPsycopgProbe):
