@@ -10,7 +10,7 @@ import pytest
 from jobchaos.suite.sends import ADVICE, SENDS
 from tests.adapters.reality import forget, redis_url
 from tests.adapters.small_suite import causes, run
-from tests.adapters.suites import ARQ, SUITES, Suite
+from tests.adapters.suites import ARQ, RQ, SUITES, Suite
 
 
 @pytest.fixture(params=SUITES, ids=lambda suite: suite.system)
@@ -159,6 +159,21 @@ def test_functions_that_nothing_but_the_user_says_are_tasks(suite: Suite, pytest
     assert causes(silent) == []
     told = run(pytester, "-o", "jobchaos_tasks=app.credit*", app=suite.app, test_app=directly(suite, tell=False))
     assert causes(told) == [("JC103", "A", suite.broken)]
+
+
+METHOD = """
+class Account:
+    def adds(self, points):
+        run(f"UPDATE users SET points = points + {points}")
+"""
+
+
+def test_methods_that_the_user_says_are_tasks(pytester: pytest.Pytester) -> None:
+    pytest.importorskip("rq")
+    pytest.importorskip("fakeredis")
+    tests = "\ndef test_adds():\n    app.Account().adds(5)\n"
+    result = run(pytester, "-o", "jobchaos_tasks=Account.*", app=RQ.app + METHOD, test_app=tests)
+    assert causes(result) == [("JC103", "A", "app.Account.adds")]
 
 
 ANOTHER = """

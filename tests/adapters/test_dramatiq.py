@@ -53,6 +53,28 @@ def test_actors_and_messages_are_checked(broker: Any, sql: Sql) -> None:
     assert "any number of sequential crashes" in verdict.claim
 
 
+def test_classes_of_actors_are_actors(broker: Any, sql: Sql) -> None:
+    base: Any = dramatiq.GenericActor
+
+    class Adds(base):  # type: ignore[misc]
+        def perform(self, points: int) -> None:
+            sql(f"UPDATE users SET points = points + {points}")
+
+    seen = []
+
+    def around(execution: Execution) -> Any:
+        seen.append((execution.task, execution.site and execution.site.function))
+        return execution.run()
+
+    assert codes(check(job_of(Adds, (5,), {}), faults=["duplicate"], settings=QUICK)) == ["JC103"]
+    adapter = adapter_of(Adds)
+    assert adapter is not None
+    with adapter.executions(around):
+        Adds(5)
+        Adds.__actor__(6)
+    assert seen == [("Adds", "perform")] * 2
+
+
 def test_coroutine_actors_run_in_virtual_time(broker: Any, sql: Sql) -> None:
     import asyncio
 

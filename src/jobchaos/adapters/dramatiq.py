@@ -16,7 +16,7 @@ from dramatiq.errors import ActorNotFound
 from dramatiq.middleware import Interrupt, Retries, SkipMessage, TimeLimit, TimeLimitExceeded
 
 from jobchaos.adapters.direct_calls import DirectCalls
-from jobchaos.adapters.execution import Executing, defined_at, hand_over_outermost, replacing
+from jobchaos.adapters.execution import Executing, defined_at, hand_over_outermost, is_executing, replacing
 from jobchaos.core.adapter import Around, Plain
 from jobchaos.core.job import Job
 from jobchaos.core.redelivery import GivenUp, Redelivery, message
@@ -26,6 +26,7 @@ from jobchaos.core.terms import AfterKill, Terms
 from jobchaos.errors import UsageError
 
 _IDS = uuid.UUID("6a6f6263-6861-6f73-8000-6472616d6174")
+_KINDS = (dramatiq.Actor, dramatiq.GenericActor, dramatiq.Message, dramatiq.pipeline, dramatiq.group)
 _THEIRS = ("traceback", "requeue_timestamp")  # options that no job looks at, and that differ each time
 
 
@@ -36,10 +37,11 @@ class DramatiqAdapter:
 
     def recognises(self, thing: object) -> bool:
         """See `Adapter.recognises`."""
-        return isinstance(thing, dramatiq.Actor | dramatiq.Message | dramatiq.pipeline | dramatiq.group)
+        return isinstance(thing, _KINDS)
 
     def job(self, thing: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Job:
         """See `Adapter.job`."""
+        thing = _actor(thing)
         if isinstance(thing, dramatiq.Actor):
             sent = thing.message(*args, **kwargs)
             sent = sent.copy(message_id=str(uuid.uuid5(_IDS, f"{thing.actor_name}{args!r}{sorted(kwargs.items())!r}")))
@@ -74,12 +76,28 @@ class DramatiqAdapter:
             current = dramatiq.middleware.CurrentMessage.get_current_message()
             run = functools.partial(genuine, *args, **kwargs)
             message_id = "" if current is None else current.message_id
-            return around(Executing(actor.actor_name, defined_at(actor.fn), message_id, _terms(actor, {}), run))
+            return around(Executing(actor.actor_name, defined_at(_function(actor)), message_id, _terms(actor, {}), run))
+
+        def call_class(thing: Any, genuine: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+            if is_executing():
+                return genuine(*args, **kwargs)
+            return call(_actor(thing), genuine, args, kwargs)
 
         with replacing() as replace, DirectCalls(around) as direct:
             hand_over_outermost(replace, dramatiq.Actor, "__call__", call)
+            hand_over_outermost(replace, dramatiq.GenericActor, "__call__", call_class)
             direct.watch_made(replace, dramatiq.Actor, _plain)
             yield
+
+
+def _actor(thing: Any) -> Any:
+    """The actor that a class of actors stands for, of which there is one object; all else as it is."""
+    return thing.__actor__ if isinstance(thing, dramatiq.GenericActor) else thing
+
+
+def _function(actor: Any) -> Any:
+    is_class = isinstance(actor.fn, dramatiq.GenericActor)
+    return type(actor.fn).perform if is_class else actor.fn
 
 
 def _plain(actor: Any) -> Plain:

@@ -16,7 +16,7 @@ class Named:
     """Watches them.
 
     Args:
-        patterns: Of their names: `shop.jobs.send_*`; of what has no dot, the function's own name is matched.
+        patterns: Of their names, with or without the module: `shop.jobs.send_*`, `Billing.charge`.
         around: Is handed the executions.
     """
 
@@ -42,12 +42,16 @@ class Named:
     def _found(self) -> Iterator[types.FunctionType]:
         for module in tuple(sys.modules.values()):
             if is_project_file(getattr(module, "__file__", None) or "<unknown>"):
-                for thing in list(vars(module).values()):
-                    if isinstance(thing, types.FunctionType) and self._is_meant(module.__name__, thing):
-                        yield thing
+                for function in _functions(module):
+                    texts = function.__qualname__, f"{function.__module__}.{function.__qualname__}"
+                    if any(fnmatch.fnmatchcase(text, pattern) for text in texts for pattern in self._patterns):
+                        yield function
 
-    def _is_meant(self, module: str, function: types.FunctionType) -> bool:
-        name, dotted = function.__name__, f"{module}.{function.__name__}"
-        return function.__module__ == module and any(
-            fnmatch.fnmatchcase(dotted if "." in pattern else name, pattern) for pattern in self._patterns
-        )
+
+def _functions(module: types.ModuleType) -> Iterator[types.FunctionType]:
+    """A module's own functions, and the methods of its own classes."""
+    for thing in tuple(vars(module).values()):
+        if getattr(thing, "__module__", None) == module.__name__:
+            for each in (thing, *(vars(thing).values() if isinstance(thing, type) else ())):
+                if isinstance(each, types.FunctionType):
+                    yield each
