@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gzip
+
 import pytest
 
 from jobchaos.core.compare import Fresh
@@ -184,6 +186,17 @@ def test_words_beside_a_time_are_compared() -> None:
     assert not compared(noted("2024-01-01 10:00:00"), noted("2024-01-02 09:10:11"), seen=seen).diff
     assert compared(noted("2024-01-01 10:00:00"), noted("2024-01-01 10:00:00", runs=2), seen=seen).diff
     assert compared(noted("2024-01-01 10:00:00"), noted("2024-01-01 10:00:00", runs="1, 2"), seen=seen).diff
+
+
+def test_words_in_compressed_files_are_compared_though_no_time_is_among_them() -> None:
+    def kept(runs: int, mtime: int) -> State:
+        return state(
+            files=Table(("path", "content"), (("runs.gz", gzip.compress(b"%d" % runs, mtime=mtime)),), ("path",))
+        )
+
+    seen = with_words(kept(1, 10**9), kept(1, 10**9 + 61), kept(1, 2 * 10**9))
+    assert not compared(kept(1, 10**9), kept(1, 10**9 + 1), seen=seen).diff
+    assert compared(kept(1, 10**9), kept(2, 10**9 + 1), seen=seen).diff
 
 
 def test_but_for_those_that_differ_from_run_to_run() -> None:

@@ -9,6 +9,7 @@ import email.utils
 import fcntl
 import json
 import os
+import pickle
 import random
 import secrets
 import shutil
@@ -17,6 +18,7 @@ import tempfile
 import threading
 import time
 import uuid
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -323,6 +325,14 @@ def stamps_one_of_two_files() -> None:
     (site.folder / "invoice.txt").write_text("invoice 7")
 
 
+def compresses_a_report() -> None:
+    path = site.folder / "report.zip"
+    with zipfile.ZipFile(path.with_suffix(".new"), "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("orders.json", json.dumps({"at": time.time(), "orders": [7, 8]}))
+        archive.writestr("state.pickle", pickle.dumps({"at": datetime.datetime.now(), "state": "done"}))
+    path.with_suffix(".new").replace(path)
+
+
 def tells_the_time_in_many_ways() -> None:
     """None of these words is the same at another time."""
     now = datetime.datetime.now()
@@ -407,6 +417,7 @@ SOUND: list[Callable[[], Any]] = [
     rewrites_a_header_and_cuts_the_rest,
     stamps_one_of_two_files,
     tells_the_time_in_many_ways,
+    compresses_a_report,
     draws_a_digit_for_each_of_many,
     copies_into_an_attached_database,
     writes_a_copy_of_its_database,

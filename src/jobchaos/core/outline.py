@@ -6,6 +6,7 @@ import itertools
 import re
 from collections.abc import Iterable
 
+from jobchaos.core.contents import contents
 from jobchaos.core.snapshot import SERVER_TIME, Cell
 
 # Two copies do at two moments what a single run did in one, so times that were equal need not be so.
@@ -33,6 +34,17 @@ def is_moment(cell: Cell) -> bool:
     return isinstance(cell, str) and (cell == SERVER_TIME or _MOMENT.fullmatch(cell) is not None)
 
 
+def readable(cell: Cell) -> str | None:
+    """The text of a cell in which words may be the same at all times; None if they cannot be told apart.
+
+    Args:
+        cell: A text with a time in it; or bytes whose contents can be read, as times make all of them different.
+    """
+    if isinstance(cell, bytes):
+        return contents(cell)
+    return cell if isinstance(cell, str) and has_time(cell) else None
+
+
 def outline(cell: Cell, steady: frozenset[int] = frozenset()) -> str:
     """What must be equal in two cells that hold times: a log with two lines is none with one.
 
@@ -45,10 +57,8 @@ def outline(cell: Cell, steady: frozenset[int] = frozenset()) -> str:
     """
     if is_moment(cell):
         return SERVER_TIME  # the job's own clock may show what the server's does, and a fraction may be 0
-    if not isinstance(cell, str) or not has_time(cell):
-        return ""
     number = itertools.count()
-    return _WORD.sub(lambda word: word[0] if next(number) in steady else "#", cell)
+    return _WORD.sub(lambda word: word[0] if next(number) in steady else "#", readable(cell) or "")
 
 
 def steady_words(texts: Iterable[str]) -> frozenset[int]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from jobchaos.core.coloring import Atom
 from jobchaos.core.fresh import Forms, Fresh, as_text, forms_of
 from jobchaos.core.origins import origins
-from jobchaos.core.outline import has_time
+from jobchaos.core.outline import has_time, readable
 from jobchaos.core.snapshot import NOTHING, Cell, Column, Place, Row, State, Table, tables_of
 from jobchaos.core.volatile import Volatile
 
@@ -153,8 +153,12 @@ def _holds_names(column: Column, states: tuple[Mapping[Place, Table], ...], befo
     """True if values of a volatile column can be equal neither by chance nor because they are one time."""
     old = set(map(repr, _cells(before, column)))
     new = [cell for tables in states for cell in _cells(tables, column) if repr(cell) not in old]
-    texts = [as_text(cell) for cell in new if cell is not None]
-    return not any(len(text) < _SHORTEST_NAME or re.search(r"\s", text) or has_time(text) for text in texts)
+    return not any(_may_be_equal(cell) for cell in new if cell is not None)
+
+
+def _may_be_equal(cell: Cell) -> bool:
+    text = as_text(cell)
+    return len(text) < _SHORTEST_NAME or re.search(r"\s", text) is not None or has_time(text) or bool(readable(cell))
 
 
 def _constant(cell: Cell) -> Part:

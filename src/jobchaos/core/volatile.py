@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from jobchaos.core.fresh import Fresh, forms_of
 from jobchaos.core.origins import origins
-from jobchaos.core.outline import outline, steady_words
+from jobchaos.core.outline import is_moment, outline, readable, steady_words
 from jobchaos.core.snapshot import NOTHING, SERVER_TIME, Cell, Column, Place, Row, State, Table, tables_of
 
 Identity = tuple[tuple[str, str], ...]
@@ -104,8 +104,9 @@ class Volatile:
             at, identify = table.columns.index(column[2]), self.identify(column[:2], table, made_up)
             for row in table.rows:
                 bare, identity = forms.without(row[at]), identify(row)
-                if isinstance(bare, str) and outline(bare) not in ("", SERVER_TIME) and self.varies(column, identity):
-                    found[column, identity, outline(bare)].append(bare)
+                text = readable(bare)
+                if text is not None and not is_moment(bare) and self.varies(column, identity):
+                    found[column, identity, outline(bare)].append(text)
         return found
 
     def with_words(self, runs: Sequence[tuple[State, Fresh]]) -> Volatile:
