@@ -14,6 +14,7 @@ from jobchaos.core.hang import Hang
 from jobchaos.core.pending import Pending
 from jobchaos.core.ports import Worker
 from jobchaos.probes.abandoned import abandoned, is_leaving
+from jobchaos.probes.sqlite_blob import ProbedBlob
 from jobchaos.probes.sqlite_changes import Changes
 from jobchaos.probes.sqlite_commits import CommitsInC
 from jobchaos.probes.sqlite_cursor import ProbedCursor, probed
@@ -192,6 +193,12 @@ class ProbedConnection(CommitsInC):
     def executescript(self, sql_script: str, /) -> sqlite3.Cursor:
         """See `sqlite3.Connection.executescript`."""
         return self.cursor().executescript(sql_script)  # type: ignore[no-any-return]
+
+    def blobopen(self, table: str, column: str, row: int, /, *, readonly: bool = False, name: str = "main") -> Any:
+        """See `sqlite3.Connection.blobopen`."""
+        call = functools.partial(super().blobopen, table, column, row, readonly=readonly, name=name)
+        worker = self.worker()
+        return call() if worker is None else ProbedBlob(self, worker, call, (table, column, row), readonly=readonly)
 
     def commit(self) -> None:
         """A step, and durable, if there is anything to commit."""
