@@ -42,15 +42,12 @@ WITHOUT_A_STATE = {
 """Stores that need not do what a contract tests."""
 WITHOUT_LASTING_EFFECTS = {
     *("EntropyProbe", "EventLoopProbe", "HeldClockProbe", "JitterProbe", "SleepProbe"),  # time and chance
-    *("FileLockProbe", "LockProbe", "SelectProbe", "SocketProbe", "SubprocessProbe"),  # waiting
+    *("FileLockProbe", "HueyLockProbe", "LockProbe", "SelectProbe", "SocketProbe", "SubprocessProbe"),  # waiting
     *("TransportProbe", "WaitProbe"),
     *("CeleryResultsProbe", "DjangoMailFileProbe", "LogProbe"),  # what would differ from run to run
     *("LineProbe", "RedFlagProbe", "SpawnProbe", "UnwatchedProbe", "Bindings"),  # what is looked at besides
-    *(
-        "DjangoStatementProbe",
-        "SQLAlchemyStatementProbe",
-        "SQLAlchemySessionProbe",
-    ),  # statements of suites, which run one after the other
+    *("DjangoStatementProbe", "SQLAlchemyStatementProbe"),  # statements of suites, which run one after the other
+    *("SQLAlchemySessionProbe",),  # what dies with a worker
     *("PsycopgOnlooker", "Psycopg2Onlooker", "PyMySQLOnlooker", "MySQLClientOnlooker", "RedisOnlooker"),
 }
 """Probes which have none that a contract could count."""

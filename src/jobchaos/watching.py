@@ -32,6 +32,7 @@ from jobchaos.probes.held_clocks import HeldClockProbe
 from jobchaos.probes.http import HTTPProbe
 from jobchaos.probes.httpx import HTTPXProbe
 from jobchaos.probes.huey import HueyProbe
+from jobchaos.probes.huey_locks import HueyLockProbe
 from jobchaos.probes.kombu import KombuProbe
 from jobchaos.probes.locks import LockProbe
 from jobchaos.probes.moto import MotoProbe
@@ -140,6 +141,7 @@ def _job_systems(*, follow: bool) -> list[Probe]:
         RQProbe(follow=follow),
         DramatiqProbe(follow=follow),
         HueyProbe(follow=follow),
+        HueyLockProbe(),
         ArqProbe(follow=follow),
         TaskiqProbe(follow=follow),
         ProcrastinateProbe(follow=follow),

@@ -44,6 +44,34 @@ def test_tasks_are_checked_and_a_kill_loses_them(huey: Any, sql: Sql) -> None:
     assert not len(huey)
 
 
+def test_locks_keep_copies_apart(huey: Any, sql: Sql) -> None:
+    def once(points: int) -> None:
+        if sql("SELECT points FROM users WHERE id = 1") == [(0,)]:
+            sql(f"UPDATE users SET points = points + {points} WHERE id = 1")
+
+    @huey.task(name="within", retries=2)
+    def within(points: int) -> None:
+        with huey.lock_task("one at a time"):
+            once(points)
+
+    alone = huey.task(name="alone")(huey.lock_task("one at a time")(once))
+    free = huey.task(name="free")(once)
+    assert codes(check(job_of(free, (5,), {}), faults=["concurrent"], settings=QUICK)) == ["JC203"]
+    for task in (alone, within):
+        sql("UPDATE users SET points = 0")
+        assert check(job_of(task, (5,), {}), faults=["concurrent"], settings=QUICK).status == "holds"
+    sql("UPDATE users SET points = 0")
+    settings = Settings(profile="quick", delivery="at-least-once")
+    assert check(job_of(within, (5,), {}), faults=["crash"], settings=settings).status == "holds"
+    assert not huey.lock_task("one at a time").is_locked()
+
+
+def test_results_of_several_tasks_are_no_job(huey: Any) -> None:
+    group = huey.task()(print).map([1, 2])
+    with pytest.raises(UsageError, match="of several tasks: check them one by one"):
+        job_of(group, (), {})
+
+
 def test_retries_come_at_their_times_with_their_counts(huey: Any, sql: Sql) -> None:
     seen = []
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import huey.api
 import huey.utils
-from huey.exceptions import CancelExecution, HueyException, TaskTimeout
+from huey.exceptions import CancelExecution, HueyException, TaskLockedException, TaskTimeout
 from huey.storage import BlackHoleStorage
 
 from jobchaos.adapters.direct_calls import DirectCalls
@@ -33,6 +33,8 @@ from jobchaos.core.terms import AfterKill, Terms
 from jobchaos.errors import UsageError
 
 _IDS = uuid.UUID("6a6f6263-6861-6f73-8000-000068756579")
+_ENDED = (CancelExecution, TaskLockedException)
+"""What a task raises that has ended all the same: it is not wanted any more, or another one is at it."""
 _THREADS = "workers of kind thread, and immediate mode, do not enforce timeout="
 
 
@@ -43,7 +45,7 @@ class HueyAdapter:
 
     def recognises(self, thing: object) -> bool:
         """See `Adapter.recognises`."""
-        return isinstance(thing, huey.api.TaskWrapper | huey.api.Task | huey.api.Result)
+        return isinstance(thing, huey.api.TaskWrapper | huey.api.Task | huey.api.Result | huey.api.ResultGroup)
 
     def job(self, thing: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Job:
         """See `Adapter.job`."""
@@ -51,6 +53,8 @@ class HueyAdapter:
             task = thing.s(*args, **kwargs)
             task.id = str(uuid.uuid5(_IDS, f"{task.name}{args!r}{sorted(kwargs.items())!r}"))
             return _job(thing.huey, task)
+        if isinstance(thing, huey.api.ResultGroup):
+            raise UsageError(f"{thing!r} is of several tasks: check them one by one, as in run_twice(task, 42)")
         if args or kwargs:
             raise UsageError(f"{thing!r} carries its own arguments; give further ones to .s(...) instead")
         task = thing.task if isinstance(thing, huey.api.Result) else thing
@@ -151,7 +155,7 @@ def _job(owner: Any, task: Any) -> Job:
             why = f"{_told(attempt.raised)}, to be retried in {again.seconds:g} s"
             carry = attempt.retries, attempt.retry_delay
             raise Redelivery(why, round(again.seconds * 10**9), carry) from attempt.raised
-        if attempt.raised is not None and not isinstance(attempt.raised, CancelExecution):
+        if attempt.raised is not None and not isinstance(attempt.raised, _ENDED):
             raise GivenUp(attempt.raised) from attempt.raised
         return result
 
