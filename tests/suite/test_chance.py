@@ -44,6 +44,17 @@ def test_a_moment_may_be_the_same_by_chance() -> None:
         assert found.varies(CONTENT, file("stamp"))
 
 
+def test_how_many_words_there_are_beside_a_time_counts_if_both_runs_agree() -> None:
+    def outlined(one: str, other: str) -> tuple[str, str, str]:
+        found = by_chance(files(log=one), files(log=other))
+        texts = ("10:30:00 sent 7", "10:30:00 sent 8", "10:30:00 sent 7, 8")
+        return tuple(found.outline(CONTENT, file("log"), text) for text in texts)  # type: ignore[return-value]
+
+    seven, eight, both = outlined("10:45:00 sent 7", "10:45:01 sent 7")
+    assert seven == eight != both
+    assert outlined("10:45:00 sent 7", "10:45:01 sent 7, 9, 11") == ("", "", "")
+
+
 def test_what_differs_in_no_file_is_compared_whatever_it_holds() -> None:
     found = by_chance(files(stamp="2026-11-29"), files(stamp="2026-11-29"))
     assert not found.varies(CONTENT, file("stamp"))

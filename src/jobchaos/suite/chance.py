@@ -20,15 +20,18 @@ def by_chance(first: State, second: State) -> Volatile:
 
     The values of a column mean the same in each row, so one that differs makes the column volatile: that others are
     equal may be chance. But each file, and each key of Redis, is a thing of its own, and is left to chance by itself.
-    Unless it holds a moment: both runs may have met in the same second.
+    Unless it holds a moment: both runs may have met in the same second. For that reason words beside times are not
+    compared either, but how many there are is, if both runs agree on it.
 
     Args:
         first: The state after one.
         second: The state after the other.
     """
-    found = Volatile.between([(first, _NOTHING), (second, _NOTHING)], {})
+    runs = [(first, _NOTHING), (second, _NOTHING)]
+    found = Volatile.between(runs, {})
     steady = found.steady.intersection(_named(first, found))
-    return Volatile(found.columns, steady)
+    outlined = found.with_words(runs).words or ()
+    return Volatile(found.columns, steady, dict.fromkeys(outlined, frozenset()))
 
 
 def _named(state: State, found: Volatile) -> Iterator[tuple[tuple[str, str, str], Identity]]:
