@@ -21,6 +21,7 @@ from jobchaos.core.terms import AfterKill, after_kill
 from jobchaos.engine.crowd import CrowdRunner
 from jobchaos.engine.delivery import Delivery
 from jobchaos.engine.fork import Forks
+from jobchaos.engine.interrupts import deferred
 from jobchaos.engine.queue import Queue
 from jobchaos.engine.runner import Runner
 from jobchaos.engine.stage import Stage
@@ -81,7 +82,7 @@ class Workbench:
     @contextlib.contextmanager
     def opened(self) -> Iterator[None]:
         """Bind the stores and install the probes. After an error, the world is as it was."""
-        with contextlib.ExitStack() as during:
+        with deferred(), contextlib.ExitStack() as during:
             for job in self._jobs:
                 during.enter_context(job.during())
             with self._opened():

@@ -8,6 +8,8 @@ import select
 import struct
 from typing import Any
 
+from jobchaos.engine.interrupts import patiently
+
 _read, _write = os.read, os.write  # the genuine ones: while a check runs, a worker's writes are watched
 _LENGTH = struct.Struct("!I")
 _CHUNK = 2**16
@@ -66,9 +68,12 @@ class Channel:
         os.close(self._incoming)
         os.close(self._outgoing)
 
+    def _is_readable(self, seconds: float) -> bool:
+        return bool(self._poll.poll(seconds * 1000))
+
     def _take(self, size: int, seconds: float | None) -> bytes:
         while len(self._buffer) < size:
-            if not self._poll.poll(None if seconds is None else seconds * 1000):
+            if seconds is not None and not patiently(self._is_readable, seconds):
                 raise TimeoutError
             data = _read(self._incoming, _CHUNK)
             if not data:

@@ -18,6 +18,7 @@ from jobchaos.core.ports import Probe
 from jobchaos.core.trace import Happening
 from jobchaos.engine.channel import Channel
 from jobchaos.engine.child import LOCATE, Child
+from jobchaos.engine.interrupts import interrupt
 from jobchaos.engine.messages import Announce, Announced, Go, Position, Report
 from jobchaos.engine.outcome import Outcome
 from jobchaos.engine.stage import Stage
@@ -90,6 +91,7 @@ class ForkWorker:
         Raises:
             UsageError: If the system refuses to fork, or the state is in the memory of this process.
         """
+        interrupt()
         channel = self._channel or self._fork()
         try:
             standing = self.standing

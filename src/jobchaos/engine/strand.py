@@ -11,6 +11,7 @@ from collections.abc import Callable
 from jobchaos.core.effect import Site
 from jobchaos.engine.baton import Baton
 from jobchaos.engine.death import raise_in
+from jobchaos.engine.interrupts import patiently
 from jobchaos.engine.sites import call_site
 
 _start = threading.Thread.start  # the genuine one: while a check runs, it is replaced
@@ -57,6 +58,7 @@ class Strand:
         Returns:
             False if it does neither within `guard` seconds of real time.
         """
+        self._is_resting = False
         self._baton.lend()  # before the thread starts, which saves it a wait
         if self._thread.ident is None:
             _start(self._thread)
@@ -95,7 +97,7 @@ class Strand:
     # --- inside ------------------------------------------------------------------------------------------------------
 
     def _wait(self, seconds: float) -> bool:
-        self._is_resting = self._baton.wait(seconds)
+        self._is_resting = patiently(self._baton.wait, seconds)
         if self._is_over:
             self._thread.join()
             _ended.append(self._thread.native_id or 0)

@@ -11,6 +11,7 @@ from jobchaos.core.effect import Site
 from jobchaos.core.ports import Volatile
 from jobchaos.engine.attempt import Attempt
 from jobchaos.engine.death import WorkerKilled
+from jobchaos.engine.interrupts import interrupt
 from jobchaos.engine.outcome import Outcome, describe
 from jobchaos.engine.stage import Stage
 from jobchaos.engine.standing import Standing
@@ -77,6 +78,7 @@ class LocalWorker(abc.ABC):
 
     def move(self, guard: float) -> bool:
         """See `HiredWorker.move`."""
+        interrupt()
         for probe in self._stage.heeding("resume"):
             probe.resume(self._attempt)
         in_time = self._lend(guard)
