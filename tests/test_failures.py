@@ -120,6 +120,15 @@ def test_a_retry_within_the_job_sends_twice(ledger: Ledger) -> None:
     assert found(verdict) == {"JC501": "A0!lost", "JC505": "A0!down"}
 
 
+def test_a_commit_that_is_called_where_its_statement_is_fails_on_its_own(path: Path) -> None:
+    def job() -> None:
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
+            for statement in ("BEGIN IMMEDIATE", "UPDATE users SET points = points + 1", "COMMIT"):
+                db.execute(statement)
+
+    assert found(failed(job, "crash"))["JC503"] == "A2!lost"
+
+
 def test_a_loop_whose_failure_is_known_to_end_the_attempt_is_not_tried_round_by_round(sql: Sql) -> None:
     def job() -> None:
         for number in range(6):

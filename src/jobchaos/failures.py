@@ -13,7 +13,8 @@ from jobchaos.outages import Outages
 from jobchaos.trials import Covered, Trial, Trials
 
 _FAMILY = "retry"
-_Consequence = tuple[Site | None, Fault | None]
+_Consequence = tuple[Site | None, bool, Fault | None]
+"""Where a call is made, whether it lasts (one helper may send statements and the COMMIT), and its fault."""
 
 
 class Failures:
@@ -44,7 +45,8 @@ class Failures:
         plan = failures(effects)
         self._trials.begin()
         self._trials.announce(_FAMILY, len(plan))
-        consequences = [(effects[run.steps or 0].site, run.fault) for schedule in plan for run in schedule.runs[:1]]
+        failing = [(effects[run.steps or 0], run.fault) for schedule in plan for run in schedule.runs[:1]]
+        consequences = [(effect.site, effect.durable, fault) for effect, fault in failing]
         done: dict[int, Trial | None] = {}
 
         def fails(index: int) -> bool:
