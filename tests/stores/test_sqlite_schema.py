@@ -134,3 +134,20 @@ def test_names_are_quoted(db: sqlite3.Connection) -> None:
     name = 'a "b"; DROP TABLE x'
     db.execute(f"CREATE TABLE {quoted(name)} (x)")
     assert list(Schema(db).tables()) == [name]
+
+
+def test_a_database_with_a_known_schema_is_only_asked_for_its_statements(db: sqlite3.Connection) -> None:
+    made = (
+        "CREATE TABLE teams (code TEXT PRIMARY KEY); CREATE TABLE users (id INTEGER PRIMARY KEY, team REFERENCES teams)"
+    )
+    table(db, made)
+    asked: list[str] = []
+    with contextlib.closing(sqlite3.connect(":memory:")) as other:
+        other.executescript(made)
+        other.set_trace_callback(asked.append)
+        assert Schema(other).tables()["users"].references == {"team": ("teams", "code")}
+    assert len(asked) == 1
+    assert "sqlite_master" in asked[0]
+    with contextlib.closing(sqlite3.connect(":memory:")) as other:
+        other.executescript(made.replace("code", "name"))
+        assert Schema(other).tables()["users"].references == {"team": ("teams", "name")}
