@@ -138,6 +138,18 @@ def test_a_snapshot_tells_what_has_changed(path: Path) -> None:
         assert store.snapshot().same_as(before)
 
 
+def test_the_version_that_an_application_has_set_is_part_of_the_state(path: Path) -> None:
+    store = SQLiteStore(path)
+    store.capture()
+    assert store.snapshot().tables.keys() == {"t"}
+    with opened(path) as db:
+        db.execute("PRAGMA user_version = 7")
+    assert rows_of(store, "PRAGMA user_version") == {(7,)}
+    store.restore()
+    assert store.snapshot().tables.keys() == {"t"}
+    store.close()
+
+
 def test_two_restores_in_a_row_and_a_change_between_them(path: Path) -> None:
     with contextlib.closing(SQLiteStore(path)) as store:
         store.capture()

@@ -141,7 +141,9 @@ class SQLiteStore(BaseStore):
             image = b"" if self.in_memory else self._images.take(live, self._path)
             snapshot = self._images.get(image)
             if snapshot is None:
-                snapshot = Snapshot({name: _table(live, name, table) for name, table in tables.items()})
+                snapshot = Snapshot(
+                    {name: _table(live, name, table) for name, table in tables.items()} | _version_of(live)
+                )
                 self._images.keep(image, snapshot)
             return snapshot
         finally:
@@ -184,6 +186,12 @@ def _table(connection: sqlite3.Connection, name: str, table: Table) -> Table:
     columns = ", ".join(map(quoted, table.columns))
     rows = _rows(connection, f"SELECT {columns} FROM {quoted(name)}")  # noqa: S608 - names are quoted
     return Table(table.columns, tuple(rows), table.key, table.generated, table.references)
+
+
+def _version_of(connection: sqlite3.Connection) -> dict[str, Table]:
+    """The number that an application keeps in the database's header, often that of its last migration."""
+    rows = connection.execute("PRAGMA user_version").fetchall()
+    return {} if rows == [(0,)] else {"PRAGMA user_version": Table(("value",), tuple(rows))}
 
 
 def _rows(connection: sqlite3.Connection, query: str) -> list[Row]:
