@@ -233,6 +233,8 @@ def test_a_group_or_a_result_says_what_to_give_instead(app: Any) -> None:
 
     with pytest.raises(UsageError, match="group: several messages, each with a delivery of its own"):
         job_of(celery.group(task.s(1), task.s(2)), (), {})
+    with pytest.raises(UsageError, match=r"knows no task 'shop\.elsewhere': import its module"):
+        job_of(app.signature("shop.elsewhere", args=(5,)), (), {})
     with pytest.raises(UsageError, match="does not know the arguments"):
         job_of(app.AsyncResult("some-id"), (), {})
     with pytest.raises(UsageError, match="carries its own arguments"):

@@ -32,11 +32,34 @@ SYSTEMS = tuple(_HOMES)
 """Import names of all systems that have an adapter."""
 
 
+_unknown: dict[str, str] = {}
+"""Homes that cannot be imported with what the program has imported under the system's name, and why."""
+
+
 def present() -> Iterator[Adapter]:
-    """The adapters of all systems that this program has imported."""
-    for home in dict.fromkeys(home for system, home in _HOMES.items() if sys.modules.get(system) is not None):
-        module, _, name = home.partition(":")
-        yield getattr(importlib.import_module(f"{__name__}.{module}"), name)()
+    """The adapters of all systems that this program has imported, in versions that jobchaos knows."""
+    for home in _imported():
+        if home not in _unknown and (adapter := _adapter(home)) is not None:
+            yield adapter
+
+
+def unknown() -> dict[str, str]:
+    """Import names of systems that the program has imported in versions that jobchaos does not know, and why not."""
+    return {system: _unknown[home] for home, system in _imported().items() if home in _unknown}
+
+
+def _imported() -> dict[str, str]:
+    return {home: system for system, home in _HOMES.items() if sys.modules.get(system) is not None}
+
+
+def _adapter(home: str) -> Adapter | None:
+    module, _, name = home.partition(":")
+    try:
+        adapter: Adapter = getattr(importlib.import_module(f"{__name__}.{module}"), name)()
+    except (ImportError, AttributeError) as error:
+        _unknown[home] = str(error)
+        return None
+    return adapter
 
 
 def adapter_of(thing: object) -> Adapter | None:

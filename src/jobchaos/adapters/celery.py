@@ -17,6 +17,7 @@ import celery.app.trace
 from celery.app.registry import TaskRegistry
 from celery.backends.base import DisabledBackend
 from celery.canvas import Signature
+from celery.exceptions import NotRegistered
 from celery.result import AsyncResult
 from celery.states import FAILURE, IGNORED, REJECTED, RETRY
 from celery.utils.functional import maybe_list
@@ -51,7 +52,7 @@ class CeleryAdapter:
         if args or kwargs:
             raise UsageError(f"{thing!r} carries its own arguments; give further ones to .s(...) instead")
         first, rest = _first(thing)
-        task = _registered(first.type)
+        task = _registered(_task_of(first))
         options = {**first.options, **({"chain": rest} if rest else {})}
         return _job(task, tuple(first.args), dict(first.kwargs), options, _Asked(task.app))
 
@@ -196,6 +197,16 @@ def _request(task: celery.Task, message_id: str, options: Mapping[str, Any], ret
         "ignore_result": options.get("ignore_result", task.ignore_result),
         "delivery_info": {"exchange": "", "routing_key": task.app.conf.task_default_queue, "redelivered": False},
     }
+
+
+def _task_of(signature: Signature) -> Any:
+    try:
+        return signature.type
+    except NotRegistered as error:
+        name = signature.app.main or "of this program"
+        raise UsageError(
+            f"the app {name} knows no task {signature.task!r}: import its module, or give the task itself"
+        ) from error
 
 
 def _registered(task: Any) -> celery.Task:

@@ -49,7 +49,7 @@ class RQAdapter:
         if not isinstance(thing, rq.job.Job):
             return _job(_enqueued(thing, args, kwargs), thing)
         if args or kwargs:
-            raise UsageError(f"{thing!r} carries its own arguments; give further ones to enqueue(...) instead")
+            raise UsageError(f"{thing.get_call_string()} carries its own arguments; give further ones to enqueue(...)")
         return _job(thing, thing.func)
 
     def child(self, sent: Sent, home: Any) -> Job | None:

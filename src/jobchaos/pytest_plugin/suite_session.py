@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import pytest
 
+from jobchaos import adapters
 from jobchaos.core.ignore import Ignore
 from jobchaos.core.schedule import Schedule
 from jobchaos.pytest_plugin import suite_options
@@ -95,6 +96,7 @@ class SuiteSession:
         """The first pass is over."""
         self._watcher.refresh()
         self._summary.systems = tuple(self._watcher.systems)
+        self._summary.unknown.update(adapters.unknown())
         self._summary.count(self._seen)
 
     def close(self) -> None:

@@ -50,9 +50,13 @@ def _headline(summary: Summary, causes: list[Cause]) -> str:
     count = sum(cause.gates for cause in causes)
     found = f"{count} cause{'' if count == 1 else 's'} found" if summary.replayed else "nothing was replayed"
     return (
-        f"{', '.join(summary.systems)}: {summary.executing} of {summary.tests} tests execute tasks, "
+        f"{_systems(summary)}: {summary.executing} of {summary.tests} tests execute tasks, "
         f"{summary.replayed} of them replayed in {summary.runs} runs, {summary.seconds:.1f} s; {found}"
     )
+
+
+def _systems(summary: Summary) -> str:
+    return ", ".join(summary.systems) or "no job system that is known"
 
 
 def cause_lines(cause: Cause) -> Iterator[str]:
@@ -145,10 +149,14 @@ def _limits(summary: Summary) -> Iterator[str]:
     if summary.left_out:
         listed = ", ".join(summary.left_out[:_FEW]) + (" ..." if len(summary.left_out) > _FEW else "")
         lines.append(f"JC943 the budget was used up: {len(summary.left_out)} executions were not replayed: {listed}")
+    for system, why in sorted(summary.unknown.items()):
+        lines.append(
+            f"JC944 jobchaos does not know the version of {system} that is imported: its tasks are unseen ({why})"
+        )
     for reason, number in sorted(summary.reasons.items()):
         lines.append(f"JC944 {number} test{'' if number == 1 else 's'} without any task: {_REASONS[reason]}")
-    if not summary.executing and not summary.reasons:
-        lines.append(f"JC944 no test executes a task of {', '.join(summary.systems)}, nor sends one")
+    if summary.systems and not summary.executing and not summary.reasons:
+        lines.append(f"JC944 no test executes a task of {_systems(summary)}, nor sends one")
     if summary.stopped:
         lines.append(f"JC942 nothing was replayed, as the suite itself stopped: {summary.stopped}")
     if lines:

@@ -19,6 +19,7 @@ class Summary:
 
     Attributes:
         systems: The job systems in use.
+        unknown: Import names of those in versions that jobchaos does not know, each with the reason.
         tests: How many tests were watched.
         executing: How many of them execute tasks.
         reasons: Why others do not: reason to number of tests.
@@ -34,6 +35,7 @@ class Summary:
     """
 
     systems: tuple[str, ...] = ()
+    unknown: dict[str, str] = field(default_factory=dict)
     tests: int = 0
     executing: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
@@ -79,6 +81,7 @@ class Summary:
         """In a form that can be sent to another process."""
         return {
             "systems": list(self.systems),
+            "unknown": self.unknown,
             "tests": self.tests,
             "executing": self.executing,
             "reasons": dict(self.reasons),
@@ -95,6 +98,7 @@ class Summary:
     def add(self, plain: dict[str, Any]) -> None:
         """Take in what another process has come to."""
         self.systems = tuple(dict.fromkeys((*self.systems, *plain["systems"])))
+        self.unknown.update(plain["unknown"])
         self.reasons.update(plain["reasons"])
         self.refused.update(plain["refused"])
         self.unsteady.update(plain["unsteady"])

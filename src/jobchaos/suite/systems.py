@@ -6,5 +6,5 @@ from jobchaos import adapters
 
 
 def is_any_present() -> bool:
-    """True if the program has imported a job system that jobchaos knows."""
-    return next(adapters.present(), None) is not None
+    """True if the program has imported a job system, in whatever version."""
+    return next(adapters.present(), None) is not None or bool(adapters.unknown())
