@@ -63,6 +63,14 @@ def test_tries_are_counted_with_kills(sql: Sql) -> None:
     assert "max 3 retries exceeded" in verdict.findings[0].message
 
 
+def test_a_timeout_is_what_the_job_sees(sql: Sql) -> None:
+    async def set_to(context: Any) -> None:
+        sql("UPDATE users SET points = 5")
+
+    verdict = check(job_of(arq.func(set_to, timeout=30), (), {}), faults=["duplicate"], settings=QUICK)
+    assert "arq: after 30 s the job gets CancelledError" in verdict.notes
+
+
 def test_children_are_effects_and_dropped_where_arq_drops_them(sql: Sql) -> None:
     async def notifies(context: Any, **options: Any) -> None:
         await context["redis"].enqueue_job("notify", 1, **options)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 
@@ -48,6 +48,16 @@ def test_tasks_are_checked_and_list_brokers_lose_them(broker: Any, sql: Sql) -> 
     verdict = check(job_of(set_to, (5,), {}), faults=["crash"], settings=LEAST_ONCE)
     assert verdict.status == "holds"
     assert "any number of sequential crashes" in verdict.claim
+
+
+def test_arguments_are_those_that_a_sender_gives(broker: Any) -> None:
+    async def task(user: int, connection: str, level: int = 1) -> None: ...
+
+    task.__annotations__["connection"] = Annotated[str, taskiq.TaskiqDepends(lambda: "")]
+    task = broker.task(task)
+    assert job_of(task, (1,), {"level": 2}).label == "task(1, level=2)"
+    with pytest.raises(UsageError, match="missing a required argument: 'user'"):
+        job_of(task, (), {})
 
 
 def test_retries_come_by_the_middleware_at_their_times(broker: Any, sql: Sql) -> None:

@@ -122,7 +122,7 @@ async def _handed_over(around: Around, function: Any, context: Any, *args: Any, 
     return await around(Executing(function.name, site, job_id, _terms(function), run, is_async=True))
 
 
-class _OutOfTimeError(asyncio.CancelledError):
+class CancelledError(asyncio.CancelledError):
     """A job sees its timeout as being cancelled; but a job that is cancelled otherwise is run again."""
 
 
@@ -148,7 +148,7 @@ class _Context(dict[str, Any]):
 
 def _decided(error: BaseException, most: int) -> BaseException:
     """What `Worker.run_job` makes of an exception: an ordinary one is final."""
-    if isinstance(error, _OutOfTimeError):
+    if isinstance(error, CancelledError):
         return GivenUp(TimeoutError("its timeout is over"))
     if not isinstance(error, arq.worker.Retry | arq.worker.RetryJob | asyncio.CancelledError):
         return GivenUp(error)
@@ -169,7 +169,7 @@ def _terms(function: Any) -> Terms:
         retries="raise arq.Retry where it may succeed later",
         duplicates="a job that outlives its in-progress key, or a caller that enqueues it again",
         soft_limit=timeout,
-        timeout=_OutOfTimeError,
+        timeout=CancelledError,
         dead_letter="nowhere: its error is its result",
         remarks=(
             f"it is run {tries} times at most, kills and shutdowns included",

@@ -23,7 +23,7 @@ from taskiq.result_backends.dummy import DummyResultBackend
 
 from jobchaos.adapters.direct_calls import DirectCalls
 from jobchaos.adapters.execution import Executing, defined_at, replacing
-from jobchaos.adapters.taskiq_terms import OutOfTimeError, policy_of, terms_of
+from jobchaos.adapters.taskiq_terms import CancelledError, policy_of, terms_of
 from jobchaos.core.adapter import Around
 from jobchaos.core.job import Job
 from jobchaos.core.redelivery import GivenUp, Redelivery, message
@@ -57,6 +57,7 @@ class TaskiqAdapter:
             delivery = _Delivery(broker)
             return await delivery.of(sent._prepare_message(*args, **kwargs))  # noqa: SLF001 - `kiq` would send it
 
+        receive.__signature__ = _signature(thing.original_func)  # type: ignore[attr-defined]
         name = thing.task_name.rpartition(":")[2]
         during = functools.partial(_detached, broker)
         job = Job.delivered(receive, args, kwargs, name=name, terms=terms_of(thing), during=during, home=broker)
@@ -95,6 +96,13 @@ class TaskiqAdapter:
                 lambda task: (task.original_func, task.task_name, lambda: terms_of(task)),
             )
             yield
+
+
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    """What a sender has to give: not what `Annotated[..., TaskiqDepends(...)]` stands for, and which has no default."""
+    signature = inspect.signature(function)
+    given = [parameter for parameter in signature.parameters.values() if "Depend" not in str(parameter.annotation)]
+    return signature.replace(parameters=given)
 
 
 def _labelled(kicker: Any) -> Any:
@@ -160,7 +168,7 @@ class _Delivery:
     def _noticing(self) -> Iterator[None]:
         try:
             yield
-        except OutOfTimeError:
+        except CancelledError:
             raise TimeoutError from None
         except (Exception, asyncio.CancelledError):
             raise

@@ -14,7 +14,7 @@ _TAKES_OUT = ("InMemory", "ListQueue", "PubSub", "ZeroMQ")
 """How names of brokers begin that have no acknowledgement: a message is gone once a worker has it."""
 
 
-class OutOfTimeError(asyncio.CancelledError):
+class CancelledError(asyncio.CancelledError):
     """A task sees its timeout as being cancelled."""
 
 
@@ -45,7 +45,7 @@ def terms_of(task: Any) -> Terms:
         retries="" if policy_of(task).executions != 1 else "SimpleRetryMiddleware, and retry_on_error=True on the task",
         duplicates="a broker that claims messages again (idle_timeout) before the task has ended, or a second kiq()",
         soft_limit=None if timeout is None else float(timeout),
-        timeout=OutOfTimeError,
+        timeout=CancelledError,
         dead_letter="nowhere: its error is its result",
         remarks=tuple(remarks),
     )

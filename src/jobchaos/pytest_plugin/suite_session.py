@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator
 
 import pytest
 
-from jobchaos import adapters
 from jobchaos.core.ignore import Ignore
 from jobchaos.core.schedule import Schedule
 from jobchaos.pytest_plugin import suite_options
@@ -96,7 +95,7 @@ class SuiteSession:
         """The first pass is over."""
         self._watcher.refresh()
         self._summary.systems = tuple(self._watcher.systems)
-        self._summary.unknown.update(adapters.unknown())
+        self._summary.unknown.update(self._watcher.unknown)
         self._summary.count(self._seen)
 
     def close(self) -> None:

@@ -78,6 +78,11 @@ class Watcher:
         self._named.refresh(self._learners)
 
     @property
+    def unknown(self) -> dict[str, str]:
+        """Import names of systems in versions that are not known, each with the reason."""
+        return adapters.unknown()
+
+    @property
     def learned(self) -> list[object]:
         """Functions that have turned out to be tasks so far; their calls are seen only since then."""
         return [function for learner in self._learners for function, _, _ in learner.learned]
