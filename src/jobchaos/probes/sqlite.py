@@ -49,6 +49,7 @@ class SQLiteProbe(BaseProbe):
         self._databases: dict[str, Database] = {}
         self._inherited: list[ProbedConnection] = []
         self._sharing = None if outside else Sharing()
+        self._dies = False  # really, if this process is killed
 
     def install(self, control: Control) -> None:
         """See `Probe.install`."""
@@ -72,6 +73,7 @@ class SQLiteProbe(BaseProbe):
 
     def after_fork(self) -> None:
         """See `Probe.after_fork`."""
+        self._dies = True
         self._inherited = list(self._connections)  # kept, or they would be closed here
         for connection in self._inherited:
             connection.is_inherited = True
@@ -144,8 +146,9 @@ class SQLiteProbe(BaseProbe):
         factory = options.pop("factory", sqlite3.Connection)
         options |= {"check_same_thread": False, "factory": probed(factory, ProbedConnection)}
         connection = cast("ProbedConnection", _connect(database, timeout=timeout if self._outside else 0, **options))
+        keeps_journal = self._dies or self._outside
         known = self._database(base, name, uri=bool(options.get("uri")))
-        connection.attach(known, timeout, same_thread, is_beside=self._outside)
+        connection.attach(known, timeout, same_thread, keeps_journal=keeps_journal, keeps_time=self._outside)
         connection.is_quiet = is_setting_up()
         self._connections.add(connection)
         return connection

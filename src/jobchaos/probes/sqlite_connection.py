@@ -43,14 +43,17 @@ class ProbedConnection(CommitsInC):
     is_closed = False
     is_quiet = False  # while a library prepares it
 
-    def attach(self, database: Database, timeout: float, same_thread: bool, *, is_beside: bool) -> None:
+    def attach(
+        self, database: Database, timeout: float, same_thread: bool, *, keeps_journal: bool, keeps_time: bool
+    ) -> None:
         """Make it a controlled connection.
 
         Args:
             database: What it is connected to.
             timeout: Seconds for which the job wants to wait for locks.
             same_thread: Whether the job wants sqlite3's check that only one thread uses it.
-            is_beside: Whether it is only watched: all see real time, and a process may be killed at any moment.
+            keeps_journal: Whether the worker may really die, so that somebody else has to roll back.
+            keeps_time: Whether all see real time.
         """
         self.database = database
         self.timeout = timeout
@@ -60,11 +63,11 @@ class ProbedConnection(CommitsInC):
         self.cursors: list[weakref.ref[sqlite3.Cursor]] = []  # a WeakSet takes as long as half a statement
         self.kept = KeptLocks(database.locks)
         self.last_worker = database.control.current()
-        self.hurry = Hurry(self._unseen, keeps_journal=is_beside)
+        self.hurry = Hurry(self._unseen, keeps_journal=keeps_journal)
         self.surroundings = Surroundings(database.base, database.catalog, self._unseen)
         self.changes = Changes(self, super().cursor)
         database.catalog.reconsider()
-        if not is_beside:
+        if not keeps_time:
             database.clock.show_on(self, self.told)
 
     def __del__(self) -> None:

@@ -26,7 +26,7 @@ from jobchaos.core.ports import Worker
 from jobchaos.probes.statement import Statement
 
 _LOCKING = re.compile(r"\s*begin\s+(immediate|exclusive)", re.IGNORECASE)
-_CLINGING = re.compile(r"\s*pragma\b.*\blocking_mode\b", re.IGNORECASE | re.DOTALL)
+_CLINGING = re.compile(r"\s*pragma\b.*\b(locking_mode|cache_spill)\b", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,21 +10,20 @@ from collections.abc import Callable
 
 _connect: Callable[..., sqlite3.Connection] = sqlite3.connect  # the genuine one: while a check runs, it is replaced
 _MAY_BE_PRAGMA = frozenset("pP \t\n\r")
-_PUT_OFF = re.compile(r"\s*pragma\s+(busy_timeout|cache_spill|trusted_schema)\s*(?:=\s*|\(\s*)(\w+)", re.IGNORECASE)
+_PUT_OFF = re.compile(r"\s*pragma\s+(busy_timeout|trusted_schema)\s*(?:=\s*|\(\s*)(\w+)", re.IGNORECASE)
 _JOURNAL_FILES = ("delete", "truncate", "persist")
 
 
 class Hurry:
     """Does not wait for the disk, until `end`.
 
-    Waiting for the disk guards against power cuts, and a journal on it against death while a transaction's pages are
-    written. Both take most of the time. But a worker dies at a step, and as long as it does not spill its cache, pages
-    are written within one: that of the COMMIT. Before it, there is nothing to roll back. That spilling is off is for
-    `sqlite_locks.py`, too. Schemas are trusted: functions of ours show them virtual time.
+    Waiting for the disk guards against power cuts, and a journal on it against death. Both take most of the time, and
+    nobody dies in a thread: the rollback of a killed worker is done for it. That spilling is off is for
+    `sqlite_locks.py`. Schemas are trusted: functions of ours show them virtual time.
 
     Args:
         query: Runs a statement on the connection.
-        keeps_journal: Whether the process may be killed at any moment, so that somebody else has to roll back.
+        keeps_journal: Whether the worker may really die, so that somebody else has to roll back.
 
     Attributes:
         is_wal: True if readers and writers do not wait for each other (https://www.sqlite.org/wal.html).
@@ -38,9 +37,9 @@ class Hurry:
             (journal,) = query("PRAGMA journal_mode").fetchone()
             self.is_wal = journal == "wal"
             self._set("synchronous", "OFF", _usual("synchronous"))
-            self._set("cache_spill", "OFF", _usual("cache_spill"))
             if journal in _JOURNAL_FILES and not keeps_journal:
                 self._set("journal_mode", "MEMORY", journal)
+            self._set("cache_spill", "OFF", _usual("cache_spill"))
             if _usual("trusted_schema") == 0:
                 self._set("trusted_schema", "ON", 0)
 
@@ -67,6 +66,6 @@ def _usual(name: str) -> object:
 
 
 def setting_to_put_off(sql: str) -> tuple[str, str] | None:
-    """Name and value of a setting that would be in the way of ours, or of virtual time; None if a statement is none."""
+    """Name and value of a setting that would be in the way of virtual time; None if a statement is none."""
     found = _PUT_OFF.match(sql) if sql[:1] in _MAY_BE_PRAGMA else None
     return None if found is None else (found[1].lower(), found[2])
