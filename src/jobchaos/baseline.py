@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from jobchaos.core.conditions import FAR
 from jobchaos.core.finding import Finding
 from jobchaos.core.fresh import Fresh
 from jobchaos.core.result import RunResult
@@ -183,15 +184,13 @@ def _clean_runs(run: RunResult, runner: Runner) -> list[tuple[State, Fresh]]:
 
 
 def _volatile(run: RunResult, runs: Sequence[tuple[State, Fresh]], runner: Runner, world: World) -> Volatile:
-    volatile = Volatile.between(runs, world.initial)
-    if not volatile.texts(run.state, run.fresh):
-        return volatile
-    far = runner.run(run.schedule, perturbed=_FAR)
-    return volatile.with_words([*runs, (far.state, far.fresh)])
+    if len(runs) == 1 or not run.read_clock:
+        return Volatile.between(runs, world.initial)
+    far = runner.run(run.schedule, perturbed=FAR)
+    late = (far.state, far.fresh) if all(copy.completed for copy in far.copies.values()) else None
+    return Volatile.between(runs, world.initial, late).with_words([*runs, *([late] if late else [])])
 
 
-_FAR = 591_545
-"""Makes that run so late that year, month, day, weekday, hour and minute are others, too: 417 days and 15:34 hours."""
 _DRAWS = 3
 """How often random values are drawn again: one of ten may well be the same by chance, but not three times."""
 

@@ -28,6 +28,16 @@ def test_a_new_run_begins_at_the_start_without_reads() -> None:
     assert (clock.now(), clock.reads) == (7, 0)
 
 
+def test_time_may_pass_with_each_look() -> None:
+    clock = VirtualClock(100)
+    clock.look()
+    assert (clock.now(), clock.reads) == (100, 1)
+    clock.drift = 7
+    clock.look()
+    clock.look()
+    assert (clock.now(), clock.reads) == (114, 3)
+
+
 def test_one_machines_wall_clock_may_be_ahead_or_behind() -> None:
     clock = VirtualClock(1_000)
     clock.skew("A", 50)

@@ -199,6 +199,50 @@ def test_words_in_compressed_files_are_compared_though_no_time_is_among_them() -
     assert compared(kept(1, 10**9), kept(2, 10**9 + 1), seen=seen).diff
 
 
+def test_numbers_of_threads_may_be_the_same_by_chance() -> None:
+    seen = with_words(noted("10:00", runs=140212345678912), noted("01:34", runs=140212345678912))
+    assert not compared(noted("10:00"), noted("10:00", runs=140212345678999), seen=seen).diff
+
+
+def took(seconds: object, status: str = "done", runs: int = 1) -> State:
+    return state(runs=Table(("name", "took", "status", "n"), (("last", seconds, status, runs),), ("name",)))  # type: ignore[arg-type]
+
+
+def slowly(*states: State, slow: State, initial: State | None = None) -> Volatile:
+    runs = [(one, Fresh(())) for one in states]
+    return Volatile.between(runs, initial or {}, (slow, Fresh(())))
+
+
+@pytest.mark.parametrize(("none", "some", "more"), [(0.0, 1.001, 2.5), (0, 1, 2), ("0.0", "1.001", "2.5e-05")])
+def test_how_long_something_took_may_differ(none: object, some: object, more: object) -> None:
+    seen = slowly(took(none), took(none), slow=took(some))
+    assert not compared(took(none), took(more), seen=seen).diff
+    assert compared(took(none), took(more, runs=2), seen=seen).diff
+    assert not compared(took(none), took(more), initial=took(none), seen=seen).diff
+
+
+def test_what_a_job_does_about_time_that_has_passed_may_not() -> None:
+    seen = slowly(took(0.0), took(0.0), slow=took(1.001, "late"))
+    assert compared(took(0.0), took(0.0, "late"), seen=seen).diff
+    fewer = slowly(took(0.0), slow=state(runs=Table(("name", "took", "status", "n"), (), ("name",))))
+    assert compared(took(0.0), took(1.0), seen=fewer).diff
+
+
+def test_a_time_that_was_not_updated_is_no_length() -> None:
+    seen = slowly(took(10.5), took(61.5), slow=took(999.5))
+    assert compared(took(10.5), took(5.5), initial=took(5.5), seen=seen).diff
+
+
+def test_a_length_beside_a_time_in_a_table_of_names_and_values_may_differ() -> None:
+    def kept(at: str, length: str, runs: str = "1") -> State:
+        rows = (("at", at), ("took", length), ("runs", runs))
+        return state(settings=Table(("name", "value"), rows, key=("name",)))
+
+    seen = slowly(kept("10:00", "0.0"), kept("10:01", "0.0"), slow=kept("01:34", "1.001"))
+    assert not compared(kept("10:00", "0.0"), kept("10:02", "3.0"), seen=seen).diff
+    assert compared(kept("10:00", "0.0"), kept("10:02", "3.0", "2"), seen=seen).diff
+
+
 def test_but_for_those_that_differ_from_run_to_run() -> None:
     seen = with_words(noted("2024-01-01 10:00", runs=1), noted("2025-02-22 01:34", runs=2))
     assert not compared(noted("2024-01-01 10:00"), noted("2024-01-01 10:00", runs=3), seen=seen).diff

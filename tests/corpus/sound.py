@@ -325,6 +325,17 @@ def stamps_one_of_two_files() -> None:
     (site.folder / "invoice.txt").write_text("invoice 7")
 
 
+def stores_how_long_it_took() -> None:
+    began = time.monotonic()
+    with site.connect() as db:
+        db.execute("UPDATE orders SET status = 'working' WHERE id = 7")
+        took = time.monotonic() - began
+        db.execute("UPDATE orders SET status = 'done', updated_at = ? WHERE id = 7", (round(took),))
+    report = {"at": time.time(), "took": took, "worker": threading.current_thread().name, "status": "done"}
+    (site.folder / "report.new").write_text(json.dumps(report))
+    (site.folder / "report.new").replace(site.folder / "report.json")
+
+
 def compresses_a_report() -> None:
     path = site.folder / "report.zip"
     with zipfile.ZipFile(path.with_suffix(".new"), "w", zipfile.ZIP_DEFLATED) as archive:
@@ -418,6 +429,7 @@ SOUND: list[Callable[[], Any]] = [
     stamps_one_of_two_files,
     tells_the_time_in_many_ways,
     compresses_a_report,
+    stores_how_long_it_took,
     draws_a_digit_for_each_of_many,
     copies_into_an_attached_database,
     writes_a_copy_of_its_database,

@@ -109,13 +109,13 @@ class Frozen:
         machine = self._current()
         if machine is None or (_is_travelling() and not self._travelled_before):
             return None  # time-machine changes the real clock, for a job that asks it to
-        self._clock.reads += 1
+        self._clock.look()
         return self._clock.wall(machine.copy)
 
     def _monotonic(self) -> int | None:
         if self._current() is None:
             return None
-        self._clock.reads += 1
+        self._clock.look()
         return self._clock.monotonic()
 
     def _functions(self) -> dict[str, Callable[..., Any]]:

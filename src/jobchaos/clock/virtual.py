@@ -20,6 +20,8 @@ class VirtualClock:
         self._skews: dict[str, int] = {}
         self.reads = 0
         """How often a controlled worker has looked at the time."""
+        self.drift = 0
+        """Nanoseconds that pass with each look."""
 
     def now(self) -> int:
         """Nanoseconds since the epoch."""
@@ -43,6 +45,11 @@ class VirtualClock:
         They are small enough for `time.monotonic`'s float to be exact, which seconds since the epoch are not.
         """
         return self.now() - self._boot
+
+    def look(self) -> None:
+        """A controlled worker looks at the time."""
+        self.reads += 1
+        self._now += self.drift
 
     def skew(self, letter: str, nanoseconds: int) -> None:
         """Let the wall clock of a copy's machine be wrong.

@@ -6,6 +6,10 @@ from typing import Any, Protocol
 
 from jobchaos.core.compare import Fresh
 
+FAR = 591_545
+"""The perturbed run that is so late that year, month, day, weekday, hour and minute are others, too. In it, time passes
+with each look at the clock: two moments that are one in other runs, are not, and it shows how long things took."""
+
 
 class Clock(Protocol):
     """Virtual time."""

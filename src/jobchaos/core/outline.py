@@ -22,6 +22,8 @@ _MOMENT = re.compile(
     r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)?|[1-4]\d{9}(\d{3}|\d{6}|\d{9})?(\.\d+)?"
 )
 _WORD = re.compile(r"\w+")
+_ADDRESS = re.compile(r"\d{13,}|0x\w{8,}")
+"""Numbers of threads and objects, which may be the same by chance."""
 
 
 def has_time(text: str) -> bool:
@@ -64,4 +66,6 @@ def outline(cell: Cell, steady: frozenset[int] = frozenset()) -> str:
 def steady_words(texts: Iterable[str]) -> frozenset[int]:
     """Which words are the same in all texts of one outline, by their numbers."""
     places = zip(*map(_WORD.findall, texts), strict=True)
-    return frozenset(number for number, words in enumerate(places) if len(set(words)) == 1)
+    return frozenset(
+        number for number, words in enumerate(places) if len(set(words)) == 1 and not _ADDRESS.fullmatch(words[0])
+    )

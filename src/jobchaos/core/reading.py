@@ -75,9 +75,13 @@ class Reader:
         columns = [(*place, column) for column in table.columns]
 
         def parts(row: Row) -> tuple[Part, ...]:
-            if row in past.rows:
-                return tuple(map(_constant, row))
-            return tuple(self._part(column, row, at, past, forms) for at, column in enumerate(columns))
+            is_old = row in past.rows
+            return tuple(
+                _constant(row[at])
+                if is_old and column not in self._volatile.lengths
+                else self._part(column, row, at, past, forms)
+                for at, column in enumerate(columns)
+            )
 
         return Taken(table, [(row, parts(row)) for row in table.rows])
 
@@ -126,7 +130,7 @@ class _Past:
         self._identify = volatile.identify(place, table, made_up)
         self._names = table.columns
         self._key = table.key if set(table.key) <= set(before.columns) else ()
-        names = {column for column in before.columns if (*place, column) in volatile.columns}
+        names = {column for column in before.columns if (*place, column) in volatile.columns - volatile.lengths}
         self._cells = {
             (self._identity(before.columns, row), column, repr(cell))
             for row in (before.rows if names else ())

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import re
 from collections import ChainMap, Counter, defaultdict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from jobchaos.core.fresh import Fresh, forms_of
@@ -16,6 +17,8 @@ from jobchaos.core.snapshot import NOTHING, SERVER_TIME, Cell, Column, Place, Ro
 Identity = tuple[tuple[str, str], ...]
 """What tells a row apart: some of its columns, and what they hold."""
 _Outlined = tuple[Column, Identity, str]
+_Left = tuple[State, Fresh]
+_NUMBER = re.compile(r"'?-?\d+(\.\d+)?(e[-+]?\d+)?'?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,23 +31,28 @@ class Volatile:
             table of names and values; one of two files.
         words: Which words do not, in cells with times in them, by the cells and their outlines: a counter beside the
             time of the last run, in one object of JSON. None if that is not known.
+        lengths: Those columns that hold how long something took. That such a number is as it was before shows nothing.
     """
 
     columns: frozenset[Column] = frozenset()
     steady: frozenset[tuple[Column, Identity]] = frozenset()
     words: Mapping[_Outlined, frozenset[int]] | None = None
+    lengths: frozenset[Column] = frozenset()
 
     @classmethod
-    def between(cls, runs: Sequence[tuple[State, Fresh]], initial: State) -> Volatile:
+    def between(cls, runs: Sequence[_Left], initial: State, slow: _Left | None = None) -> Volatile:
         """What differs between clean runs at several times, and with several random values.
 
         Args:
             runs: The state after each, and the random values handed out in it; at least one.
             initial: The state before all.
+            slow: Likewise of one in which time has passed. Numbers that differ there are how long something took;
+                what else differs is what the job does about it.
         """
         (first, fresh), *others = runs
-        columns = (volatile_columns(first, state, initial, (fresh, other)) for state, other in others)
-        known = cls(frozenset().union(*columns))
+        columns = [volatile_columns(first, state, initial, (fresh, other)) for state, other in others]
+        lengths = frozenset(_lengths(runs[0], slow) if slow else ()).difference(*columns)
+        known = cls(lengths.union(*columns), lengths=lengths)
         tables = [tables_of(state) for state, _ in runs]
         made_up = origins(dict(ChainMap(*tables, tables_of(initial))), known.columns)
         steady: set[tuple[Column, Identity]] = set()
@@ -53,14 +61,21 @@ class Volatile:
                 _by_identity(column, one.get(column[:2], NOTHING), known, made_up, fresh)
                 for one, (_, fresh) in zip(tables, runs, strict=True)
             )
+            slowly = (
+                _by_identity(column, tables_of(slow[0]).get(column[:2], NOTHING), known, made_up, slow[1])
+                if slow
+                else mine
+            )
             steady.update(
                 (column, identity)
                 for identity, cells in mine.items()
-                if identity and all(other.get(identity) == cells for other in theirs)
+                if identity
+                and all(other.get(identity) == cells for other in theirs)
+                and not _are_lengths(cells, slowly.get(identity, cells))
             )
-        return cls(known.columns, frozenset(steady))
+        return dataclasses.replace(known, steady=frozenset(steady))
 
-    def coincides(self, runs: Sequence[tuple[State, Fresh]], initial: State) -> bool:
+    def coincides(self, runs: Sequence[_Left], initial: State) -> bool:
         """True if what the first of some clean runs has written was there already, by chance, and not in a later one.
 
         Nobody can tell then whether another run has written it: it began in the very second in which it was written.
@@ -81,7 +96,7 @@ class Volatile:
         words, others = self.words or {}, other.words or {}
         both = {outlined: words[outlined] & others[outlined] for outlined in words.keys() & others.keys()}
         known = None if self.words is None and other.words is None else {**words, **others, **both}
-        return Volatile(self.columns | other.columns, frozenset(steady), known)
+        return Volatile(self.columns | other.columns, frozenset(steady), known, self.lengths | other.lengths)
 
     def varies(self, column: Column, identity: Identity) -> bool:
         """True if a cell does: one of that column, in a row told apart by `identity`."""
@@ -109,7 +124,7 @@ class Volatile:
                     found[column, identity, outline(bare)].append(text)
         return found
 
-    def with_words(self, runs: Sequence[tuple[State, Fresh]]) -> Volatile:
+    def with_words(self, runs: Sequence[_Left]) -> Volatile:
         """The same, with the words that do not differ.
 
         Args:
@@ -175,6 +190,26 @@ def volatile_columns(
         for column in columns
         if _values(states[0], column, before, fresh[0]) != _values(states[1], column, before, fresh[1])
     )
+
+
+def _lengths(first: _Left, slow: _Left) -> Iterator[Column]:
+    """The columns that hold how long something took."""
+    tables = tables_of(first[0]), tables_of(slow[0])
+    for place, table in tables[0].items():
+        for name in table.columns:
+            column = (*place, name)
+            if _are_lengths(_values(tables[0], column, {}, first[1]), _values(tables[1], column, {}, slow[1])):
+                yield column
+
+
+def _are_lengths(some: Counter[Hashable], others: Counter[Hashable]) -> bool:
+    """True if as many values differ, and all that do are numbers."""
+    differing = (some - others) + (others - some)
+    return bool(differing) and some.total() == others.total() and all(map(_is_number, differing))
+
+
+def _is_number(shape: Hashable) -> bool:
+    return isinstance(shape, tuple) and len(shape) == 2 and _NUMBER.fullmatch(str(shape[1])) is not None
 
 
 def _values(

@@ -137,6 +137,7 @@ class Runner:
     def _begin(self, schedule: Schedule, *, perturbed: int) -> None:
         self._stage.begin(fails=schedule.fails, late=any(run.late for run in schedule.runs))
         self._stage.take_trace()
+        self._stage.perturbed = perturbed
         self.conditions.begin(perturbed=perturbed)
         self._copies = {letter: CopyState(letter, fate=self._after_kill) for letter in schedule.copies}
         self._stuck, self._missed, self._read_attempt, self.last_failure = "", False, False, None

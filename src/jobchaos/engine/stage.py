@@ -73,6 +73,8 @@ class Stage:
         """True while a run lets copies sleep at the same time: then who sleeps must wait for time to pass."""
         self.late = False
         """True while one runs in which retries come as late as they may."""
+        self.perturbed = 0
+        """The number of the run, see `Conditions.begin`: its workers have names of their own, as random values."""
         self.fatal: tuple[type[BaseException], ...] = ()
         """Errors that the job's policies call fatal."""
         self.error: Exception | None = None

@@ -141,7 +141,7 @@ class ThreadWorker(LocalWorker):
         super().__init__(Attempt(copy, attempt, stage, self), stage)
         self._body = body
         self._is_doomed = False
-        self._strand = Strand(self._main, f"jobchaos {copy}{attempt}")
+        self._strand = Strand(self._main, f"jobchaos {stage.perturbed or ''}{copy}{attempt}")
         self._context = contextvars.copy_context()
 
     @property
