@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import functools
 import math
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
+from typing import cast
 
 from jobchaos.clock.freeze import Frozen
-from jobchaos.clock.held import held_clocks
-from jobchaos.clock.loop import virtual_loop
+from jobchaos.clock.held import all_held_clocks
 from jobchaos.clock.virtual import VirtualClock
+from jobchaos.company import Company
 from jobchaos.core.ports import Control, Worker
 from jobchaos.errors import UsageError
 from jobchaos.probes.bindings import Bindings
 from jobchaos.probes.event_loops import EventLoopProbe
-from jobchaos.probes.sleep import SleepProbe
-from jobchaos.probes.waits import WaitProbe
-from jobchaos.tester import Tester
+from jobchaos.tester import Tester, TestersLoop
 
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 _SECOND = 10**9
@@ -59,32 +58,31 @@ class FakeClock:
                 f"fake_clock.advance() takes a number of seconds that is not negative, got {seconds!r}. Time only "
                 "moves forward: to begin earlier, use @pytest.mark.jobchaos(now=...)."
             )
-        self._running().advance(round(seconds * _SECOND))
+        self._running()
+        self._tester.company.sleep(round(seconds * _SECOND))
 
     @contextlib.contextmanager
-    def running(self, start: int | None, module: str = "") -> Iterator[None]:
+    def running(self, start: int | None, module: str = "", threads: Iterable[threading.Thread] = ()) -> Iterator[None]:
         """Show virtual time to the calling thread and to threads that it starts.
 
         Args:
             start: Nanoseconds since the epoch; None for the present moment.
             module: Name of the test's module: functions that it, and modules that it uses, keep show the time, too.
+            threads: Others that belong to the test.
         """
         clock = VirtualClock(time.time_ns() if start is None else start)
-        tester = Tester(clock)
-        control = _Control(clock, tester.current)
+        tester = Tester(clock, threads)
+        control = _Control(clock, tester.company)
         bindings = Bindings()
-        loop = EventLoopProbe(bindings, functools.partial(virtual_loop, clock, _nobody))
+        loops = EventLoopProbe(bindings, lambda: TestersLoop(clock, tester.company))
         with contextlib.ExitStack() as undo:
-            undo.enter_context(Frozen(clock, tester.current))
+            undo.enter_context(Frozen(clock, control.current))
             undo.enter_context(tester.watching(bindings))
-            # A thread's waits stay real: a loop around `stop.wait(60)` would let years pass.
-            own = _Control(clock, tester.current_in_its_own_thread)
-            for probe, seen in ((SleepProbe(bindings), control), (loop, control), (WaitProbe(()), own)):
-                undo.callback(probe.remove)
-                probe.install(seen)
+            undo.callback(loops.remove)
+            loops.install(control)
             undo.callback(bindings.remove)
             bindings.install(control)
-            for held in held_clocks([module]):
+            for held in all_held_clocks([module]):
                 undo.callback(held.show())
             self._clock, self._tester = clock, tester
             try:
@@ -104,11 +102,12 @@ class FakeClock:
 class _Control(Control):
     """Nothing is checked: there are no hosts to refuse, and nobody to let go of."""
 
+    copy = ""
     shares_time = False
 
-    def __init__(self, clock: VirtualClock, current: Callable[[], Worker | None]) -> None:
+    def __init__(self, clock: VirtualClock, company: Company) -> None:
         self._clock = clock
-        self._current = current
+        self._company = company
 
     def let_go(self) -> None:
         """See `Control.let_go`."""
@@ -122,11 +121,8 @@ class _Control(Control):
         return self._clock
 
     def current(self) -> Worker | None:
-        return self._current()
+        """Somebody, if the calling thread belongs to the test: no probe asks who."""
+        return cast("Worker", self) if self._company.is_here() else None
 
     def check_host(self, host: str) -> None:
         return
-
-
-def _nobody() -> None:
-    return None

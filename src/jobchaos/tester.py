@@ -1,110 +1,222 @@
-"""Tester: the running test, as the probes of sleeping and waiting see it."""
+"""Tester: what waits and sleeps, replaced for the thread that runs a test, and for threads that it starts."""
+
+# ruff: noqa: SLF001 - what `Condition.wait` does inside, done again
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import queue
+import selectors
+import sys
 import threading
 import time
-import weakref
-from collections.abc import Callable, Iterator
-from typing import Any, TypeVar, cast
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
-from jobchaos.clock.loop import is_virtual
+from jobchaos.clock.loop import Ready, VirtualLoop, is_virtual
 from jobchaos.clock.virtual import VirtualClock
-from jobchaos.core.effect import Effect
-from jobchaos.core.hang import Hang
-from jobchaos.core.ports import Worker
+from jobchaos.company import Company, Signal
 from jobchaos.probes.base import Patches
 from jobchaos.probes.bindings import Bindings
 
-T = TypeVar("T")
-
 _SECOND = 10**9
-_POLL = 0.01  # real seconds between two looks at what has no timeout
-_real_sleep = time.sleep
+_SLICE = 0.001  # real seconds between two looks at a thread that may have ended
+_Condition: Any = threading.Condition
+_TIMED = {one.__code__ for one in (queue.Queue.get, queue.Queue.put, _Condition.wait_for, threading.Semaphore.acquire)}
+"""They measure what is left of a timeout, across several waits."""
 
 
 class Tester:
-    """The thread that runs a test, and threads that it starts, as one worker that nobody schedules.
-
-    Sleeping and waiting end at once, in virtual time, unless another thread is at work.
+    """Sleeping and waiting end in virtual time, unless another thread is at work.
 
     Args:
         clock: Virtual time.
+        threads: See `Company`.
     """
 
-    copy = ""
-    attempt = 1
-    dead = False
-
-    def __init__(self, clock: VirtualClock) -> None:
+    def __init__(self, clock: VirtualClock, threads: Iterable[threading.Thread] = ()) -> None:
         self.sleeps: list[float] = []
         """Seconds slept, in order."""
+        self.company = Company(clock, threads)
         self._clock = clock
-        self._ident = threading.get_ident()
-        self._threads = weakref.WeakSet([threading.current_thread()])
-        self._awaited: int | None = None
-
-    def current(self) -> Worker | None:
-        """The tester, if the calling thread belongs to the test."""
-        return cast("Worker", self) if threading.current_thread() in self._threads else None
-
-    def current_in_its_own_thread(self) -> Worker | None:
-        """The tester, if the calling thread runs the test."""
-        return cast("Worker", self) if threading.get_ident() == self._ident else None
+        self._start = clock.now()
+        self._moment = _Moment()
+        self._starting = threading.local()
 
     @contextlib.contextmanager
     def watching(self, bindings: Bindings) -> Iterator[None]:
-        """Adopt threads that the test starts, and record `asyncio.sleep`."""
+        """Adopt threads that the test starts, record its sleeps, and let it wait in virtual time."""
         patches = Patches()
-        start, sleep = threading.Thread.start, asyncio.sleep
-
-        def adopting(thread: threading.Thread) -> None:
-            if self.current():
-                self._threads.add(thread)
-            start(thread)
-
-        async def recording(delay: float, result: Any = None) -> Any:
-            if self.current():
-                self.sleeps.append(float(delay))
-                if not is_virtual(asyncio.get_running_loop()):  # made before the test, by a plugin
-                    self._clock.advance(max(0, round(delay * _SECOND)))
-                    delay = 0
-            return await sleep(delay, result)
-
         try:
-            patches.set(threading.Thread, "start", adopting)
+            patches.set(threading.Thread, "start", self._adopting(threading.Thread.start))
+            patches.set(_Condition, "wait", self._waiting(_Condition.wait))
+            patches.set(threading.Thread, "join", self._joining(threading.Thread.join))
+            for module, name in ((threading, "_time"), (queue, "time")):
+                patches.set(module, name, self._measuring(vars(module)[name]))
+            genuine, sleeping = time.sleep, self._sleeping(time.sleep)
+            patches.set(time, "sleep", sleeping)
+            bindings.replace(genuine, sleeping)
+            awaits, recording = asyncio.sleep, self._recording(asyncio.sleep)
             patches.set(asyncio.tasks, "sleep", recording)
             patches.set(asyncio, "sleep", recording)
-            bindings.replace(sleep, recording)
+            bindings.replace(awaits, recording)
             yield
         finally:
             patches.undo()
 
-    # What the probes of sleeping and waiting call, of all that a worker can do:
+    def _is_replaced(self) -> bool:
+        return self.company.is_here() and not getattr(self._starting, "one", False)
 
-    def perform(self, effect: Effect, call: Callable[[], T], **_: Any) -> T:
-        """See `Worker.perform`: a sleep."""
-        before = self._clock.now()
-        result = call()
-        self.sleeps.append((self._clock.now() - before) / _SECOND)
-        return result
+    def _adopting(self, genuine: Callable[..., None]) -> Callable[..., None]:
+        def start(thread: threading.Thread) -> None:
+            if self.company.is_here():
+                self.company.add(thread)
+            self._starting.one = True  # that it has begun is not waited for in virtual time
+            try:
+                genuine(thread)
+            finally:
+                self._starting.one = False
 
-    def wait(self, resource: str, deadline: int | None) -> bool:
-        """See `Worker.wait`."""
-        if deadline is None:
-            _real_sleep(_POLL)  # for a thread of the test's
-        elif self._clock.now() >= deadline:
-            return False
-        elif self._awaited == deadline:  # nobody came, so it is a timeout
-            self._clock.advance(deadline - self._clock.now())
-        self._awaited = deadline
-        return True
+        return start
 
-    def ask(self, hang: Callable[[], Hang]) -> None:
-        """See `Worker.ask`: everybody answers."""
+    def _sleeping(self, genuine: Callable[[float], None]) -> Callable[[float], None]:
+        def sleep(seconds: float, /) -> None:
+            if not self._is_replaced():
+                genuine(seconds)
+                return
+            if seconds < 0:
+                raise ValueError("sleep length must be non-negative")
+            self.sleeps.append(seconds)
+            self.company.sleep(round(seconds * _SECOND))
 
-    def unblock(self) -> None:
-        """See `Worker.unblock`."""
-        self._awaited = None
+        return sleep
+
+    def _recording(self, genuine: Callable[..., Any]) -> Callable[..., Any]:
+        async def sleep(delay: float, result: Any = None) -> Any:
+            if self.company.is_here():
+                self.sleeps.append(delay)
+                if not is_virtual(asyncio.get_running_loop()):  # made before the test, by a plugin
+                    self._clock.advance(max(0, round(delay * _SECOND)))
+                    delay = 0
+            return await genuine(delay, result)
+
+        return sleep
+
+    def _waiting(self, genuine: Callable[..., bool]) -> Callable[..., bool]:
+        def wait(condition: Any, timeout: float | None = None) -> bool:
+            if not self._is_replaced():
+                return genuine(condition, timeout)
+            if not condition._is_owned():
+                raise RuntimeError("cannot wait on un-acquired lock")
+            waiter = Signal()
+            condition._waiters.append(waiter)
+            saved = condition._release_save()
+            notified, before = False, self._clock.now()
+            try:
+                notified = self.company.wait(waiter, _nanoseconds(timeout))
+                return notified
+            finally:
+                passed = (self._clock.now() - before) / _SECOND
+                if self._moment.seconds is not None:
+                    self._moment.seconds += passed if notified or timeout is None else timeout
+                condition._acquire_restore(saved)
+                if not notified and waiter in condition._waiters:
+                    condition._waiters.remove(waiter)
+
+        return wait
+
+    def _joining(self, genuine: Callable[..., None]) -> Callable[..., None]:
+        def join(thread: threading.Thread, timeout: float | None = None) -> None:
+            is_other = thread.is_alive() and thread is not threading.current_thread()
+            if not (is_other and self._is_replaced()):
+                genuine(thread, timeout)
+            elif self.company.wait(_End(thread, genuine), _nanoseconds(timeout), alone=True):
+                genuine(thread)
+
+        return join
+
+    def _measuring(self, genuine: Callable[[], float]) -> Callable[[], float]:
+        """The clock by which queues and semaphores tell what is left of a timeout, across several waits."""
+
+        def monotonic() -> float:
+            if self.company.is_own():
+                # Counted from now on: seconds since the epoch, as a float, lose the nanoseconds.
+                return (self._clock.now() - self._start) / _SECOND
+            # Others may still wait when virtual time is over, and go on in real time.
+            if sys._getframe(1).f_locals.get("endtime") is None or self._moment.seconds is None:
+                self._moment.seconds = genuine()
+            return self._moment.seconds
+
+        return monotonic
+
+
+class _Moment(threading.local):
+    """What `monotonic` has last been for a thread that waits with a timeout, with what has passed since then."""
+
+    seconds: float | None = None
+
+
+class TestersLoop(VirtualLoop):
+    """An event loop of a test, whose timers fire when its other threads wait, too.
+
+    Args:
+        clock: Virtual time.
+        company: The threads.
+    """
+
+    def __init__(self, clock: VirtualClock, company: Company) -> None:
+        super().__init__(clock, lambda: None)
+        self._company = company
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:  # type: ignore[override]  # newer stubs know more
+        if executor is None or isinstance(executor, ThreadPoolExecutor):  # its threads are of the company
+            return asyncio.SelectorEventLoop.run_in_executor(self, executor, func, *args)
+        return super().run_in_executor(executor, func, *args)
+
+    async def shutdown_default_executor(self, *args: Any) -> None:
+        await asyncio.SelectorEventLoop.shutdown_default_executor(self, *args)
+
+    def _idle(self, timeout: float | None) -> Ready:
+        selected = _Selected(self._genuine, self._write_to_self)  # type: ignore[attr-defined]
+        self._company.wait(selected, _nanoseconds(timeout))
+        return selected.ready
+
+
+class _End:
+    """The end of a thread."""
+
+    def __init__(self, thread: threading.Thread, join: Callable[..., None]) -> None:
+        self._thread = thread
+        self._join = join
+
+    def comes(self, seconds: float) -> bool:
+        self._join(self._thread, min(seconds, _SLICE))
+        return self.has_come()
+
+    def has_come(self) -> bool:
+        return not self._thread.is_alive()
+
+    def wake(self) -> None:
+        pass
+
+
+class _Selected:
+    """What an event loop has registered, or that a thread wakes it."""
+
+    def __init__(self, selector: selectors.BaseSelector, wake: Callable[[], None]) -> None:
+        self.ready: Ready = []
+        self.wake = wake
+        self._selector = selector
+
+    def comes(self, seconds: float) -> bool:
+        self.ready = self._selector.select(seconds)
+        return bool(self.ready)
+
+    def has_come(self) -> bool:
+        return bool(self._selector.select(0))
+
+
+def _nanoseconds(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds * _SECOND)

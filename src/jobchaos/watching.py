@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, MutableMapping, Sequence
 from typing import Any
 
-from jobchaos.clock.held import held_clocks
+from jobchaos.clock.held import all_held_clocks
 from jobchaos.clock.loop import virtual_loop
 from jobchaos.clock.virtual import VirtualClock
 from jobchaos.core.job import Job
@@ -94,7 +94,7 @@ def probes_for(
         SleepProbe(bindings),
         *_of_locks(named),
         EventLoopProbe(bindings, functools.partial(virtual_loop, clock, control.current, lambda: control.shares_time)),
-        HeldClockProbe(named, held_clocks),
+        HeldClockProbe(named, all_held_clocks),
         *(RedFlagProbe(flag, named, bindings) for flag in _flags(jobs)),
         *_of_processes(bindings),
         entropy,

@@ -5,12 +5,14 @@ from __future__ import annotations
 import sched
 import sys
 import time
+from collections.abc import Callable
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from jobchaos.clock.held import held_clocks
+from jobchaos.clock.held import all_held_clocks, held_clocks
 from jobchaos.clock.virtual import VirtualClock
 from tests.clock.conftest import Controlled
 
@@ -171,3 +173,37 @@ def test_the_scheduler_of_the_standard_library_is_in_virtual_time(controlled: Co
 
 def test_installed_and_unknown_modules_are_not_looked_at() -> None:
     assert not held_clocks(["queue", "freezegun.api", "no_such_module"])
+
+
+class Keeper:
+    """Stands for an object of a library: a column with a default."""
+
+    def __init__(self, now: Callable[..., Any]) -> None:
+        self.attribute = now
+        self.wrapped: Callable[[], Any] = lambda: now()
+
+
+def test_methods_of_datetime_are_shown_wherever_they_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, controlled: Controlled
+) -> None:
+    """`Column(default=datetime.utcnow)` keeps one in a closure, and each is an object of its own."""
+    (tmp_path / "stock.py").write_text("from datetime import datetime\nnow = datetime.now\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    import stock  # type: ignore[import-not-found]
+
+    monkeypatch.setitem(sys.modules, "stock", stock)
+    monkeypatch.setitem(sys.modules, "further", stock)  # more are loaded than in the last search
+    keeper = Keeper(datetime.now)
+
+    def read() -> list[Any]:
+        undo = [held.show() for held in all_held_clocks(["stock"])]
+        try:
+            return [now(timezone.utc).timestamp() for now in (stock.now, keeper.attribute)] + [keeper.wrapped().year]
+        finally:
+            for each in undo:
+                each()
+
+    before = stock.now, keeper.attribute
+    assert controlled(read, VirtualClock(START)) == [START / SECOND, START / SECOND, 2030]
+    assert before[0] is stock.now
+    assert before[1] is keeper.attribute

@@ -22,6 +22,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from jobchaos import Settings, check
 from jobchaos.clock.virtual import VirtualClock
@@ -151,3 +152,33 @@ def test_uvloop_which_waits_in_c_is_told_instead_of_waited_for(tmp_path: Path) -
     (finding,) = verdict.findings
     assert (verdict.status, finding.code) == ("inconclusive", "JC904")
     assert "stuck in C code" in finding.message
+
+
+class Base(DeclarativeBase):
+    """Models of SQLAlchemy, which keeps the functions of their defaults."""
+
+
+class Stamp(Base):
+    """As in countless applications."""
+
+    __tablename__ = "stamps"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime.datetime] = mapped_column(default=datetime.datetime.now)
+
+
+def test_defaults_of_columns_are_in_virtual_time(tmp_path: Path) -> None:
+    engine = sa.create_engine(f"sqlite:///{tmp_path / 'app.db'}")
+    Base.metadata.create_all(engine)
+    engine.dispose()
+
+    def job() -> None:
+        with Session(sa.create_engine(engine.url, poolclass=sa.NullPool)) as session:
+            if session.get(Stamp, 1) is None:
+                session.add(Stamp(id=1))
+            session.commit()
+
+    verdict = check(job, faults=["duplicate"], settings=Settings(profile="quick", now=NOON))
+    assert verdict.status == "holds", verdict.findings
+    with Session(engine) as session:
+        assert [stamp.at.year for stamp in session.scalars(sa.select(Stamp))] == [NOON.year]
+    engine.dispose()

@@ -91,7 +91,7 @@ def serve(requests, replies):
     while requests.get():
         replies.put(time.time())
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def server():
     requests, replies = queue.Queue(), queue.Queue()
     thread = threading.Thread(target=serve, args=(requests, replies))
@@ -112,15 +112,19 @@ def test(fake_clock, server):
     assert replies.get(timeout=HOUR) < START.timestamp()
     assert fake_clock.now() == START + timedelta(minutes=1)
 
-def test_a_thread_that_waits_does_not_run_wild(fake_clock):
-    stop = threading.Event()
-    def beat():
-        while not stop.wait(60): pass
-    thread = threading.Thread(target=beat)
+@pytest.fixture
+def worker():
+    requests, replies = queue.Queue(), queue.Queue()
+    thread = threading.Thread(target=serve, args=(requests, replies))
     thread.start()
-    for _ in range(1000): assert fake_clock.now() == START
-    stop.set()
+    yield requests, replies
+    requests.put(None)
     thread.join()
+
+def test_a_thread_of_its_own_fixture_is_one(worker, fake_clock):
+    requests, replies = worker
+    requests.put("time?")
+    assert replies.get() == START.timestamp()
 """
     runs(NEW_YEAR + code).assert_outcomes(passed=2)
 

@@ -11,29 +11,21 @@ import time
 import types
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import freezegun.api
 
+from jobchaos.clock.methods import CLASSES, Place, kept_methods, name_of
 from jobchaos.core.project import is_project_file
 
 _FUNCTIONS = ("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "localtime", "gmtime")
 _GENUINE = {id(getattr(freezegun.api, f"real_{name}")): f"time.{name}" for name in _FUNCTIONS}
 _GENUINE[id(time.sleep)] = "time.sleep"
-_CLASSES = {id(freezegun.api.real_datetime): "datetime.datetime", id(freezegun.api.real_date): "datetime.date"}
 _BASES = (freezegun.api.real_datetime, freezegun.api.real_date)
 _LIBRARY = frozenset({"sched"})
 """Modules of the standard library that keep clocks in default arguments."""
-_METHODS = ("now", "utcnow", "today")
-_Found = tuple[str, Any, "_Place | None"]
+_Found = tuple[str, Any, Place | None]
 """Dotted name, what it keeps, and where."""
-
-
-class _Place(NamedTuple):
-    """Where something is kept: how to look at it, and how to put something else there."""
-
-    get: Callable[[], Any]
-    put: Callable[[Any], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +42,7 @@ class Held:
     where: str
     clock: str
     genuine: Any
-    place: _Place | None
+    place: Place | None
 
     def __str__(self) -> str:
         return f"{self.where} keeps {self.clock}"
@@ -95,6 +87,12 @@ def held_clocks(modules: Iterable[str]) -> list[Held]:
     ]
 
 
+def all_held_clocks(modules: Iterable[str]) -> list[Held]:
+    """The same, and methods of `datetime` wherever they are kept; see `held_clocks`."""
+    kept = (Held("an object", name_of(method), method, place) for method, place in kept_methods())
+    return [*held_clocks(modules), *kept]
+
+
 def _used(modules: Iterable[str]) -> dict[str, types.ModuleType]:
     found: dict[str, types.ModuleType] = {}
     waiting = list(modules)
@@ -129,9 +127,9 @@ def _inside(name: str, value: Any) -> Iterator[_Found]:
     elif isinstance(value, dict | list):
         items = value.items() if isinstance(value, dict) else enumerate(value)
         found = [(name, item, _item(value, key)) for key, item in items]
-        yield from (one for one in found if id(one[1]) not in _CLASSES)  # a table of types reads no time
+        yield from (one for one in found if id(one[1]) not in CLASSES)  # a table of types reads no time
     elif isinstance(value, tuple | set | frozenset):
-        yield from ((name, item, None) for item in value if id(item) not in _CLASSES)
+        yield from ((name, item, None) for item in value if id(item) not in CLASSES)
     elif isinstance(value, type):
         for attribute, inner in list(vars(value).items()):
             yield from _of_class(value, attribute, inner, f"{name}.{attribute}")
@@ -154,12 +152,12 @@ def _of_class(owner: type, attribute: str, value: Any, name: str) -> Iterator[_F
         if isinstance(inner, types.FunctionType):
             yield from _defaults(name, inner)
         get = functools.partial(_unwrapped, owner, attribute)
-        yield name, inner, _Place(get, lambda new: setattr(owner, attribute, wrap(new)))
+        yield name, inner, Place(get, lambda new: setattr(owner, attribute, wrap(new)))
     elif isinstance(value, types.FunctionType):
         yield from _defaults(name, value)
     else:
         get = functools.partial(vars(owner).get, attribute)
-        yield name, value, _Place(get, functools.partial(setattr, owner, attribute))
+        yield name, value, Place(get, functools.partial(setattr, owner, attribute))
 
 
 def _unwrapped(owner: type, attribute: str) -> Any:
@@ -176,36 +174,34 @@ def _defaults(name: str, function: types.FunctionType) -> Iterator[_Found]:
         yield f"{name}({argument}=)", default, _item(keywords, argument)
 
 
-def _default(function: types.FunctionType, position: int) -> _Place:
+def _default(function: types.FunctionType, position: int) -> Place:
     def put(new: Any) -> None:
         before = function.__defaults__ or ()
         function.__defaults__ = (*before[:position], new, *before[position + 1 :])
 
-    return _Place(lambda: (function.__defaults__ or ())[position], put)
+    return Place(lambda: (function.__defaults__ or ())[position], put)
 
 
-def _item(container: Any, key: Any) -> _Place:
+def _item(container: Any, key: Any) -> Place:
     def get() -> Any:
         try:
             return container[key]
         except LookupError:
             return None
 
-    return _Place(get, functools.partial(container.__setitem__, key))
+    return Place(get, functools.partial(container.__setitem__, key))
 
 
-def _cell(function: Any, value: Any) -> _Place | None:
+def _cell(function: Any, value: Any) -> Place | None:
     """Where the generated `__init__` of a dataclass keeps a factory."""
     cells = (cell for cell in getattr(function, "__closure__", None) or () if cell.cell_contents is value)
     cell = next(cells, None)
-    return cell and _Place(lambda: cell.cell_contents, functools.partial(setattr, cell, "cell_contents"))
+    return cell and Place(lambda: cell.cell_contents, functools.partial(setattr, cell, "cell_contents"))
 
 
 def _name_of(value: Any) -> str:
     """`time.time`, of a real time function or class; empty for anything else."""
-    if isinstance(value, types.BuiltinMethodType) and id(value.__self__) in _CLASSES and value.__name__ in _METHODS:
-        return f"{_CLASSES[id(value.__self__)]}.{value.__name__}"
-    return _GENUINE.get(id(value)) or _CLASSES.get(id(value), "")
+    return name_of(value) or _GENUINE.get(id(value)) or CLASSES.get(id(value), "")
 
 
 def _nothing() -> None:

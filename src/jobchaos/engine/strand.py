@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable
 
 from jobchaos.core.effect import Site
+from jobchaos.core.frames import frames_of_threads
 from jobchaos.engine.baton import Baton
 from jobchaos.engine.death import raise_in
 from jobchaos.engine.interrupts import patiently
@@ -84,7 +84,7 @@ class Strand:
     def position(self) -> Site | None:
         """Where in the project's code it is now."""
         ident = self._thread.ident
-        frame = None if ident is None else sys._current_frames().get(ident)  # noqa: SLF001 - documented for debuggers
+        frame = None if ident is None else frames_of_threads().get(ident)
         return None if frame is None else call_site(frame)
 
     # --- the thread's side -------------------------------------------------------------------------------------------

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import concurrent.futures.thread
 import selectors
-import sys
 import threading
 import weakref
 from collections import Counter
 from collections.abc import Callable
 from types import FrameType
 
+from jobchaos.core.frames import frames_of_threads
 from jobchaos.core.project import is_project_file
 
 _SLICE = 0.01  # real seconds between two looks
@@ -73,22 +73,23 @@ class Bystanders:
                 return attempt(0)  # the last one may have done it just now
             if attempt(_SLICE):
                 return True
-            quiet = quiet + 1 if all(map(_waits, frames)) else 0
+            quiet = quiet + 1 if all(map(waits, frames)) else 0
         return False
 
     def _frames(self, thread: threading.Thread | None) -> list[FrameType]:
-        frames = sys._current_frames()  # noqa: SLF001 - documented for debuggers
+        frames = frames_of_threads()
         if thread is not None:
             return [frame for ident, frame in frames.items() if ident == thread.ident]
         jobs = {one.ident for one in self._jobs}
         return [
             frame
             for ident, frame in frames.items()
-            if not self._controlled[ident] and (ident in jobs or _is_the_projects(frame))
+            if not self._controlled[ident] and (ident in jobs or is_the_projects(frame))
         ]
 
 
-def _is_the_projects(frame: FrameType | None) -> bool:
+def is_the_projects(frame: FrameType | None) -> bool:
+    """True if a thread that is there runs the project's code."""
     while frame is not None:
         if is_project_file(frame.f_code.co_filename):
             return True
@@ -96,6 +97,6 @@ def _is_the_projects(frame: FrameType | None) -> bool:
     return False
 
 
-def _waits(frame: FrameType) -> bool:
+def waits(frame: FrameType) -> bool:
     """True if a thread is inside a wait of the standard library; events and queues wait in one of these."""
     return (frame.f_code.co_filename, frame.f_code.co_name) in _WAITS

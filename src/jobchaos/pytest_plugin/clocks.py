@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import threading
+from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from jobchaos.fake_clock import FakeClock
 
 _CLOCK = pytest.StashKey["FakeClock"]()
+_THREADS = pytest.StashKey[set[threading.Thread]]()
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
@@ -36,7 +39,17 @@ def running(item: pytest.Item) -> contextlib.AbstractContextManager[None]:
     now = settings_for(item).now
     start = None if now is None else (now - _EPOCH) // timedelta(microseconds=1) * 1000
     module = getattr(item, "module", None)
-    return of(item.config).running(start, getattr(module, "__name__", ""))
+    threads = item.stash.get(_THREADS, set())
+    return of(item.config).running(start, getattr(module, "__name__", ""), threads)
+
+
+@contextlib.contextmanager
+def setting_up(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Threads that a fixture of one test starts belong to the test."""
+    before = set(threading.enumerate())
+    yield
+    if request.scope == "function" and _uses_clock(request.node):
+        request.node.stash.setdefault(_THREADS, set()).update(set(threading.enumerate()) - before)
 
 
 def settings_at_present(item: pytest.Item) -> Settings:

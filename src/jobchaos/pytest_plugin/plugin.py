@@ -81,6 +81,13 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         rows.leave(item)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(request: pytest.FixtureRequest) -> Generator[None, object, object]:
+    """Remember the threads that a test's fixtures start."""
+    with clocks.setting_up(request):
+        return (yield)
+
+
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     """Show the test its fake clock: as the innermost of all plugins, so that these see real time."""

@@ -1,0 +1,194 @@
+"""Job systems' own workers beside `fake_clock`: what they put off is done when the clock is advanced.
+
+With freezegun some of these never fire, and others hang.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from jobchaos import FakeClock
+
+NOON = 1_893_499_200  # 2030-01-01 12:00 UTC
+
+
+@pytest.fixture
+def clock() -> Iterator[FakeClock]:
+    clock = FakeClock()
+    with clock.running(NOON * 10**9):
+        yield clock
+
+
+class Flaky:
+    """Fails a few times; what it has been called at is in seconds since noon."""
+
+    def __init__(self, failures: int) -> None:
+        self.at: list[float] = []
+        self._failures = failures
+
+    def __call__(self) -> None:
+        self.at.append(round(time.time() - NOON, 3))
+        if len(self.at) <= self._failures:
+            raise ConnectionError("the shop is closed")
+
+
+def sleep_for_an_hour() -> None:
+    """A job."""
+    time.sleep(3600)
+
+
+def test_the_worker_thread_of_dramatiq(clock: FakeClock) -> None:
+    dramatiq = pytest.importorskip("dramatiq")
+    stub, workers = pytest.importorskip("dramatiq.brokers.stub"), pytest.importorskip("dramatiq.worker")
+    broker, job = stub.StubBroker(), Flaky(3)
+
+    def delays(retries: int, error: BaseException) -> bool:
+        return retries < 3
+
+    actor = dramatiq.actor(
+        lambda: job(), actor_name="flaky", broker=broker, min_backoff=15_000, max_backoff=15_000, retry_when=delays
+    )
+    worker = workers.Worker(broker, worker_timeout=100)
+    worker.start()
+    actor.send()
+    clock.advance(14)
+    assert job.at[0] == 0
+    broker.join(actor.queue_name, timeout=600_000)
+    worker.join()
+    worker.stop()
+    assert len(job.at) == 4
+    assert all(7 <= later - earlier <= 16 for earlier, later in zip(job.at, job.at[1:], strict=False))  # with jitter
+    assert time.time() - NOON < 60
+
+
+def test_the_consumer_thread_of_huey(clock: FakeClock) -> None:
+    huey = pytest.importorskip("huey")
+    queue, job = huey.MemoryHuey(), Flaky(2)
+    task = queue.task(retries=2, retry_delay=600)(lambda: job())
+    consumer = queue.create_consumer(workers=1)
+    consumer.start()
+    task()
+    for _ in range(3):
+        clock.advance(610)
+    consumer.stop(graceful=True)
+    first, second, third = job.at
+    assert (first < 1, 600 <= second < 610, 1200 <= third < 1220) == (True, True, True)
+
+
+def test_the_worker_and_the_scheduler_of_rq(clock: FakeClock) -> None:
+    rq, fakeredis = pytest.importorskip("rq"), pytest.importorskip("fakeredis")
+    schedulers = pytest.importorskip("rq.scheduler")
+    connection = fakeredis.FakeStrictRedis()
+    queue = rq.Queue(connection=connection)
+    queue.enqueue_in(timedelta(minutes=10), "builtins.abs", -1)
+    worker = rq.SimpleWorker([queue], connection=connection)
+    scheduler = schedulers.RQScheduler([queue], connection=connection)
+    scheduler.prepare_registries([queue.name])
+    moved: list[int] = []
+    for minutes in (9, 2):
+        clock.advance(minutes * 60)
+        scheduler.enqueue_scheduled_jobs()
+        worker.work(burst=True)
+        moved.append(len(queue.finished_job_registry))
+    assert moved == [0, 1]
+    assert clock.sleeps == []
+
+
+def test_the_time_limit_of_rq_is_real(clock: FakeClock) -> None:
+    """It is an alarm of the operating system. The check's own limits are virtual: see the page on RQ."""
+    rq, fakeredis = pytest.importorskip("rq"), pytest.importorskip("fakeredis")
+    connection = fakeredis.FakeStrictRedis()
+    queue = rq.Queue(connection=connection)
+    job = queue.enqueue(sleep_for_an_hour, job_timeout=60)
+    rq.SimpleWorker([queue], connection=connection).work(burst=True)
+    assert job.get_status(refresh=True) == "finished"
+    assert clock.sleeps == [3600]
+
+
+def test_the_worker_of_arq(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    arq, fakeredis = pytest.importorskip("arq"), pytest.importorskip("fakeredis")
+    workers = pytest.importorskip("arq.worker")
+    job = Flaky(2)
+
+    async def says_nothing(*_: object) -> None:
+        """Here is no server to ask for its version."""
+
+    monkeypatch.setattr(workers, "log_redis_info", says_nothing)
+
+    async def flaky(_context: dict[str, Any]) -> None:
+        try:
+            job()
+        except ConnectionError as error:
+            raise arq.Retry(defer=600) from error
+
+    async def main() -> None:
+        redis = arq.ArqRedis(connection_pool=fakeredis.FakeAsyncRedis().connection_pool)
+        await redis.enqueue_job("flaky")
+        worker = workers.Worker([arq.func(flaky, name="flaky")], redis_pool=redis, burst=True, handle_signals=False)
+        await worker.main()
+
+    asyncio.run(main())
+    assert [round(at / 600) for at in job.at] == [0, 1, 2]
+
+
+def test_the_worker_of_procrastinate(clock: FakeClock) -> None:
+    procrastinate = pytest.importorskip("procrastinate")
+    testing = pytest.importorskip("procrastinate.testing")
+    app, job = procrastinate.App(connector=testing.InMemoryConnector()), Flaky(2)
+    task = app.task(retry=procrastinate.RetryStrategy(max_attempts=3, wait=600), name="flaky")(lambda: job())
+
+    async def main() -> None:
+        async with app.open_async():
+            await task.defer_async()
+            for _ in range(3):
+                await app.run_worker_async(wait=False, install_signal_handlers=False)
+                clock.advance(600)
+
+    asyncio.run(main())
+    assert [round(at / 600) for at in job.at] == [0, 1, 2]
+
+
+def test_the_eager_mode_of_celery(clock: FakeClock) -> None:
+    celery = pytest.importorskip("celery")
+    app, job = celery.Celery("shop", set_as_current=False), Flaky(2)
+    app.conf.task_always_eager = True
+
+    @app.task(autoretry_for=(ConnectionError,), retry_backoff=600, retry_jitter=False)
+    def flaky() -> None:
+        job()
+
+    flaky.delay()
+    assert job.at == [0, 0, 0]  # it does not wait for countdowns
+
+
+def test_a_worker_of_celery_in_a_thread(clock: FakeClock) -> None:
+    celery = pytest.importorskip("celery")
+    testing = pytest.importorskip("celery.contrib.testing.worker")
+    app, job = celery.Celery("shop", broker="memory://", backend="cache+memory://", set_as_current=False), Flaky(0)
+
+    @app.task(name="flaky")
+    def flaky() -> None:
+        job()
+
+    with testing.start_worker(app, perform_ping_check=False, pool="solo"):
+        result = flaky.apply_async(countdown=600)
+        clock.advance(599)
+        assert job.at == []
+        result.get(timeout=30)
+    assert [round(at) for at in job.at] == [600]
+
+
+def test_what_fakeredis_keeps_for_a_while(clock: FakeClock) -> None:
+    fakeredis = pytest.importorskip("fakeredis")
+    connection = fakeredis.FakeStrictRedis()
+    connection.set("lock", "me", ex=30)
+    clock.advance(29)
+    assert connection.get("lock") == b"me"
+    clock.advance(2)
+    assert connection.get("lock") is None
