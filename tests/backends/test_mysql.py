@@ -79,6 +79,7 @@ def test_rows_numbers_and_references_come_back(store: MySQLStore, database: Data
         "DELETE FROM words",
         "INSERT INTO words VALUES ('d', 1, 4, 'new', NULL)",
         "UPDATE measures SET value = value + 1e-9",
+        "UPDATE measures SET rough = rough * 1.0000002",
         "UPDATE loose SET n = 3",
         "DELETE FROM loose LIMIT 1",
     ],
@@ -87,10 +88,10 @@ def test_whatever_differs_comes_back(database: Database, change: str) -> None:
     database.run(
         "CREATE TABLE words (word VARCHAR(9), part INT, number INT, text TEXT,"
         " seen DATETIME(6), PRIMARY KEY (word, part))",
-        "CREATE TABLE measures (id INT PRIMARY KEY, value DOUBLE)",
+        "CREATE TABLE measures (id INT PRIMARY KEY, value DOUBLE, rough FLOAT)",
         "CREATE TABLE loose (n INT)",
         "INSERT INTO words VALUES ('a', 1, 1, 'ann', NULL), ('b', 1, 2, NULL, '2020-01-01'), ('b', 2, 3, 'bob', NULL)",
-        "INSERT INTO measures VALUES (1, 0.1), (2, 0.2)",
+        "INSERT INTO measures VALUES (1, 0.1, 1.5), (2, 0.2, 2.5)",
         "INSERT INTO loose VALUES (1), (1), (2)",
     )
     store = MySQLStore({**ACCESS, "database": database.name})

@@ -11,6 +11,7 @@ from jobchaos.core.fresh import Forms, Fresh, as_text, forms_of
 from jobchaos.core.origins import origins
 from jobchaos.core.outline import has_time, readable
 from jobchaos.core.snapshot import NOTHING, Cell, Column, Place, Row, State, Table, tables_of
+from jobchaos.core.unmoved import moved, unmoved
 from jobchaos.core.volatile import Volatile
 
 _SHORTEST_NAME = 6  # characters; shorter values may be equal by chance
@@ -53,6 +54,7 @@ class Reader:
     def __init__(self, expected: State, actual: State, initial: State, volatile: Volatile) -> None:
         self._initial = before = tables_of(initial)
         states = tables_of(expected), tables_of(actual)
+        self._unmoved = unmoved(expected, actual, initial)
         self._volatile = volatile
         self._origins = origins({**before, **states[1], **states[0]}, volatile.columns)
         self._with_names = {column for column in volatile.columns if _holds_names(column, states, before)}
@@ -61,7 +63,7 @@ class Reader:
         """Columns in which something was found that may be renamed."""
 
     def read(self, state: State, fresh: Fresh) -> dict[Place, Taken]:
-        """Take all rows of a state apart.
+        """Take the rows of a state apart, but for those that are the same as ever.
 
         Args:
             state: The state after a run.
@@ -83,7 +85,7 @@ class Reader:
                 for at, column in enumerate(columns)
             )
 
-        return Taken(table, [(row, parts(row)) for row in table.rows])
+        return Taken(table, [(row, parts(row)) for row in moved(table, self._unmoved.get(place, frozenset()))])
 
     def _part(self, column: Column, row: Row, at: int, past: _Past, forms: Forms) -> Part:
         part = None if row[at] is None else self._renamed(column, row, at, past, forms)

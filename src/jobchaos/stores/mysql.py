@@ -75,6 +75,7 @@ class MySQLStore(BaseStore):
         self._parts = MySQLParts(self._session.run, self._session.each)
         self._versions: dict[_Content, int] = {}
         self._contents: dict[_Content, tuple[Row, ...]] = {}
+        self._read: dict[tuple[str, Mark], Table] = {}
         self._snapshots: dict[tuple[tuple[str, Mark], ...], Snapshot] = {}
         self._written = WrittenTables()
         self._has_triggers = False
@@ -234,6 +235,9 @@ class MySQLStore(BaseStore):
         return Held({name: found.get(name) or known[name] for name in self._tables}, self._defined)
 
     def _table(self, name: str, mark: Mark) -> Table:
+        known = self._read.get((name, mark))
+        if known is not None:
+            return known
         contents = dict(self._divided(name, mark))
         new = {each: part for each, part in contents.items() if each not in self._contents and each.piece.rows}
         if new:
@@ -243,7 +247,8 @@ class MySQLStore(BaseStore):
             for content, rows in zip(new, self._session.each("; ".join(asked)), strict=True):
                 self._contents[content] = tuple(tuple(map(_cell, row)) for row in rows)
         held = itertools.chain.from_iterable(self._contents.get(content, ()) for content in contents)
-        return replace(self._tables[name].empty, rows=tuple(held))
+        known = self._read[name, mark] = replace(self._tables[name].empty, rows=tuple(held))
+        return known
 
 
 def _cell(value: Any) -> Any:

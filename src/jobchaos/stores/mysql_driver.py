@@ -72,7 +72,8 @@ class Session:
                 raise UsageError(
                     f"{self._given.get('database')} is locked by a connection outside the check, so that it can be "
                     "neither read nor restored. Commit or close what the test itself has open before the job is "
-                    "checked; without autocommit, even a SELECT begins a transaction that holds its tables."
+                    "checked; without autocommit, even a SELECT begins a transaction that holds its tables. So does "
+                    "a transaction that was prepared and never ended (XA RECOVER shows it)."
                 ) from error
             if self._connection.open and error.args[0] not in _ENDED:
                 raise

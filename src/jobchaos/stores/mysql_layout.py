@@ -73,6 +73,8 @@ class MySQLColumn:
             since: The server's time of the capture.
         """
         name = quoted(self.name)
+        if self.type == "float":
+            return f"{name} + 0e0"  # else it is shown with six digits
         if self.type in _PLAIN:
             return name
         if self.type in _TIMES:
