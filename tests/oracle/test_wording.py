@@ -201,6 +201,18 @@ def test_what_a_class_keeps_is_named_as_in_code() -> None:
     assert sentence == "job(1) leaves Orders.count = 2, expected 1, when it is delivered twice"
 
 
+@pytest.mark.parametrize(
+    ("column", "name", "told"),
+    [("attribute", "count", "CART.count"), ("key", "a", "CART['a']"), ("key", 7, "CART[7]"), ("index", 0, "CART[0]")],
+)
+def test_what_is_in_memory_is_named_as_in_code(column: str, name: str | int, told: str) -> None:
+    def kept(count: int) -> State:
+        return {**CLEAN, "CART": Snapshot({"CART": Table((column, "value"), ((name, count),), (column,))})}
+
+    sentence = said(run("A A", kept(2)), "duplicate", kept(1))
+    assert sentence == f"job(1) leaves {told} = 2, expected 1, when it is delivered twice"
+
+
 def test_long_values_that_begin_alike_are_not_shown() -> None:
     def stored(end: str) -> State:
         return {**CLEAN, "app.db": world((1, "x" * 100 + end))["app.db"]}

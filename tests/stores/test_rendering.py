@@ -59,6 +59,7 @@ def test_plain_values_are_themselves(value: object) -> None:
         (Point(1, Point(2, "z")), "Point(x=1, y=Point(x=2, y='z'))"),
         (decimal.Decimal("1.50"), "Decimal('1.50')"),
         (datetime.date(2024, 1, 31), "datetime.date(2024, 1, 31)"),
+        ([datetime.datetime(2024, 1, 31, 12, tzinfo=datetime.timezone.utc)], "[2024-01-31 12:00:00.000000+00:00]"),
         (looped(1), "[1, ...]"),
         (Level, "<class 'tests.stores.test_rendering.Level'>"),
         (print, "<built-in function print>"),

@@ -152,10 +152,17 @@ def _times(count: int) -> str:
     return {1: "once", 2: "twice"}.get(count, f"{count} times")
 
 
+_IN_MEMORY = {"attribute": "{}.{}", "key": "{}[{!r}]", "index": "{}[{}]"}
+"""How Python writes a part of an object, of a mapping, of a sequence."""
+
+
 def _place(change: Change, column: str) -> str:
     name = change.row.get("name")
     if isinstance(name, str) and change.row.keys() == {"name", "value"}:  # of a module, or of a class
         return f"{change.table}.{name}"
+    for part, form in _IN_MEMORY.items():
+        if change.store == change.table and change.row.keys() == {part, "value"}:
+            return form.format(change.table, change.row[part])
     return _file(change) if _file(change) and column == "content" else f"{change.table}.{column}"
 
 

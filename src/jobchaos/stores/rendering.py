@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import functools
 import hashlib
 import re
@@ -109,6 +110,8 @@ class _Texts:
             return "{" + ", ".join(sorted(map(self._part, value))) + "}"
         if isinstance(value, list | tuple | deque):
             return "[" + ", ".join(map(self._part, value)) + "]"
+        if isinstance(value, datetime.datetime):  # as texts that hold times have it, and with a fraction that is 0
+            return datetime.datetime.isoformat(value, " ", "microseconds")
         attributes = {} if isinstance(value, type) or callable(value) else attributes_of(value)
         if attributes:
             inside = ", ".join(f"{name}={self._part(item)}" for name, item in sorted(attributes.items()))
