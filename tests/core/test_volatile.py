@@ -213,7 +213,16 @@ def slowly(*states: State, slow: State, initial: State | None = None) -> Volatil
     return Volatile.between(runs, initial or {}, (slow, Fresh(())))
 
 
-@pytest.mark.parametrize(("none", "some", "more"), [(0.0, 1.001, 2.5), (0, 1, 2), ("0.0", "1.001", "2.5e-05")])
+@pytest.mark.parametrize(
+    ("none", "some", "more"),
+    [
+        (0.0, 1.001, 2.5),
+        (0, 1, 2),
+        ("0.0", "1.001", "2.5e-05"),
+        ("0:00:00", "0:00:01.001000", "1 day, 0:00:05"),
+        ("PT0S", "PT1.001S", "P1DT2H"),
+    ],
+)
 def test_how_long_something_took_may_differ(none: object, some: object, more: object) -> None:
     seen = slowly(took(none), took(none), slow=took(some))
     assert not compared(took(none), took(more), seen=seen).diff

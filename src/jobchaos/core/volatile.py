@@ -18,7 +18,8 @@ Identity = tuple[tuple[str, str], ...]
 """What tells a row apart: some of its columns, and what they hold."""
 _Outlined = tuple[Column, Identity, str]
 _Left = tuple[State, Fresh]
-_NUMBER = re.compile(r"'?-?\d+(\.\d+)?(e[-+]?\d+)?'?")
+_LENGTH = re.compile(r"'?-?(\d+(\.\d+)?(e[-+]?\d+)?|(\d+ days?,? )?\d+:\d\d:\d\d(\.\d+)?|P(\d+D)?(T[\dHMS.]+)?)'?")
+"""A number, an interval as Python and PostgreSQL write it, or as ISO 8601 does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +148,7 @@ class Volatile:
             identity: What tells its row apart.
             cell: What it holds, without random values that are recognised.
         """
-        bare = outline(cell)
+        bare = "" if column in self.lengths else outline(cell)
         if bare == SERVER_TIME or self.words is None:
             return bare
         steady = self.words.get((column, identity, bare))
@@ -203,13 +204,13 @@ def _lengths(first: _Left, slow: _Left) -> Iterator[Column]:
 
 
 def _are_lengths(some: Counter[Hashable], others: Counter[Hashable]) -> bool:
-    """True if as many values differ, and all that do are numbers."""
+    """True if as many values differ, and all that do may be lengths of time."""
     differing = (some - others) + (others - some)
-    return bool(differing) and some.total() == others.total() and all(map(_is_number, differing))
+    return bool(differing) and some.total() == others.total() and all(map(_is_length, differing))
 
 
-def _is_number(shape: Hashable) -> bool:
-    return isinstance(shape, tuple) and len(shape) == 2 and _NUMBER.fullmatch(str(shape[1])) is not None
+def _is_length(shape: Hashable) -> bool:
+    return isinstance(shape, tuple) and len(shape) == 2 and _LENGTH.fullmatch(str(shape[1])) is not None
 
 
 def _values(
