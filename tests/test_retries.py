@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import logging
 import math
 import sqlite3
@@ -342,6 +343,36 @@ def test_three_days_of_sleep_take_no_time(save: Callable[[], object]) -> None:
     job = tenacity.retry(wait=tenacity.wait_fixed(86400), stop=tenacity.stop_after_attempt(4), reraise=True)(save)
     verdict = checked(job)
     assert (found(verdict), advice(verdict)) == ({}, ["JC720", "JC721"])
+
+
+class AsTheErrorSays:
+    """A delay of a class of the user's, as one that reads `Retry-After`."""
+
+    def __call__(self, state: tenacity.RetryCallState) -> float:
+        assert state.outcome is not None
+        return 30 if isinstance(state.outcome.exception(), sqlite3.Error) else 1
+
+
+def _half_a_minute(error: BaseException) -> float:
+    return 30 if isinstance(error, sqlite3.Error) else 1
+
+
+@pytest.mark.parametrize(
+    "decorate",
+    [
+        tenacity.retry(wait=tenacity.wait_exception(_half_a_minute), stop=tenacity.stop_after_attempt(3)),
+        tenacity.retry(wait=AsTheErrorSays(), stop=tenacity.stop_after_attempt(3)),
+        tenacity.retry(
+            wait=tenacity.wait_random(0, 2) + tenacity.wait_exception(_half_a_minute),
+            stop=tenacity.stop_after_attempt(3),
+        ),
+        stamina.retry(on=_half_a_minute, attempts=3),
+        stamina.retry(on=lambda error: datetime.timedelta(seconds=_half_a_minute(error)), attempts=3),
+    ],
+)
+def test_a_delay_may_depend_on_the_error(save: Callable[[], object], decorate: Any) -> None:
+    """What it is for the errors that are injected, no policy can say."""
+    assert found(checked(decorate(save))) == {}
 
 
 def test_stamina_and_backoff_sleep_in_virtual_time(save: Callable[[], object]) -> None:

@@ -5,8 +5,11 @@ The delay after n executions is `min(wait_max, wait_initial * wait_exp_base ** (
 
 from __future__ import annotations
 
+import datetime
+import functools
 import inspect
 import types
+from collections.abc import Callable
 from typing import Any
 
 import stamina
@@ -34,6 +37,23 @@ def policy_of(function: Any) -> RetryPolicy | None:
     except (AttributeError, KeyError) as error:
         raise UnreadableError(f"stamina {stamina.__name__} has no {error}") from error
     executions = ends.pop("executions")
+    hook = getattr(context._t_kw["retry"], "_backoff_hook", None)  # noqa: SLF001
     return RetryPolicy.exponential(
-        executions, initial, base=base, jitter=(0, jitter), longest=most, level="job", source="stamina", **ends
+        executions,
+        initial,
+        base=base,
+        jitter=(0, jitter),
+        longest=most,
+        retry_after=hook and functools.partial(_asked_for, hook),
+        level="job",
+        source="stamina",
+        **ends,
     )
+
+
+def _asked_for(hook: Callable[[Any], Any], error: BaseException) -> float | None:
+    """The delay that a hook gives instead of a plain yes."""
+    asked = hook(error)
+    if isinstance(asked, datetime.timedelta):
+        return asked.total_seconds()
+    return None if asked is None or isinstance(asked, bool) else float(asked)

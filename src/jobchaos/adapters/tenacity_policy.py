@@ -23,7 +23,12 @@ def policy_of(function: Any) -> RetryPolicy | None:
     waits = _Waits(retrying)
     waits(1)
     return RetryPolicy(
-        delays=waits, retryable=_Retries(retrying), level="job", source="tenacity", **stops(retrying.stop)
+        delays=waits,
+        retryable=_Retries(retrying),
+        retry_after=waits.after if _looks_at_the_error(retrying.wait) else None,
+        level="job",
+        source="tenacity",
+        **stops(retrying.stop),
     )
 
 
@@ -55,6 +60,10 @@ class _Waits:
 
     retrying: Any
 
+    def after(self, error: BaseException) -> float:
+        """The delay that an error itself asks for."""
+        return float(self.retrying.wait(_state(self.retrying, 1, error)))
+
     def __call__(self, execution: int) -> tuple[float, float]:
         state = _state(self.retrying, execution, Exception("injected by jobchaos"))
         try:
@@ -71,6 +80,15 @@ class _Retries:
 
     def __call__(self, error: BaseException) -> bool:
         return bool(self.retrying.retry(_state(self.retrying, 1, error)))
+
+
+def _looks_at_the_error(wait: Any) -> bool:
+    """True if a delay may depend on what was raised, as with a `Retry-After` header."""
+    parts = (*getattr(wait, "wait_funcs", ()), *getattr(wait, "strategies", ()))
+    if type(wait).__module__ == tenacity.wait.__name__:
+        return isinstance(wait, getattr(tenacity.wait, "wait_exception", ())) or any(map(_looks_at_the_error, parts))
+    code = getattr(wait, "__code__", None) or getattr(type(wait).__call__, "__code__", None)
+    return code is None or "outcome" in code.co_names
 
 
 def _state(retrying: Any, execution: int, error: BaseException) -> tenacity.RetryCallState:

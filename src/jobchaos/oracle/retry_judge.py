@@ -85,7 +85,8 @@ class RetryJudge(PatientJudge):
             return "JC509", f"tries one call {total} times, {each},"
         for delivery in deliveries if own is not None and faults != {Fault.FATAL} else ():
             if len(delivery.tried) > 1 and own is not None:
-                number, time = too_many_or_few(delivery, own), at_another_time(delivery, own)
+                number = too_many_or_few(delivery, own)
+                time = "" if own.retry_after else at_another_time(delivery, own)  # errors may say when themselves
                 if number or time:
                     return ("JC510", number) if number else ("JC511", time)
         return None
