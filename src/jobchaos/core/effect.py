@@ -68,6 +68,7 @@ class Foreign:
         identity: Equal identities are one and the same effect at the far end (an idempotency key, a Message-ID that
             the job set); None means that every occurrence counts.
         message: Of a message to a queue that is followed: what its receiver is to be handed. No part of its value.
+        answer: Of a request that a fake answers: what it has answered. No part of its value either.
     """
 
     ledger: str
@@ -75,6 +76,7 @@ class Foreign:
     values: tuple[str | int | bytes | None, ...]
     identity: tuple[str, ...] | None = None
     message: Sent | Done | Again | None = field(default=None, compare=False, repr=False)
+    answer: bytes = field(default=b"", compare=False, repr=False)
 
 
 class Effect(NamedTuple):

@@ -87,13 +87,17 @@ class Request:
         touch = Touch(self.route, Mode.READ) if self.reads else Touch(self.route.partition("/")[0], Mode.WRITE)
         return Effect("http", f"{self.method} {self.url}", (touch,), durable=not self.reads)
 
-    def foreign(self) -> Foreign:
-        """The record for the ledger."""
+    def foreign(self, answer: bytes = b"") -> Foreign:
+        """The record for the ledger.
+
+        Args:
+            answer: See `Foreign.answer`.
+        """
         body = self.body.decode("utf-8", "backslashreplace")
         identity = (self.method, self.url, self.key) if self.key else None
         if identity is None and self.method in _REPEATABLE:
             identity = (self.method, self.url, body)
-        return Foreign("http", _COLUMNS, (self.method, self.url, body), identity)
+        return Foreign("http", _COLUMNS, (self.method, self.url, body), identity, answer=answer)
 
 
 class Exchange:
@@ -125,12 +129,12 @@ class Exchange:
         self.worker.touch(self.request.route)
         self._pending = self.worker.begin(self.request.effect(), lambda: self._failure(self.begun))
 
-    def answered(self, status: int, reason: str) -> None:
-        """The status is known. May raise, if the schedule has the answer lost."""
+    def answered(self, status: int, reason: str, answer: bytes = b"") -> None:
+        """The status is known, and of a fake the body. May raise, if the schedule has the answer lost."""
         if status >= _REFUSED:
             self.failed(RefusedError(f"{status} {reason}".strip()))
         else:
-            self._applied(str(status))
+            self._applied(str(status), answer)
 
     def unanswered(self) -> None:
         """It was sent, and nobody reads the answer; or nobody has heard of it."""
@@ -146,10 +150,10 @@ class Exchange:
             if pending.failed(error) and not self.request.reads:
                 self.worker.record(self.request.foreign())
 
-    def _applied(self, outcome: str) -> None:
+    def _applied(self, outcome: str, answer: bytes = b"") -> None:
         if self._pending is not None:
             if not self.request.reads:
-                self.worker.record(self.request.foreign())
+                self.worker.record(self.request.foreign(answer))
             self._pending.done(outcome)
             self._pending = None
 

@@ -57,7 +57,7 @@ class HTTPXProbe(LibraryProbe):
                     response.close()
                     exchange.worker.time_out(late)
             try:
-                exchange.answered(response.status_code, response.reason_phrase)
+                exchange.answered(response.status_code, response.reason_phrase, _answer(response, exchange))
             except Exception:
                 response.close()  # it is lost: nobody else can close it
                 raise
@@ -80,7 +80,7 @@ class HTTPXProbe(LibraryProbe):
                     await response.aclose()
                     await endure(late)
             try:
-                exchange.answered(response.status_code, response.reason_phrase)
+                exchange.answered(response.status_code, response.reason_phrase, _answer(response, exchange))
             except Exception:
                 await response.aclose()
                 raise
@@ -119,6 +119,16 @@ def _is_faked(client: Any, request: httpx.Request) -> bool:
             pool = type(transport._pool)  # noqa: SLF001 - which is what fakes replace, or its methods
             return not (_is_of(getattr(kind, method), "httpx") and _is_of(getattr(pool, method), "httpcore"))
     return True
+
+
+def _answer(response: Any, exchange: Exchange) -> bytes:
+    """What a fake has answered: the bytes that it was given, as the response may be read only once."""
+    import httpx
+
+    stream = response.stream if exchange.is_faked else None
+    for name in ("_stream", "_httpcore_stream"):
+        stream = getattr(stream, name, stream)
+    return b"".join(stream) if isinstance(stream, httpx.ByteStream) else b""
 
 
 def _is_of(method: Any, module: str) -> bool:

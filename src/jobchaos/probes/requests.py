@@ -58,7 +58,8 @@ class RequestsProbe(LibraryProbe):
                 response.close()
                 worker.time_out(late)
         try:
-            exchange.answered(response.status_code, response.reason or "")
+            answer = response.content if faked and not kwargs.get("stream") else b""
+            exchange.answered(response.status_code, response.reason or "", answer or b"")
         except Exception:
             response.close()  # it is lost: nobody else can close it
             raise

@@ -99,6 +99,7 @@ class Director:
         if take is not None and take.surroundings is not None:
             self._underway.wait(_PATIENCE)
             take.recording.final = take.surroundings.look()
+            take.recording.contradicted = take.surroundings.contradicted
 
     def end(self) -> None:
         """The run is over: executions are nobody's until `begin`."""

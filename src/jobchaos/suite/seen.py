@@ -111,6 +111,7 @@ class Recording:
         final: The state at the end of the test function; None if it could not be read.
         fired: Whether what had been planned for this run took place.
         errors: What further deliveries have raised.
+        contradicted: Whether a fake has answered the same request, by its key, in two ways.
         hosts: Hosts other than this machine that a task has reached.
         remarks: Why tasks may have stayed unseen: `enqueued RQ`, `patched`, `on_commit`.
     """
@@ -120,6 +121,7 @@ class Recording:
     final: State | None = None
     fired: bool = False
     errors: list[str] = field(default_factory=list)
+    contradicted: bool = False
     hosts: set[str] = field(default_factory=set)
     remarks: set[str] = field(default_factory=set)
 

@@ -33,6 +33,9 @@ class Surroundings:
     def __init__(self, idempotent: Callable[[Foreign], bool]) -> None:
         self._world = World(_store)
         self._idempotent = idempotent
+        self._answers: dict[tuple[str, ...], bytes] = {}
+        self.contradicted = False
+        """Whether a fake has answered a repeated request otherwise than before, which no far end does that knows it."""
         for store in databases():
             self._world.add(store)
 
@@ -43,6 +46,9 @@ class Surroundings:
 
     def record(self, foreign: Foreign) -> None:
         """See `Registry.record`."""
+        if foreign.identity is not None and foreign.answer:
+            known = self._answers.setdefault(foreign.identity, foreign.answer)
+            self.contradicted = self.contradicted or known != foreign.answer
         if not self._idempotent(foreign):
             self._world.record(foreign)
 

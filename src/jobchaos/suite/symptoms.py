@@ -98,6 +98,11 @@ class Controls:
         is_other = first == second != _beginning(seen) != []
         return not is_other and (seen.failed or not expected.failed)
 
+    def is_led_astray(self, expected: Seen, seen: Seen, run: Recording, failure: str) -> bool:
+        """True if a fake had no more answers, or another one than before: no real far end would have."""
+        runs_out = (_runs_out(seen) or _NO_MORE.match(failure) is not None) and not _runs_out(expected)
+        return runs_out or (run.contradicted and not self.first.contradicted)
+
     def unsteady(self, ignore: Ignore) -> frozenset[str]:
         """Tables in which each run leaves other rows, and that are not compared."""
         return unsteady_tables(self.first.final, self.second.final, ignore)
@@ -138,7 +143,7 @@ def symptom(
         return None
     diff = controls.differences(target, run, passed=not failure, ignore=ignore)
     diff = None if diff is None else _without_executed(diff, run)
-    if diff is not None and (_runs_out(seen) or _NO_MORE.match(failure)) and not _runs_out(expected):
+    if diff is not None and controls.is_led_astray(expected, seen, run, failure):
         diff = _without_consequences(diff, seen)
     repeated = _more(seen.acts, expected.acts)
     unsteady = {table.lower() for table in controls.unsteady(ignore)} if repeated else set()
@@ -207,7 +212,7 @@ def _runs_out(seen: Seen) -> bool:
 
 
 def _without_consequences(diff: Diff, seen: Seen) -> Diff:
-    """Only what was there too often before a mock had no more answers; what follows from that, it has caused."""
+    """Only what was there too often before a fake had no answer, or another one; what follows, that has caused."""
     done = [act for act in itertools.takewhile(lambda act: not act.label.endswith(RAN_OUT), seen.acts) if act.writes]
     extra = (change for change in diff.changes if change.kind == "extra")
     return Diff(tuple(change for change in extra if any(_explains(act, change) for act in done)), diff.equal)
