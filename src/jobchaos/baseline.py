@@ -108,7 +108,7 @@ def establish(
     if _difference(first.trace, second.trace) is not None:  # the very first run may load and cache things
         first, second = second, clean_run(job, runner, schedule, again=True)
     _same(job, first, second)
-    left = None if uses_memory or world.not_returnable else world.save()
+    left = None if uses_memory else world.keep()
     if not _visible(first.trace) and not _leaves_anything(first, runner, world):
         raise NoBaselineError(Finding("JC902", f"{job} has no effect that could be seen", detail=_BLIND), first)
     run, volatile = _settled(job, first, runner, world)

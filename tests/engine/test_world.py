@@ -172,3 +172,28 @@ def test_a_store_that_is_lost_keeps_none_of_the_others_from_going_back() -> None
     with pytest.raises(LossError, match="first was lost"):
         world.close()
     assert cell.log == ["closed"]
+
+
+class Slow(Memory):
+    """One that takes its time to be remembered."""
+
+    holds_slowly = True
+
+
+def test_what_is_there_is_kept_if_that_is_possible_and_fast() -> None:
+    world, memory = World(lambda _: None), Memory()
+    world.add(memory)
+    memory.value = 3
+    kept = world.keep()
+    assert kept is not None
+    world.restore()
+    world.put_back(kept)
+    assert memory.value == 3
+
+
+@pytest.mark.parametrize("store", [Cell("other"), Slow("slow")])
+def test_else_nothing_is_kept(store: Cell) -> None:
+    world = World(lambda _: None)
+    world.add(Memory())
+    world.add(store)
+    assert world.keep() is None

@@ -257,7 +257,10 @@ class Store(Protocol):
 
 @runtime_checkable
 class Returnable(Store, Protocol):
-    """A store that can go back to any state it has been in, not only to the initial one."""
+    """A store that can go back to any state it has been in, not only to the initial one.
+
+    One for which `hold` may take longer than a job does says so with an attribute `holds_slowly`.
+    """
 
     def hold(self) -> Any:
         """Remember the present state, apart from the initial one."""

@@ -56,6 +56,9 @@ class MySQLStore(BaseStore):
         resource: Its resource path; empty makes it of host, port and name.
     """
 
+    holds_slowly = True
+    """True: to hold a state, the server copies each table that has changed."""
+
     def __init__(
         self, access: Mapping[str, Any], *, allow: Sequence[str] = (), name: str = "", resource: str = ""
     ) -> None:

@@ -54,6 +54,9 @@ class PostgresStore(BaseStore):
         resource: Its resource path; empty asks the server.
     """
 
+    holds_slowly = True
+    """True: to hold a state, the server copies each table that has changed."""
+
     def __init__(self, dsn: str, *, allow: Sequence[str] = (), name: str = "", resource: str = "") -> None:
         self._session = session = PostgresSession(dsn)
         self._resource = resource or f"sql:postgresql://{session.host}:{session.port}/{session.database}"
