@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
 import fcntl
 import gzip
@@ -239,6 +240,13 @@ def appends_to_a_file() -> None:
 def appends_the_time_to_a_file() -> None:
     with (site.folder / "log.txt").open("a") as file:
         file.write(f"{datetime.datetime.now()} order 7\n")
+
+
+def appends_through_a_second_name() -> None:
+    with contextlib.suppress(FileExistsError):
+        os.link(site.folder / "inbox.txt", site.folder / "outbox.txt")
+    with (site.folder / "outbox.txt").open("a") as file:
+        file.write("order 7")
 
 
 def publishes_then_restricts() -> None:
@@ -478,6 +486,7 @@ BROKEN = [
     Broken(posts_through_aiohttp, {"JC101": "A A"}),
     Broken(charges_then_records, {"JC201": "A1 B A", "JC301": "A2!kill A"}),
     Broken(appends_to_a_file, {"JC103": "A A"}),
+    Broken(appends_through_a_second_name, {"JC103": "A A"}),
     Broken(publishes_then_restricts, {"JC303": "A3!kill A"}),
     Broken(writes_to_a_temporary_file_beside_its_target, {"JC303": "A1!kill A"}),
     Broken(leaves_a_temporary_directory_whenever_it_runs, {"JC103": "A A"}),

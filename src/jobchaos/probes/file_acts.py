@@ -51,9 +51,17 @@ def _rmdir_act(args: tuple[Any, ...]) -> Act | None:
     return None if path is None else (f"rmdir {path}", (path,), lambda: _must_exist(path) or _must_be_empty(path))
 
 
-def _link_act(args: tuple[Any, ...]) -> Act | None:
+def _symlink_act(args: tuple[Any, ...]) -> Act | None:
     path = path_of(args[1], args[-1])
     return None if path is None else (f"link {path}", (path,), lambda: _must_not_exist(path) or _needs_parent(path))
+
+
+def _link_act(args: tuple[Any, ...]) -> Act | None:
+    act, source = _symlink_act(args), path_of(args[0], args[2])
+    if act is None or source is None:
+        return act
+    label, touched, problem = act
+    return label, (*touched, source), problem  # from now on, whoever writes to one of them writes to both
 
 
 def _truncate_act(args: tuple[Any, ...]) -> Act | None:
@@ -90,7 +98,7 @@ ACTS: dict[str, Callable[[tuple[Any, ...]], Act | None]] = {
     "os.mkdir": _mkdir_act,
     "os.rmdir": _rmdir_act,
     "os.link": _link_act,
-    "os.symlink": _link_act,
+    "os.symlink": _symlink_act,
     "os.truncate": _truncate_act,
     "os.utime": _utime_act,
     "mmap.__new__": _map_act,
