@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pymysql
@@ -428,6 +429,20 @@ def test_a_lock_that_is_never_freed_ends_in_virtual_time(watch: Watch, database:
     assert told == [(1205, "Lock wait timeout exceeded; try restarting transaction")]
     assert watch.clock.now() == 40 * 10**9
     holder.close()
+
+
+def test_rows_of_a_file_wait_for_locks_in_the_schedule(database: Database, tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("1,7\n")
+
+    def job() -> None:
+        with database.connect(local_infile=True) as connection, connection.cursor() as cursor:
+            cursor.execute(f"LOAD DATA LOCAL INFILE '{file}' REPLACE INTO TABLE n FIELDS TERMINATED BY ','")
+            connection.commit()
+
+    database.run("CREATE TABLE n (id INT PRIMARY KEY, n INT)")
+    verdict = check(job, faults=["concurrent"], settings=Settings(profile="full", guard=10))
+    assert verdict.status == "holds", verdict.findings
 
 
 def test_a_table_without_transactions_is_named(database: Database) -> None:

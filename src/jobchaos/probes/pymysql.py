@@ -32,7 +32,7 @@ class PyMySQLProbe(MySQLProbe):
         """See `Probe.install`."""
         if sys.modules.get("pymysql") is None:
             return
-        from pymysql.connections import Connection
+        from pymysql.connections import Connection, MySQLResult
 
         self.control = control
         self.kind = Connection
@@ -46,6 +46,7 @@ class PyMySQLProbe(MySQLProbe):
         self.replace("select_db", self.select)
         for name in ("close", "_force_close"):
             self.replace(name, self.close)
+        self._watch_files(MySQLResult)
 
     # --- see MySQLProbe ----------------------------------------------------------------------------------------------
 
@@ -126,6 +127,28 @@ class PyMySQLProbe(MySQLProbe):
         return error
 
     # --- replacements ------------------------------------------------------------------------------------------------
+
+    def _watch_files(self, owner: type[Any]) -> None:
+        """LOAD DATA LOCAL is answered twice: with the wish for the file, and when its rows have got all locks."""
+
+        def read_wish(result: Any, wish: Any) -> None:
+            connection = result.connection
+            session = self.sessions.get(connection)
+            worker = None if session is None else session.last_worker
+
+            def read_packet(*args: Any) -> Any:
+                if session is not None and worker is not None:
+                    wait_for_answer(connection._sock.fileno(), session, worker)  # noqa: SLF001 - the only way
+                return self.kind._read_packet(connection, *args)  # noqa: SLF001 - likewise
+
+            if not self.in_earnest:
+                connection._read_packet = read_packet  # noqa: SLF001 - likewise
+            try:
+                genuine(result, wish)
+            finally:
+                vars(connection).pop("_read_packet", None)
+
+        genuine = self.patches.set(owner, "_read_load_local_packet", read_wish)
 
     def _read_answer(self, genuine: Callable[..., Any], connection: Any, *args: Any, **kwargs: Any) -> Any:
         session = self.sessions.get(connection)
