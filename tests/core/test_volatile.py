@@ -199,6 +199,16 @@ def test_words_in_compressed_files_are_compared_though_no_time_is_among_them() -
     assert compared(kept(1, 10**9), kept(2, 10**9 + 1), seen=seen).diff
 
 
+def test_the_difference_shows_what_is_compared() -> None:
+    seen = with_words(noted("2024-01-01 10:00:00"), noted("2025-02-22 01:34:57"))
+    (change,) = compared(noted("2024-01-01 10:00:00"), noted("2024-01-01 10:05:00", runs=2), seen=seen).diff.changes
+    assert change.before == {"value": '{"at": "* *", "runs": 1}'}
+    assert change.row == {"name": "last run", "value": '{"at": "* *", "runs": 2}'}
+    longer = noted("2024-01-01 10:05:00", runs="1, 2")
+    (change,) = compared(noted("2024-01-01 10:00:00"), longer, seen=seen).diff.changes
+    assert change.row["value"] == '{"at": "2024-01-01 10:05:00", "runs": 1, 2}'
+
+
 def test_numbers_of_threads_may_be_the_same_by_chance() -> None:
     seen = with_words(noted("10:00", runs=140212345678912), noted("01:34", runs=140212345678912))
     assert not compared(noted("10:00"), noted("10:00", runs=140212345678999), seen=seen).diff

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from jobchaos.core.coloring import Names, Shaped, match
 from jobchaos.core.diff import Change, Diff, table_changes
 from jobchaos.core.fresh import Fresh
 from jobchaos.core.ignore import Ignore
-from jobchaos.core.reading import Reader, Taken
+from jobchaos.core.reading import Reader, Taken, outline_in
 from jobchaos.core.snapshot import NOTHING, Place, Row, State, Table, same_state, tables_of
 from jobchaos.core.volatile import Volatile
 
 __all__ = ["Comparison", "Fresh", "Ignore", "compare"]
 
+_Row = Sequence[tuple[Hashable, ...]]
 _Named = tuple[tuple[Hashable, ...], ...]
 _MOST_PAIRED = 100
 
@@ -158,7 +159,8 @@ def _as_changed(
     pairs = zip(table.columns, wanted[_raw(missing)], found[_raw(extra)], strict=True)
     differing = _telling([(column, one, other) for column, one, other in pairs if column not in table.generated])
     before = {column: missing.row[column] for column in differing}
-    return dataclasses.replace(extra, count=1, expected=1, before=before)
+    change = dataclasses.replace(extra, count=1, expected=1, before=before)
+    return _shown(change, table, wanted[_raw(missing)], found[_raw(extra)])
 
 
 def _telling(cells: Iterable[tuple[str, tuple[Hashable, ...], tuple[Hashable, ...]]]) -> list[str]:
@@ -180,4 +182,14 @@ def _without_renamed(change: Change, table: Table, wanted: dict[str, _Named], fo
     now = found[repr(tuple(change.row.values()))]
     differing = _telling(zip(table.columns, was, now, strict=True))
     before = {column: cell for column, cell in change.before.items() if column in differing}
-    return dataclasses.replace(change, before=before or change.before)
+    return _shown(dataclasses.replace(change, before=before or change.before), table, was, now)
+
+
+def _shown(change: Change, table: Table, was: _Row, now: _Row) -> Change:
+    """The same, but of texts with times only what is compared: else a time would seem to be the difference."""
+    row, before = dict(change.row), dict(change.before)
+    for column, one, other in zip(table.columns, was, now, strict=True):
+        outlines = outline_in(one[0]), outline_in(other[0])
+        if column in before and all(outlines):
+            before[column], row[column] = outlines
+    return dataclasses.replace(change, row=row, before=before)

@@ -14,6 +14,8 @@ from jobchaos.core.snapshot import NOTHING, Cell, Column, Place, Row, State, Tab
 from jobchaos.core.unmoved import moved, unmoved
 from jobchaos.core.volatile import Volatile
 
+_ANY = "any"  # begins the shape of a cell of which only the outline counts
+_VARYING = re.compile(r"[#\0](?:[^\w\s\"',{}\[\]]*[#\0])*")
 _SHORTEST_NAME = 6  # characters; shorter values may be equal by chance
 
 
@@ -100,7 +102,7 @@ class Reader:
         varies = past.varies(row, at)
         found = forms.find(cell)
         if found is not None:
-            shape = (kind, found.forms, past.outline(row, at, forms)) if varies else forms.shape(cell)
+            shape = (_ANY, (kind, found.forms), past.outline(row, at, forms)) if varies else forms.shape(cell)
             return Part(shape, tuple(Atom("fresh", chunk) for chunk in found.chunks))
         origin = self._origins.get(column)
         if origin is not None:
@@ -109,7 +111,12 @@ class Reader:
             return None
         if column in self._with_names:
             return Part(("name", kind), (Atom("value", repr(cell)),))
-        return Part(("any", kind, past.outline(row, at, forms)), ())
+        return Part((_ANY, kind, past.outline(row, at, forms)), ())
+
+
+def outline_in(shape: Hashable) -> str:
+    """What is compared of a cell that varies, for people: `*` for each part that does; empty for other cells."""
+    return _VARYING.sub("*", str(shape[2])) if isinstance(shape, tuple) and shape[0] == _ANY else ""
 
 
 class _Past:
