@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from jobchaos.clock.loop import Ready, VirtualLoop, is_virtual
+from jobchaos.clock.loop import ANSWER, OWN_DESCRIPTORS, Ready, VirtualLoop, VirtualSelector, is_virtual
 from jobchaos.clock.virtual import VirtualClock
 from jobchaos.company import Company, Signal
 from jobchaos.probes.base import Patches
@@ -62,6 +62,7 @@ class Tester:
             patches.set(asyncio.tasks, "sleep", recording)
             patches.set(asyncio, "sleep", recording)
             bindings.replace(awaits, recording)
+            patches.set(asyncio.BaseEventLoop, "run_forever", self._running(asyncio.BaseEventLoop.run_forever))
             yield
         finally:
             patches.undo()
@@ -97,12 +98,31 @@ class Tester:
         async def sleep(delay: float, result: Any = None) -> Any:
             if self.company.is_here():
                 self.sleeps.append(delay)
-                if not is_virtual(asyncio.get_running_loop()):  # made before the test, by a plugin
+                if not isinstance(asyncio.get_running_loop(), asyncio.SelectorEventLoop):  # as uvloop's
                     self._clock.advance(max(0, round(delay * _SECOND)))
                     delay = 0
             return await genuine(delay, result)
 
         return sleep
+
+    def _running(self, genuine: Callable[[Any], None]) -> Callable[[Any], None]:
+        """For loops that were made before the test, by a plugin as pytest-asyncio."""
+
+        def run_forever(loop: Any) -> None:
+            if not self.company.is_here() or is_virtual(loop) or not isinstance(loop, asyncio.SelectorEventLoop):
+                genuine(loop)
+                return
+            selector, began, start = loop._selector, loop.time(), self._clock.now()  # type: ignore[attr-defined]
+            waits = Waits(self.company, selector, loop._write_to_self)  # type: ignore[attr-defined]
+            loop._selector = VirtualSelector(selector, lambda: False, waits.listen, waits.idle)  # type: ignore[attr-defined]
+            loop.time = lambda: began + (self._clock.now() - start) / _SECOND  # type: ignore[method-assign]
+            try:
+                genuine(loop)
+            finally:
+                loop._selector = selector  # type: ignore[attr-defined]
+                del loop.time
+
+        return run_forever
 
     def _waiting(self, genuine: Callable[..., bool]) -> Callable[..., bool]:
         def wait(condition: Any, timeout: float | None = None) -> bool:
@@ -179,8 +199,33 @@ class TestersLoop(VirtualLoop):
         await asyncio.SelectorEventLoop.shutdown_default_executor(self, *args)
 
     def _idle(self, timeout: float | None) -> Ready:
-        selected = _Selected(self._genuine, self._write_to_self)  # type: ignore[attr-defined]
-        self._company.wait(selected, _nanoseconds(timeout))
+        return Waits(self._company, self._genuine, self._write_to_self).idle(timeout)  # type: ignore[attr-defined]
+
+
+class Waits:
+    """How a loop of a test waits: see `VirtualSelector`.
+
+    Args:
+        company: The threads.
+        selector: The loop's own.
+        wake: Lets the selector return.
+    """
+
+    def __init__(self, company: Company, selector: selectors.BaseSelector, wake: Callable[[], None]) -> None:
+        self._company = company
+        self._selector = selector
+        self._wake = wake
+
+    def listen(self, timeout: float | None) -> Ready:
+        """Wait in real time, if there are any connections."""
+        if len(self._selector.get_map()) <= OWN_DESCRIPTORS:
+            return []
+        return self._selector.select(ANSWER if timeout is None else min(timeout, ANSWER))
+
+    def idle(self, timeout: float | None) -> Ready:
+        """Wait in virtual time."""
+        selected = _Selected(self._selector, self._wake)
+        self._company.wait(selected, None if timeout is None else max(1, round(timeout * _SECOND)))
         return selected.ready
 
 

@@ -182,3 +182,10 @@ def test_defaults_of_columns_are_in_virtual_time(tmp_path: Path) -> None:
     with Session(engine) as session:
         assert [stamp.at.year for stamp in session.scalars(sa.select(Stamp))] == [NOON.year]
     engine.dispose()
+
+
+def test_trio_measures_the_real_time_that_it_waits(controlled: Controlled) -> None:
+    """Its event loop would turn for ever, as no time passes while it waits."""
+    namespace: dict[str, Any] = {"__name__": "trio._core._run"}
+    exec("import time\ndef now(): return time.perf_counter()", namespace)
+    assert controlled(namespace["now"], VirtualClock(START)) != controlled(time.perf_counter, VirtualClock(START))

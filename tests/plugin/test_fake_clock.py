@@ -81,6 +81,42 @@ def test(fake_clock, loop):
     loop.run_until_complete(loop.shutdown_default_executor())
     assert fake_clock.sleeps == [HOUR]
     assert fake_clock.now() == START + timedelta(hours=1)
+
+async def waits(now, limit):
+    with pytest.raises(asyncio.TimeoutError):
+        await asyncio.wait_for(asyncio.Event().wait(), limit)
+    await asyncio.gather(asyncio.sleep(10), asyncio.sleep(20))
+    await asyncio.to_thread(time.sleep, 30)
+    later = asyncio.get_running_loop().create_future()
+    asyncio.get_running_loop().call_later(40, later.set_result, None)
+    await later
+
+def test_its_timeouts_are_virtual(fake_clock, loop):
+    loop.run_until_complete(waits(fake_clock.now, HOUR))
+    loop.run_until_complete(loop.shutdown_default_executor())
+    assert fake_clock.now() == START + timedelta(hours=1, seconds=20 + 30 + 40)
+
+def test_it_is_itself_again(loop):
+    before = loop.time()
+    loop.run_until_complete(asyncio.sleep(0))
+    assert loop.time() - before < 60
+"""
+    runs(NEW_YEAR + code).assert_outcomes(passed=3)
+
+
+def test_coroutines_that_a_plugin_runs_are_in_virtual_time(runs: Runs) -> None:
+    code = """
+import anyio
+pytestmark = [pytest.mark.jobchaos(now=START), pytest.mark.anyio]
+
+@pytest.fixture
+def anyio_backend(): return "asyncio"
+
+async def test(fake_clock):
+    with anyio.move_on_after(HOUR):
+        await anyio.sleep_forever()
+    await anyio.sleep(60)
+    assert fake_clock.now() == START + timedelta(hours=1, minutes=1)
 """
     runs(NEW_YEAR + code).assert_outcomes(passed=1)
 

@@ -28,8 +28,11 @@ from jobchaos.clock import datetimes
 from jobchaos.clock.virtual import VirtualClock
 
 _EPOCH = freezegun.api.real_datetime(1970, 1, 1)
-_FRAMEWORKS = ("hypothesis.", "_pytest.", "pluggy.")
-"""They may run in a controlled thread (around a test, or as the garbage collector's callbacks), and are not the job."""
+_FRAMEWORKS = ("hypothesis.", "_pytest.", "pluggy.", "trio.")
+"""They may run in a controlled thread (around a test, or as the garbage collector's callbacks), and are not the job.
+
+trio's event loop waits in real time, and would never find that it has passed.
+"""
 _STACKS: tuple[list[Any], ...] = (
     freezegun.api.freeze_factories,
     freezegun.api.tz_offsets,

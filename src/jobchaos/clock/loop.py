@@ -15,7 +15,7 @@ from jobchaos.core.ports import Worker
 if TYPE_CHECKING:
     from _typeshed import FileDescriptorLike
 
-_OWN_DESCRIPTORS = 1  # the loop's self-pipe
+OWN_DESCRIPTORS = 1  # the loop's self-pipe
 _SECOND = 10**9
 _SHORTEST = 2e-9  # seconds, twice the resolution of the clock
 ANSWER = 1.0  # real seconds; only this machine may be reached, and it answers sooner or not at all
@@ -208,7 +208,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             self.close()
 
     def _listen(self, timeout: float | None) -> Ready:
-        if len(self._genuine.get_map()) <= _OWN_DESCRIPTORS:
+        if len(self._genuine.get_map()) <= OWN_DESCRIPTORS:
             return []
         return self._genuine.select(timeout if timeout is None else min(timeout, ANSWER))
 
