@@ -161,6 +161,28 @@ def test_functions_that_nothing_but_the_user_says_are_tasks(suite: Suite, pytest
     assert causes(told) == [("JC103", "A", suite.broken)]
 
 
+DRAWN = """
+from hypothesis import HealthCheck, given, settings, strategies
+
+@settings(max_examples=1, database=None, suppress_health_check=list(HealthCheck))
+@given(strategies.just(5))
+def test_drawn(points):
+    with open("runs", "a") as runs:
+        runs.write("x")
+    app.set_to(points)
+
+def test_sent():
+    app.later.enqueue(app.set_to, 5)
+"""
+
+
+def test_what_must_not_be_run_again_is_not_run_again_for_its_direct_calls(pytester: pytest.Pytester) -> None:
+    pytest.importorskip("rq")
+    pytest.importorskip("fakeredis")
+    run(pytester, app=RQ.app, test_app=DRAWN).assert_outcomes(passed=2)
+    assert (pytester.path / "runs").read_text() == "x"
+
+
 METHOD = """
 class Account:
     def adds(self, points):

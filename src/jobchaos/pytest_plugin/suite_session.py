@@ -85,9 +85,9 @@ class SuiteSession:
         """Run tests again that may have called functions of which only later ones have shown that they are tasks."""
         self._watcher.refresh()
         with self._replaying():
-            for nodeid in list(self._seen):
+            for nodeid, seen in list(self._seen.items()):
                 functions = [function for function, before in self._learned.items() if nodeid in before]
-                if self._passed[nodeid] and _is_in_reach(self._items[nodeid], functions):
+                if _is_in_reach(self._items[nodeid], functions) and not self._why_not(nodeid, seen):
                     recording = self._rerun(nodeid, None, None).recording
                     self._seen[nodeid] = recording if recording.executions else self._seen[nodeid]
 
