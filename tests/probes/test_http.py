@@ -12,6 +12,7 @@ import requests
 
 from jobchaos.core.effect import Mode, Touch
 from jobchaos.errors import ForeignHostError
+from jobchaos.probes.exchange import Request
 from jobchaos.probes.http import HTTPProbe
 from tests.probes.conftest import Watch, effects, seen
 from tests.probes.servers import WebServer, web_server
@@ -47,6 +48,28 @@ def test_a_post_is_one_effect_and_one_record(watch: Watch, server: WebServer) ->
     assert record.identity is None
     assert effects(run)[0].durable
     assert effects(run)[0].touches == (Touch(f"http:127.0.0.1:{server.server_port}", Mode.WRITE),)
+
+
+@pytest.mark.parametrize(
+    "name", ["X-Idempotency-Key", "Idempotence-Key", "PayPal-Request-Id", "X-Amz-Idempotency-Token"]
+)
+def test_services_have_names_of_their_own_for_it(name: str) -> None:
+    request = Request.of("POST", "http://pay.test/charges", [(name, "order-7")])
+    assert request.foreign().identity == ("POST", "http://pay.test/charges", "order-7")
+    assert Request.of("POST", "http://pay.test/charges", [("X-Request-Id", "order-7")]).foreign().identity is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"cents": 1, "idempotency_key": "order-7"}',
+        b'{"idempotencyKey":"order-7"}',
+        b"idempotency_key=order-7&cents=1",
+    ],
+)
+def test_some_want_it_in_the_body(body: bytes) -> None:
+    request = Request.of("POST", "http://pay.test/charges", body=body)
+    assert request.foreign().identity == ("POST", "http://pay.test/charges", "order-7")
 
 
 def test_the_idempotency_key_is_the_identity(watch: Watch, server: WebServer) -> None:

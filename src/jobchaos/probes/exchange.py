@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -17,7 +18,10 @@ _COLUMNS = ("method", "url", "body")
 _READING = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _REPEATABLE = frozenset({"PUT", "DELETE"})
 """Sent twice, they mean the same as sent once (RFC 9110, 9.2.2)."""
-_KEYS = frozenset({"idempotency-key", "x-idempotency-key"})
+_KEY = re.compile(r"idempoten|^paypal-request-id$", re.IGNORECASE)
+"""Names of headers that carry an idempotency key: `Idempotency-Key`, `X-Idempotency-Key`, `Idempotence-Key`, ..."""
+_KEY_IN_BODY = re.compile(rb"""\bidempotency_?key(?:"\s*:\s*"|=)([^"&]+)""", re.IGNORECASE)
+"""In JSON, or in a form; Square and others want it there."""
 _REFUSED = 400
 _PORTS = {"http": 80, "https": 443}
 
@@ -73,7 +77,7 @@ class Request:
 
     def header(self, name: object, value: object) -> None:
         """Take note of a header."""
-        if _text(name).lower() in _KEYS:
+        if _KEY.search(_text(name)):
             self.key = _text(value)
 
     @property
@@ -94,7 +98,9 @@ class Request:
             answer: See `Foreign.answer`.
         """
         body = self.body.decode("utf-8", "backslashreplace")
-        identity = (self.method, self.url, self.key) if self.key else None
+        in_body = _KEY_IN_BODY.search(self.body)
+        key = self.key or (_text(in_body[1]) if in_body else "")
+        identity = (self.method, self.url, key) if key else None
         if identity is None and self.method in _REPEATABLE:
             identity = (self.method, self.url, body)
         return Foreign("http", _COLUMNS, (self.method, self.url, body), identity, answer=answer)
