@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from pathlib import Path
 
@@ -39,12 +40,26 @@ def test_only_clean_runs_and_a_schedule_that_is_replayed_are_heard(
     settings = Settings(profile="quick", isolation="thread")
     run = check(job, settings=settings).schedules_run
     heard = len(caplog.records)
-    assert 1 <= heard <= 3 < run
+    assert 1 <= heard <= 4 < run
     check(job, schedule="A A", settings=settings)
     assert len(caplog.records) > 2 * heard
 
 
+@pytest.mark.parametrize(("mode", "code"), [("a", "JC103"), ("w", "")])
+def test_what_the_job_logs_to_a_file_of_its_own_is_written_in_every_schedule(
+    tmp_path: Path, mode: str, code: str
+) -> None:
+    def job() -> None:
+        logger = logging.Logger("reports")
+        with contextlib.closing(logging.FileHandler(tmp_path / "report", mode)) as handler:
+            logger.addHandler(handler)
+            logger.error("order 7")
+
+    verdict = check(job, faults=["duplicate"], settings=Settings(profile="quick", isolation="thread"))
+    assert [(finding.code, str(finding.schedule)) for finding in verdict.findings] == ([(code, "A A")] if code else [])
+
+
 def test_logging_is_as_it_was_afterwards(watch: Watch) -> None:
-    before = vars(logging.Logger)["handle"]
+    before = vars(logging.Logger)["handle"], vars(logging.Handler)["handle"]
     watch(lambda: None, "A", LogProbe(lambda: False))
-    assert vars(logging.Logger)["handle"] is before
+    assert (vars(logging.Logger)["handle"], vars(logging.Handler)["handle"]) == before

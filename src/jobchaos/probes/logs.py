@@ -13,7 +13,10 @@ from jobchaos.probes.base import BaseProbe, Patches
 
 
 class LogProbe(BaseProbe):
-    """Drops what workers log while nobody wants to hear of it, and what dead ones do.
+    """Drops what workers show by logging while nobody wants to see it, and what dead ones log.
+
+    What is shown goes to streams that were there before the check: the test's captured log, standard error, a log file.
+    Other handlers do what the job is about: they mail, or write a file that the job has opened.
 
     Args:
         is_quiet: Whether nobody does.
@@ -25,14 +28,21 @@ class LogProbe(BaseProbe):
 
     def install(self, control: Control) -> None:
         """See `Probe.install`."""
-        genuine = logging.Logger.handle
+        known = (reference() for reference in logging._handlerList)  # type: ignore[attr-defined]  # noqa: SLF001
+        streams = {handler for handler in known if isinstance(handler, logging.StreamHandler)}
+        log, show = logging.Logger.handle, logging.Handler.handle
 
         def handle(logger: logging.Logger, record: logging.LogRecord) -> None:
             worker = control.current()
-            if worker is None or not (worker.dead or self._is_quiet()):
-                genuine(logger, record)
+            if worker is None or not worker.dead:
+                log(logger, record)
+
+        def shown(handler: logging.Handler, record: logging.LogRecord) -> object:
+            is_dropped = handler in streams and self._is_quiet() and control.current() is not None
+            return False if is_dropped else show(handler, record)
 
         self._patches.set(logging.Logger, "handle", handle)
+        self._patches.set(logging.Handler, "handle", shown)
 
     def remove(self) -> None:
         """See `Probe.remove`."""
