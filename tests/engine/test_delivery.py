@@ -54,3 +54,17 @@ def test_a_coroutine_is_run_in_the_given_loop() -> None:
         return "looped"
 
     assert Delivery(Job(job), (), loop).run() == "looped"
+
+
+def test_an_argument_need_not_be_true_or_false() -> None:
+    class Array:
+        """As in NumPy and pandas."""
+
+        def __bool__(self) -> bool:
+            raise ValueError("ambiguous")
+
+    seen: list[Array] = []
+    array = Array()
+    Delivery(Job(seen.append, array), (), no_loop).run()
+    assert isinstance(seen[0], Array)
+    assert seen[0] is not array

@@ -50,7 +50,7 @@ class Delivery:
 
     def _check(self, name: str, value: object) -> None:
         try:
-            self._copied(value)
+            self._copied((value,))  # whose truth need not be asked, as arrays have none
         except Exception as error:  # noqa: BLE001 - a class may raise anything
             raise UsageError(
                 f"{name} of {self._job.name}, {value!r}, cannot be copied ({type(error).__name__}: {error}). Each "
