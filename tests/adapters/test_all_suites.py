@@ -157,6 +157,10 @@ def test_functions_that_nothing_but_the_user_says_are_tasks(suite: Suite, pytest
         pytest.skip("its tasks are known by themselves")
     silent = run(pytester, app=suite.app, test_app=directly(suite, tell=False))
     assert causes(silent) == []
+    text = " ".join(" ".join(silent.outlines).split())
+    assert (
+        "functions that tests call themselves are seen if they are sent in the suite or named in jobchaos_tasks" in text
+    )
     told = run(pytester, "-o", "jobchaos_tasks=app.credit*", app=suite.app, test_app=directly(suite, tell=False))
     assert causes(told) == [("JC103", "A", suite.broken)]
 

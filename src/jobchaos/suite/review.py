@@ -14,7 +14,7 @@ from jobchaos.oracle.wording import fix
 from jobchaos.report.shown import escape, one_line, shown
 from jobchaos.report.state import state_lines
 from jobchaos.suite.causes import Cause
-from jobchaos.suite.sends import ADVICE
+from jobchaos.suite.sends import ADVICE, PLAIN
 from jobchaos.suite.summary import Summary
 from jobchaos.suite.symptoms import COUNTS, Symptom
 
@@ -157,6 +157,12 @@ def _limits(summary: Summary) -> Iterator[str]:
         lines.append(f"JC944 {number} test{'' if number == 1 else 's'} without any task: {_REASONS[reason]}")
     if summary.systems and not summary.executing and not summary.reasons:
         lines.append(f"JC944 no test executes a task of {_systems(summary)}, nor sends one")
+    plain = [system for system in summary.systems if system in PLAIN]
+    if plain and (not summary.executing or "patched" in summary.reasons):
+        lines.append(
+            f"JC944 of {', '.join(plain)}, functions that tests call themselves are seen if they are sent in the suite "
+            "or named in jobchaos_tasks"
+        )
     if summary.stopped:
         lines.append(f"JC942 nothing was replayed, as the suite itself stopped: {summary.stopped}")
     if lines:

@@ -108,6 +108,9 @@ SENDS = (
     Send("APScheduler", "apscheduler.schedulers.base", "BaseScheduler", "add_job", _apscheduler),
 )
 
+PLAIN = ("APScheduler", "arq", "RQ")
+"""Systems whose tasks may be plain functions, of which nothing but their being sent tells that they are tasks."""
+
 ADVICE = {
     "Celery": "set task_always_eager or use celery_worker",
     "RQ": "make the queue with is_async=False, or let SimpleWorker(...).work(burst=True) work it off",
