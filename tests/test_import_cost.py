@@ -26,6 +26,13 @@ def test_importing_the_package_imports_only_itself() -> None:
     assert newly_imported("import jobchaos") == {"jobchaos"}
 
 
+def test_a_fake_clock_loads_nothing_of_a_check() -> None:
+    """Freezegun looks at each name of each module, and would load what the package loads when it is asked for."""
+    loaded = newly_imported("import jobchaos; context = jobchaos.FakeClock().running(0); context.__enter__()")
+    assert "jobchaos.company" in loaded
+    assert not loaded & {"hypothesis", "jobchaos.checking", "jobchaos.explore.strategies"}
+
+
 def test_every_public_name_is_there() -> None:
     import jobchaos
 

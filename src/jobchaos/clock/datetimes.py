@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copyreg
 import datetime
+import sys
 from typing import Any
 
 import freezegun.api
@@ -72,6 +73,9 @@ def put_in_place(freezer: Any) -> None:
     """Start a freezegun freezer with these classes for its own, and with pickles that know nothing of it."""
     mine = {"FakeDatetime": VirtualDatetime, "FakeDate": VirtualDate}
     theirs = {name: getattr(freezegun.api, name) for name in mine}
+    package = sys.modules["jobchaos"]  # whose names would all be loaded, as freezegun looks at each
+    state = freezegun.api._get_module_attributes_hash(package)  # noqa: SLF001
+    freezegun.api._GLOBAL_MODULES_CACHE[package.__name__] = state, []  # noqa: SLF001
     try:
         vars(freezegun.api).update(mine)
         freezer.start()
