@@ -1,6 +1,8 @@
-"""That states share row objects spares work, and changes no comparison."""
+"""That states share rows spares work, and changes no comparison."""
 
 from __future__ import annotations
+
+from unittest import mock
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +12,7 @@ from jobchaos.core.snapshot import Row, Snapshot, State, Table
 from jobchaos.core.unmoved import unmoved
 from jobchaos.core.volatile import Volatile
 
-_ROWS: list[Row] = [(number, text) for number in (1, 2, 3, True, 1.0) for text in ("a", "b", "6ab8f1c2d3")]
+_ROWS: list[Row] = [(number, text) for number in (1, 2, True, 1.0, 0.0, -0.0) for text in ("a", "b", "6ab8f1c2d3")]
 _some = st.lists(st.sampled_from(_ROWS), max_size=5)
 Rows = tuple[list[Row], list[Row], list[Row]]
 _KEYS = st.sampled_from([(), ("id",)])
@@ -49,15 +51,26 @@ def test_a_comparison_does_not_depend_on_it(key: tuple[str, ...], rows: Rows, lo
         )
         return comparison.diff, comparison.renamed
 
-    assert told(*states) == told(*map(copied, states))
+    with mock.patch("jobchaos.core.reading.unmoved", return_value={}):
+        expected = told(*states)
+    assert told(*states) == told(*map(copied, states)) == expected
     one, other = (each["db"] for each in states[:2])
     assert one.same_as(other) == copied(states[0])["db"].same_as(copied(states[1])["db"])
     assert one.same_as(other) == (one.digest == other.digest)
 
 
 def test_only_rows_that_all_states_hold_are_left_out() -> None:
-    one, two, three = _ROWS[0], _ROWS[4], _ROWS[8]
+    rows: list[Row] = [(1, "a"), (2, "b"), (3, "c")]
+    one, two, three = rows
     states = [state(rows, ("id",), []) for rows in ([one, two], [two, three], [two])]
     assert unmoved(*states)["db", "users"] == {id(two)}
     assert not unmoved(*states, state([two, two], ("id",), []))["db", "users"]
     assert not unmoved(*(state([two], (), []) for _ in range(2)))["db", "users"], "without a key, all rows count"
+
+
+def test_cells_without_a_hash_are_compared_as_ever() -> None:
+    def listed(*numbers: int) -> Snapshot:
+        return Snapshot({"t": Table(("a",), tuple(([number],) for number in numbers))})  # type: ignore[misc]
+
+    assert listed(1, 2).same_as(listed(2, 1))
+    assert not listed(1, 2).same_as(listed(1, 3))

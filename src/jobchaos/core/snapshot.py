@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 
 Cell = None | int | float | str | bytes
 Row = tuple[Cell, ...]
+_PLAIN = (int, str, bytes)
+"""Types whose values are the same if they are equal."""
 SERVER_TIME = "(server time)"
 """Stands for what a server's own clock has given during the check: it is another moment in each run."""
 _Content = list[tuple[str, tuple[str, ...], list[tuple[tuple[str, str], ...]]]]
@@ -103,10 +105,29 @@ NOTHING = Table((), ())
 
 
 def shared_rows(*tables: Table) -> frozenset[int]:
-    """The identities of row objects that all of some tables hold; none if one of them holds any object twice."""
-    found = [frozenset(map(id, table.rows)) for table in tables]
-    is_plain = all(len(rows) == len(table.rows) for rows, table in zip(found, tables, strict=True))
-    return frozenset.intersection(*found) if is_plain else frozenset()
+    """The identities of the rows that all of some tables hold; none if one of them holds any row twice."""
+    try:
+        found = [{row: row for row in table.rows} for table in tables]
+    except TypeError:  # a store of somebody's own gives cells that have no hash
+        return frozenset()
+    if any(len(rows) != len(table.rows) for rows, table in zip(found, tables, strict=True)):
+        return frozenset()
+    first, *others = found
+    shared: set[int] = set()
+    for row in first:
+        twins = [rows.get(row) for rows in others]
+        if all(twin is row or (twin is not None and _very_same(row, twin)) for twin in twins):
+            shared.add(id(row))
+            shared.update(map(id, twins))
+    return frozenset(shared)
+
+
+def _very_same(row: Row, twin: Row) -> bool:
+    """Whether rows that are equal are so to the last bit: 1, 1.0 and True are equal, and 0.0 and -0.0."""
+    return all(
+        one is two or (type(one) is type(two) and (type(one) in _PLAIN or repr(one) == repr(two)))
+        for one, two in zip(row, twin, strict=True)
+    )
 
 
 def tables_of(state: State) -> dict[Place, Table]:

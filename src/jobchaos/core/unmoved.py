@@ -1,4 +1,4 @@
-"""Rows that several states share: the very same objects, as a store gives them that has read only what has changed."""
+"""Rows that several states share: who compares these states need not look at them."""
 
 from __future__ import annotations
 
