@@ -15,7 +15,7 @@ from typing import Any
 
 import freezegun.api
 
-from jobchaos.clock.methods import CLASSES, Place, kept_methods, name_of
+from jobchaos.clock.methods import CLASSES, Place, in_partial, kept_methods, name_of
 from jobchaos.core.project import is_project_file
 
 _FUNCTIONS = ("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "localtime", "gmtime")
@@ -139,7 +139,7 @@ def _inside(name: str, value: Any) -> Iterator[_Found]:
         own = getattr(value, "__dict__", {})
         yield from ((f"{name}.{attribute}", inner, _item(own, attribute)) for attribute, inner in list(own.items()))
     elif isinstance(value, functools.partial):
-        yield name, value.func, None
+        yield name, value.func, in_partial(value)
 
 
 def _of_class(owner: type, attribute: str, value: Any, name: str) -> Iterator[_Found]:

@@ -48,12 +48,23 @@ def _kept(_modules: int) -> list[tuple[Any, Place]]:
 
 def _places(method: Any) -> Iterator[Place]:
     for keeper in gc.get_referrers(method):
-        if isinstance(keeper, types.CellType):
+        if isinstance(keeper, functools.partial):
+            yield in_partial(keeper)
+        elif isinstance(keeper, types.CellType):
             yield Place(functools.partial(_contents, keeper), functools.partial(setattr, keeper, "cell_contents"))
         elif type(keeper) is dict:
             yield from _in_dict(keeper, method)
         elif not isinstance(keeper, type | types.FrameType | list | tuple):
             yield from _in_dict(getattr(keeper, "__dict__", {}), method)  # whose attributes are kept without one
+
+
+def in_partial(keeper: functools.partial[Any]) -> Place:
+    """Where a `partial` keeps its function."""
+
+    def put(new: Any) -> None:
+        keeper.__setstate__((new, keeper.args, keeper.keywords, vars(keeper)))  # type: ignore[attr-defined]  # as pickle does
+
+    return Place(lambda: keeper.func, put)
 
 
 def _in_dict(keeper: dict[Any, Any], method: Any) -> Iterator[Place]:
