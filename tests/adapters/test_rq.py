@@ -64,6 +64,13 @@ def test_decorated_functions_and_enqueued_jobs_are_checked(queue: Any, sql: Sql)
         assert check(queue.create_job(function, args=(5,)), faults=["duplicate"], settings=QUICK).status == "holds"
 
 
+def test_a_check_gives_a_job_no_identity_that_others_have(queue: Any, sql: Sql) -> None:
+    jobs = [queue.create_job(set_to, args=(5,), timeout=-1) for _ in range(2)]
+    for job in jobs:
+        assert check(job, faults=["duplicate"], settings=QUICK).status == "holds"
+    assert jobs[0].id != jobs[1].id
+
+
 def test_without_retry_a_kill_loses_the_job(queue: Any, sql: Sql) -> None:
     lost = check(queue.create_job(set_to, args=(5,), timeout=-1), faults=["crash"], settings=QUICK)
     assert codes(lost) == ["JC306"]

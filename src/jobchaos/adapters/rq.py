@@ -155,10 +155,11 @@ def _enqueued(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mappi
 def _job(job: rq.job.Job, function: Callable[..., Any]) -> Job:
     policy = _policy(job)
     most, given_up = job.retries_left, by(policy)
+    own_id = job.id  # made on first use, which must not be in a check, where random values are the same each time
 
     @functools.wraps(function)
     def perform(*args: Any, **kwargs: Any) -> Any:
-        attempt = type(job)(job.id, connection=job.connection, serializer=job.serializer)
+        attempt = type(job)(own_id, connection=job.connection, serializer=job.serializer)
         attempt.__dict__.update(job.__dict__, _args=args, _kwargs=kwargs)
         if most is not None:
             attempt.retries_left = most - executions()
