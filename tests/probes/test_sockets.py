@@ -274,11 +274,13 @@ def test_the_timeout_of_a_silent_server_passes_in_virtual_time_and_it_is_waited_
     moments: list[int] = []
 
     def asks_again() -> None:
-        with socket.create_connection(("127.0.0.1", silent), timeout=TIMEOUT) as connection:
-            for _ in range(3):
-                moments.append(watch.clock.now())
-                with pytest.raises(TimeoutError, match="timed out"):
-                    connection.recv(100)
+        for _ in range(3):
+            moments.append(watch.clock.now())
+            with (
+                socket.create_connection(("127.0.0.1", silent), timeout=TIMEOUT) as connection,
+                pytest.raises(TimeoutError, match="timed out"),
+            ):
+                connection.recv(100)
 
     assert watched(watch, asks_again, "A").completed
     assert waits == [2 * TIMEOUT, TIMEOUT, TIMEOUT]

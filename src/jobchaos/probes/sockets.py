@@ -40,16 +40,14 @@ class _Exchange:
     Attributes:
         is_open: True from the first byte sent until the first that has come back.
         is_fresh: True until then, of a socket on which nothing has happened.
-        is_silent: True once a real wait was in vain; whoever asks again and again is not to wait so long each time.
         fault: What becomes of it; None if it is answered.
     """
 
-    __slots__ = ("fault", "is_fresh", "is_open", "is_silent")
+    __slots__ = ("fault", "is_fresh", "is_open")
 
     def __init__(self) -> None:
         self.is_open = False
         self.is_fresh = True
-        self.is_silent = False
         self.fault: Fault | None = None
 
 
@@ -59,6 +57,7 @@ class SocketProbe(BaseProbe):
     def __init__(self) -> None:
         self._patches = Patches()
         self._control: Control | None = None
+        self._silent: set[str] = set()  # whom a real wait for was in vain; no other is to take as long
         self._exchanges: weakref.WeakKeyDictionary[socket.socket, _Exchange] = weakref.WeakKeyDictionary()
 
     def install(self, control: Control) -> None:
@@ -98,7 +97,7 @@ class SocketProbe(BaseProbe):
 
     def _connecting(self, worker: Worker, genuine: Callable[[], Any], sock: socket.socket, address: Any) -> Any:
         hang = functools.partial(_hang, sock, "connection", _PLAIN, address)
-        return waited(worker, worker.ask(hang), self._patient(worker, genuine, sock, hang), hang)
+        return waited(worker, worker.ask(hang), self._patient(worker, genuine, sock, hang, address), hang)
 
     def _shaking_hands(self, worker: Worker, genuine: Callable[[], Any], sock: socket.socket, *_: Any) -> Any:
         hang = functools.partial(_hang, sock, "connection", _HANDSHAKE)
@@ -123,16 +122,21 @@ class SocketProbe(BaseProbe):
         return waited(worker, fault, self._patient(worker, genuine, sock, hang), hang)
 
     def _patient(
-        self, worker: Worker, genuine: Callable[[], Any], sock: socket.socket, hang: Callable[[], Hang]
+        self,
+        worker: Worker,
+        genuine: Callable[[], Any],
+        sock: socket.socket,
+        hang: Callable[[], Hang],
+        address: Any = None,
     ) -> Callable[[], Any]:
         """A call that waits for real; what its timeout does if it is in vain, it does in virtual time."""
 
         def call() -> Any:
-            exchange = self._exchanges.setdefault(sock, _Exchange())
             timeout = sock.gettimeout()
             if timeout is None:
                 return genuine()
-            sock.settimeout(timeout if exchange.is_silent else max(timeout, _PATIENCE))
+            far = peer_of(sock, address)
+            sock.settimeout(timeout if far in self._silent else max(timeout, _PATIENCE))
             try:
                 return genuine()
             except TimeoutError as error:
@@ -141,7 +145,7 @@ class SocketProbe(BaseProbe):
             finally:
                 if sock.fileno() >= 0:
                     sock.settimeout(timeout)
-            exchange.is_silent = True
+            self._silent.add(far)
             return worker.time_out(hang())
 
         return call
