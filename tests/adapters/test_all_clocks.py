@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -135,6 +135,45 @@ def test_the_worker_of_arq(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) ->
 
     asyncio.run(main())
     assert [round(at / 600) for at in job.at] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("in_loop", [True, False])
+def test_the_receiver_of_taskiq(clock: FakeClock, in_loop: bool) -> None:
+    taskiq: Any = pytest.importorskip("taskiq")
+    receiving, job = pytest.importorskip("taskiq.api"), Flaky(2)
+
+    class QueueBroker(taskiq.AsyncBroker):  # type: ignore[misc]  # which is any class
+        """The smallest that a receiver can listen to."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self._queue: asyncio.Queue[bytes] = asyncio.Queue()
+
+        async def kick(self, message: Any) -> None:
+            await self._queue.put(message.message)
+
+        async def listen(self) -> AsyncIterator[bytes]:
+            while True:
+                yield await self._queue.get()
+
+    async def waits() -> None:
+        await asyncio.sleep(600)
+        job()
+
+    def waits_in_a_thread() -> None:
+        time.sleep(600)
+        job()
+
+    async def main() -> None:
+        broker = QueueBroker().with_middlewares(taskiq.SimpleRetryMiddleware(default_retry_count=3))
+        task = broker.task(task_name="waits", retry_on_error=True)(waits if in_loop else waits_in_a_thread)
+        await task.kiq()
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(receiving.run_receiver_task(broker, run_startup=True), 3600)
+
+    asyncio.run(main())
+    assert job.at == [600, 1200, 1800]
+    assert time.time() == NOON + 3600
 
 
 def test_the_worker_of_procrastinate(clock: FakeClock) -> None:
