@@ -97,6 +97,14 @@ def test_a_second_check_may_begin_in_the_second_in_which_the_first_one_wrote(
         assert verdict.status == "holds", verdict.findings
 
 
+def test_the_name_of_a_thread_beside_a_time_may_differ(store: Store) -> None:
+    def logs() -> None:
+        store(f"{time.time()} {threading.current_thread().name} done")
+
+    verdict = check(logs, faults=["duplicate"], settings=QUICK)
+    assert verdict.status == "holds", verdict.findings
+
+
 def test_time_is_frozen_once_a_check(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     entered: list[Frozen] = []
     enter = Frozen.__enter__

@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from jobchaos.core.conditions import FAR
+from jobchaos.core.conditions import FAR, SLOW
 from jobchaos.core.finding import Finding
 from jobchaos.core.fresh import Fresh
 from jobchaos.core.result import RunResult
@@ -186,9 +186,13 @@ def _clean_runs(run: RunResult, runner: Runner) -> list[tuple[State, Fresh]]:
 def _volatile(run: RunResult, runs: Sequence[tuple[State, Fresh]], runner: Runner, world: World) -> Volatile:
     if len(runs) == 1 or not run.read_clock:
         return Volatile.between(runs, world.initial)
+    slow = runner.run(run.schedule, perturbed=SLOW)
+    left = (slow.state, slow.fresh) if all(copy.completed for copy in slow.copies.values()) else runs[0]
+    volatile = Volatile.between(runs, world.initial, left)
+    if not volatile.texts(run.state, run.fresh):
+        return volatile
     far = runner.run(run.schedule, perturbed=FAR)
-    late = (far.state, far.fresh) if all(copy.completed for copy in far.copies.values()) else None
-    return Volatile.between(runs, world.initial, late).with_words([*runs, *([late] if late else [])])
+    return volatile.with_words([*runs, left, (far.state, far.fresh)])
 
 
 _DRAWS = 3

@@ -8,14 +8,12 @@ from typing import NamedTuple
 
 from jobchaos.clock.virtual import VirtualClock
 from jobchaos.core.compare import Fresh
-from jobchaos.core.conditions import FAR
+from jobchaos.core.conditions import DRIFT, SLOW
 from jobchaos.core.settings import Settings
 from jobchaos.probes.entropy import EntropyProbe
 
 _EPOCH = datetime.datetime.fromtimestamp(0, datetime.timezone.utc)
 _SHIFT = 61_001_000_000  # ns: each perturbed run starts so much later; no round number in any unit
-
-_DRIFT = 1_001_000_000  # ns: shows also what is rounded to seconds
 
 
 class HandedOut(NamedTuple):
@@ -54,8 +52,8 @@ class RunConditions:
 
     def begin(self, *, perturbed: int) -> None:
         """See `Conditions.begin`."""
-        self._clock.reset(self._start + _SHIFT * perturbed)
-        self._clock.drift = _DRIFT if perturbed == FAR else 0
+        self._clock.reset(self._start if perturbed == SLOW else self._start + _SHIFT * perturbed)
+        self._clock.drift = DRIFT if perturbed == SLOW else 0
         self._entropy.start_run(self._seed + perturbed)
 
     def fresh(self) -> Fresh:

@@ -226,11 +226,12 @@ def slowly(*states: State, slow: State, initial: State | None = None) -> Volatil
 @pytest.mark.parametrize(
     ("none", "some", "more"),
     [
-        (0.0, 1.001, 2.5),
-        (0, 1, 2),
-        ("0.0", "1.001", "2.5e-05"),
-        ("0:00:00", "0:00:01.001000", "1 day, 0:00:05"),
-        ("PT0S", "PT1.001S", "P1DT2H"),
+        (0.0, 7.001, 2.5),
+        (0, 7, 2),
+        (0, 7001, 12),
+        ("0.0", "14.002", "2.5e-05"),
+        ("0:00:00", "0:00:07.001000", "1 day, 0:00:05"),
+        ("PT0S", "PT7.001S", "P1DT2H"),
     ],
 )
 def test_how_long_something_took_may_differ(none: object, some: object, more: object) -> None:
@@ -241,10 +242,16 @@ def test_how_long_something_took_may_differ(none: object, some: object, more: ob
 
 
 def test_what_a_job_does_about_time_that_has_passed_may_not() -> None:
-    seen = slowly(took(0.0), took(0.0), slow=took(1.001, "late"))
+    seen = slowly(took(0.0), took(0.0), slow=took(7.001, "late"))
     assert compared(took(0.0), took(0.0, "late"), seen=seen).diff
     fewer = slowly(took(0.0), slow=state(runs=Table(("name", "took", "status", "n"), (), ("name",))))
     assert compared(took(0.0), took(1.0), seen=fewer).diff
+
+
+@pytest.mark.parametrize(("runs", "slow"), [(5, 1), (5, 6), (1, 2), (7, 0), (0, 3), (100, 20)])
+def test_a_number_that_is_another_because_something_was_gone_is_no_length(runs: int, slow: int) -> None:
+    seen = slowly(took(0.0, runs=runs), slow=took(7.001, runs=slow))
+    assert compared(took(0.0, runs=runs), took(0.0, runs=runs + 1), seen=seen).diff
 
 
 def test_a_time_that_was_not_updated_is_no_length() -> None:
@@ -257,7 +264,7 @@ def test_a_length_beside_a_time_in_a_table_of_names_and_values_may_differ() -> N
         rows = (("at", at), ("took", length), ("runs", runs))
         return state(settings=Table(("name", "value"), rows, key=("name",)))
 
-    seen = slowly(kept("10:00", "0.0"), kept("10:01", "0.0"), slow=kept("01:34", "1.001"))
+    seen = slowly(kept("10:00", "0.0"), kept("10:01", "0.0"), slow=kept("10:00", "7.001"))
     assert not compared(kept("10:00", "0.0"), kept("10:02", "3.0"), seen=seen).diff
     assert compared(kept("10:00", "0.0"), kept("10:02", "3.0", "2"), seen=seen).diff
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from jobchaos.core.compare import Fresh
+from jobchaos.core.fresh import Fresh
 
 FAR = 591_545
-"""The perturbed run that is so late that year, month, day, weekday, hour and minute are others, too. In it, time passes
-with each look at the clock: two moments that are one in other runs, are not, and it shows how long things took."""
+"""The perturbed run that is so late that year, month, day, weekday, hour and minute are others, too."""
+SLOW = -1
+"""The perturbed run that begins at the usual time, and in which time passes with each look at the clock."""
+DRIFT = 7_001_000_000
+"""Nanoseconds that pass with each; shows also in what is rounded to seconds, and no counter is likely to differ so."""
 
 
 class Clock(Protocol):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import re
 from collections import ChainMap, Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from jobchaos.core.fresh import Fresh, forms_of
+from jobchaos.core.lengths import are_lengths
 from jobchaos.core.origins import origins
 from jobchaos.core.outline import is_moment, outline, readable, steady_words
 from jobchaos.core.snapshot import NOTHING, SERVER_TIME, Cell, Column, Place, Row, State, Table, tables_of
@@ -18,8 +18,6 @@ Identity = tuple[tuple[str, str], ...]
 """What tells a row apart: some of its columns, and what they hold."""
 _Outlined = tuple[Column, Identity, str]
 _Left = tuple[State, Fresh]
-_LENGTH = re.compile(r"'?-?(\d+(\.\d+)?(e[-+]?\d+)?|(\d+ days?,? )?\d+:\d\d:\d\d(\.\d+)?|P(\d+D)?(T[\dHMS.]+)?)'?")
-"""A number, an interval as Python and PostgreSQL write it, or as ISO 8601 does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +45,7 @@ class Volatile:
         Args:
             runs: The state after each, and the random values handed out in it; at least one.
             initial: The state before all.
-            slow: Likewise of one in which time has passed. Numbers that differ there are how long something took;
-                what else differs is what the job does about it.
+            slow: Likewise of one in which time passes with each look at the clock: shows how long something took.
         """
         (first, fresh), *others = runs
         columns = [volatile_columns(first, state, initial, (fresh, other)) for state, other in others]
@@ -72,7 +69,7 @@ class Volatile:
                 for identity, cells in mine.items()
                 if identity
                 and all(other.get(identity) == cells for other in theirs)
-                and not _are_lengths(cells, slowly.get(identity, cells))
+                and not are_lengths(cells, slowly.get(identity, cells))
             )
         return dataclasses.replace(known, steady=frozenset(steady))
 
@@ -199,18 +196,8 @@ def _lengths(first: _Left, slow: _Left) -> Iterator[Column]:
     for place, table in tables[0].items():
         for name in table.columns:
             column = (*place, name)
-            if _are_lengths(_values(tables[0], column, {}, first[1]), _values(tables[1], column, {}, slow[1])):
+            if are_lengths(_values(tables[0], column, {}, first[1]), _values(tables[1], column, {}, slow[1])):
                 yield column
-
-
-def _are_lengths(some: Counter[Hashable], others: Counter[Hashable]) -> bool:
-    """True if as many values differ, and all that do may be lengths of time."""
-    differing = (some - others) + (others - some)
-    return bool(differing) and some.total() == others.total() and all(map(_is_length, differing))
-
-
-def _is_length(shape: Hashable) -> bool:
-    return isinstance(shape, tuple) and len(shape) == 2 and _LENGTH.fullmatch(str(shape[1])) is not None
 
 
 def _values(
