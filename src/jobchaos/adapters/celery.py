@@ -123,7 +123,15 @@ def _job(
     def deliver(*args: Any, **kwargs: Any) -> object:
         retried = message()
         retries, args, kwargs = retried if isinstance(retried, tuple) else (0, args, kwargs)
-        tracer = celery.app.trace.build_tracer(task.name, task, loader=task.app.loader, app=task.app)
+        tracer = celery.app.trace.build_tracer(
+            task.name,
+            task,
+            loader=task.app.loader,
+            app=task.app,
+            monotonic=lambda: (
+                0.0
+            ),  # it tells Celery's log how long the task took, and is no look of the task at the time
+        )
         with asked.listening():
             traced = tracer(message_id, args, kwargs, _request(task, message_id, options, retries))
             if asked.redelivery is not None:
