@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import email.utils
 import logging
 import math
 import sqlite3
@@ -88,6 +89,15 @@ def test_attempts_may_come_as_late_as_jitter_allows(sql: Sql) -> None:
     verdict = check(Job(job).with_policy(GROWING), faults=["retry"], schedule="A0!down3+", settings=QUICK)
     assert verdict.status == "holds"
     assert [round(moment - began[-4]) for moment in began[-4:]] == [0, 15, 40, 85]
+
+
+def test_words_of_a_date_are_others_after_weeks(sql: Sql) -> None:
+    sql("CREATE TABLE runs (id INTEGER PRIMARY KEY, note TEXT)", "INSERT INTO runs VALUES (1, NULL)")
+
+    def job() -> None:
+        sql(f"UPDATE runs SET note = 'done, {time.ctime()}, {email.utils.formatdate()}' WHERE id = 1")
+
+    assert found(checked(job, RetryPolicy(executions=4, delays=40 * 86400))) == {}
 
 
 def test_sidekiqs_21_days_take_no_time(save: Callable[[], object]) -> None:

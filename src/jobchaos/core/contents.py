@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import io
 import pickletools
@@ -15,6 +16,7 @@ _BROKEN = (OSError, EOFError, ValueError, zlib.error, zipfile.BadZipFile, tarfil
 _TAR_MAGIC = slice(257, 262)
 
 
+@functools.lru_cache(maxsize=8)  # one comparison asks several times
 def contents(data: bytes) -> str | None:
     """What a gzip or zip file, a tar archive or a pickle holds, without the times of its own; None for other bytes.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 from collections.abc import Iterable
@@ -22,6 +23,7 @@ _MOMENT = re.compile(
     r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)?|[1-4]\d{9}(\d{3}|\d{6}|\d{9})?(\.\d+)?"
 )
 _WORD = re.compile(r"\w+")
+_BLANKS = re.compile(" {2,}")
 _ADDRESS = re.compile(r"\d{13,}|0x\w{8,}")
 """Numbers of threads and objects, which may be the same by chance."""
 
@@ -59,8 +61,14 @@ def outline(cell: Cell, steady: frozenset[int] = frozenset()) -> str:
     """
     if is_moment(cell):
         return SERVER_TIME  # the job's own clock may show what the server's does, and a fraction may be 0
+    return _outline(cell, steady) if isinstance(cell, str | bytes) else ""
+
+
+@functools.lru_cache(maxsize=32)  # the clean run's cells are looked at again and again
+def _outline(cell: str | bytes, steady: frozenset[int]) -> str:
     number = itertools.count()
-    return _WORD.sub(lambda word: word[0] if next(number) in steady else "#", readable(cell) or "")
+    text = _WORD.sub(lambda word: word[0] if next(number) in steady else "#", readable(cell) or "")
+    return _BLANKS.sub(" ", text)  # `time.ctime` writes "Jan  8"
 
 
 def steady_words(texts: Iterable[str]) -> frozenset[int]:
