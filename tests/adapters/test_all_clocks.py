@@ -211,7 +211,7 @@ def test_the_eager_mode_of_celery(clock: FakeClock) -> None:
 def test_a_worker_of_celery_in_a_thread() -> None:
     """In a process of its own, as it leaves another root logger and another `Task.__call__` behind.
 
-    Its countdowns are not tried: kombu's timer keeps real clocks where nobody finds them.
+    Its countdowns are not tried: if Celery was imported before time is fake, they do not follow it.
     """
     pytest.importorskip("celery")
     done = subprocess.run(
