@@ -48,6 +48,7 @@ class Campaign:
         has_limit: True if the job's system ends it with an exception when its time is over.
         stated: Seconds from the beginning of an attempt at which its queue does something.
         retrying: How the job is retried.
+        in_turn: True if one lock keeps all copies apart.
     """
 
     trials: Trials
@@ -62,6 +63,7 @@ class Campaign:
     has_limit: bool = False
     stated: tuple[float, ...] = ()
     retrying: Retrying = NOTHING_KNOWN
+    in_turn: bool = False
 
     def cover_all(self) -> list[Family]:
         """Cover all families; what runs out is not told of if nothing does."""
@@ -109,7 +111,7 @@ class Campaign:
 
     def _expiry(self) -> Covered:
         shapes = {family for family in self.families if family != EXPIRY} or set(FAMILIES)
-        if self.settings.copies == 1 or self.world.one_at_a_time:
+        if self.settings.copies == 1 or self.world.one_at_a_time or self.in_turn:
             shapes.discard("concurrent")
         return Late(self.trials, self.settings, self.stated, shapes).cover(self.baseline.run)
 
@@ -138,10 +140,11 @@ class Campaign:
             return Covered("concurrent", complete=False, findings=findings)
         settings = self.settings
         wanted = max(0, settings.kills) if self.copies else settings.most_kills(lines=self.baseline.lines)
+        wanted = 0 if self.in_turn else wanted
         kills = wanted if not wanted or self.copies or self._survives_crashes() else 0
         reach = Reach(
             copies=len(self.copies) or settings.copies,
-            preemptions=settings.preemptions,
+            preemptions=0 if self.in_turn else settings.preemptions,
             kills=kills,
             identical=not self.copies,
             redeliveries=settings.attempts - 1,
@@ -157,7 +160,9 @@ class Campaign:
         ambient = Ambient(clock=run.read_clock, memory=self.baseline.uses_memory or unseen)
         effects = {letter: self.baseline.run.trace.effects(letter) for letter in self.copies or ("A",)}
         covered = Overlaps(self.trials, reach, ambient, effects).cover()
-        if self.copies:
+        if self.in_turn:
+            covered.claim += ", one after the other, as they have one lock"
+        elif self.copies:
             late, claim = meetings(self.copies, run, settings)
             self._add(covered, late)
             covered.claim += claim

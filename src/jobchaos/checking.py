@@ -211,6 +211,7 @@ class Check:
             self._terms is not None and self._terms.has_limit,
             self._stated,
             self._retrying,
+            self._bench.in_turn,
         )
 
     def _confirmer(self, runner: Runner, judge: Judge | SerialJudge, baseline: Baseline) -> Confirmer | None:

@@ -17,7 +17,8 @@ from jobchaos.core.job import Job
 from jobchaos.core.ports import Probe, Store
 from jobchaos.core.project import is_project_file
 from jobchaos.core.settings import Settings
-from jobchaos.core.terms import AfterKill, after_kill
+from jobchaos.core.terms import after_kill, lock_of
+from jobchaos.engine.copies import CopyState
 from jobchaos.engine.crowd import CrowdRunner
 from jobchaos.engine.delivery import Delivery
 from jobchaos.engine.fork import Forks
@@ -120,6 +121,12 @@ class Workbench:
         return self._runner(self._forks)
 
     @property
+    def in_turn(self) -> bool:
+        """True if one lock keeps all copies apart."""
+        locks = {lock_of(job.terms, self._settings.delivery) for job in self._jobs}
+        return len(locks) == 1 and "" not in locks
+
+    @property
     def granularity(self) -> str:
         """What the steps are: `effect`, `line` or `await`."""
         if self._settings.granularity == "await":
@@ -192,14 +199,14 @@ class Workbench:
 
     def _run(
         self, job: Job, deliver: Callable[[Job], Callable[[], object]]
-    ) -> tuple[Callable[[], object], Callable[[str], AfterKill]]:
-        """What runs a job, and tells what becomes of the message that a copy is at if its worker is killed."""
-        body = self._queued(job, deliver(job))
+    ) -> tuple[Callable[[], object], Callable[[str], CopyState]]:
+        """What runs a job, and makes the message of a copy of it."""
+        body, delivery = self._queued(job, deliver(job)), self._settings.delivery
+        lock, fate = lock_of(job.terms, delivery), after_kill(job.terms, delivery)
         if self._followed is None:
-            fate = after_kill(job.terms, self._settings.delivery)
-            return body, lambda _: fate
+            return body, lambda letter: CopyState(letter, fate=lambda _: fate, lock=lock)
         following = self._followed.following(job, body, deliver, self._stage)
-        return following.deliver, following.fate
+        return following.deliver, lambda letter: CopyState(letter, fate=following.fate, lock=lock)
 
     def _queued(self, job: Job, body: Callable[[], object]) -> Callable[[], object]:
         """A body of a job, with what its queue does if it fails; a job system's own does so by itself."""

@@ -11,6 +11,7 @@ from jobchaos import Settings, UsageError, Verdict, check
 from jobchaos.adapted import job_of
 from jobchaos.adapters import adapter_of
 from jobchaos.core.adapter import Execution
+from tests.adapters.small_suite import causes, run
 from tests.database import Sql
 
 procrastinate = pytest.importorskip("procrastinate")
@@ -57,13 +58,88 @@ def test_what_is_configured_is_what_its_queue_would_run(app: Any, sql: Sql) -> N
     configured = set_to.configure(queue="urgent", lock="user 1", priority=5, task_kwargs={"points": 5, "user": 2})
     verdict = check(job_of(configured, (), {"user": 1}), faults=["duplicate"], settings=QUICK)
     assert verdict.status == "holds"
-    assert any("'user 1'" in note for note in verdict.notes)
+    assert any("jobs with the lock 'user 1' run one after the other" in note for note in verdict.notes)
     assert seen == {("urgent", "user 1", None, 5, 5)}
     assert sql("SELECT points FROM users WHERE id = 1")[0][0] == 5
     with pytest.raises(UsageError, match="keyword arguments only"):
         job_of(configured, (5,), {})
     with pytest.raises(UsageError, match="no app of this program has a task 'elsewhere'"):
         job_of(app.configure_task("elsewhere", allow_unknown=True), (), {})
+
+
+def racing(app: Any, sql: Sql, name: str, *, lock: str | None) -> Any:
+    """A task that looks before it acts, so that only a lock keeps two of it from acting."""
+
+    @app.task(name=name, lock=lock)
+    def adds_once(points: int) -> None:
+        if sql("SELECT points FROM users WHERE id = 1") == [(0,)]:
+            sql(f"UPDATE users SET points = points + {points} WHERE id = 1")
+
+    return adds_once
+
+
+@pytest.mark.parametrize("isolation", ["thread", "process"])
+def test_jobs_with_one_lock_do_not_overlap(app: Any, sql: Sql, isolation: str) -> None:
+    free = job_of(racing(app, sql, "free", lock=None), (), {"points": 5})
+    alone = job_of(racing(app, sql, "alone", lock="user 1"), (), {"points": 5})
+    settings = Settings(profile="quick", isolation=isolation)
+    assert codes(check(free, faults=["concurrent"], settings=settings)) == ["JC203"]
+    sql("UPDATE users SET points = 0")
+    verdict = check(alone, faults=["concurrent"], settings=settings)
+    assert verdict.status == "holds"
+    assert "one after the other, as they have one lock" in verdict.claim
+    sql("UPDATE users SET points = 0")
+    assert check(alone, schedule="A1 B A", settings=settings).status == "holds"
+
+
+def test_a_lock_does_not_help_where_live_workers_lose_their_jobs(app: Any, sql: Sql) -> None:
+    alone = job_of(racing(app, sql, "alone", lock="user 1"), (), {"points": 5})
+    settings = Settings(profile="quick", delivery="at-least-once")
+    assert codes(check(alone, faults=["concurrent"], settings=settings)) == ["JC203"]
+
+
+def test_different_jobs_are_kept_apart_by_the_same_lock_only(app: Any, sql: Sql) -> None:
+    def found(*locks: str | None) -> list[str]:
+        sql("UPDATE users SET points = 0")
+        tasks = [racing(app, sql, f"task {number} of {locks}", lock=lock) for number, lock in enumerate(locks)]
+        return codes(check(*(job_of(task, (), {"points": 5}) for task in tasks), settings=QUICK))
+
+    assert found("user 1", "user 1") == []
+    assert found("user 1", "user 2") != []
+    assert found("user 1", None) != []
+    assert found("user 1", "user 1", None) != []
+
+
+UNCHANGED = """
+import asyncio
+
+import procrastinate
+from procrastinate.testing import InMemoryConnector
+
+app = procrastinate.App(connector=InMemoryConnector())
+
+
+@app.task
+def adds_once(points):
+    if run("SELECT points FROM users") == [[(0,)]]:
+        run(f"UPDATE users SET points = points + {points}")
+
+
+async def works_off(lock):
+    app.connector.reset()
+    await adds_once.configure(lock=lock).defer_async(points=5)
+    await app.run_worker_async(wait=False, install_signal_handlers=False, listen_notify=False)
+"""
+
+
+@pytest.mark.parametrize(("lock", "found"), [(None, [("JC203", "A", "app.adds_once")]), ("user 1", [])])
+def test_in_an_unchanged_suite_the_lock_of_the_job_counts(
+    pytester: pytest.Pytester, lock: str | None, found: list[tuple[str, str, str]]
+) -> None:
+    tests = f"import asyncio\n\ndef test():\n    asyncio.run(app.works_off({lock!r}))\n    assert points() == 5\n"
+    result = run(pytester, app=UNCHANGED, test_app=tests)
+    assert causes(result) == found
+    result.stdout.fnmatch_lines(["Procrastinate: 1 of 1 tests execute tasks, 1 of them replayed*"])
 
 
 def test_retries_come_by_the_strategy_with_their_counts(app: Any, sql: Sql) -> None:

@@ -37,32 +37,69 @@ def url(stage: Stage) -> Iterator[str]:
     _execute(server, f'DROP DATABASE "{stage.name}" WITH (FORCE)')
 
 
+class Queue:
+    """A real queue, and an app that uses it in this process as its workers do in theirs."""
+
+    def __init__(self, stage: Stage, url: str) -> None:
+        self.stage, self.url = stage, url
+        self.app = make(url)
+        asyncio.run(self._prepare())
+
+    async def _prepare(self) -> None:
+        async with self.app.open_async():
+            await self.app.schema_manager.apply_schema_async()
+
+    def defer(self, name: str, order: str, lock: str | None = None) -> None:
+        """Put a job into it."""
+
+        async def defer() -> None:
+            async with self.app.open_async():
+                await self.app.tasks[name].configure(lock=lock).defer_async(order=order)
+
+        asyncio.run(defer())
+
+    def work(self, trouble: str = "") -> None:
+        """Start a worker."""
+        command = ("procrastinate", "--app", "tests.adapters.procrastinate_app.app", "worker")
+        self.stage.work(*command, trouble=trouble, JOBCHAOS_TEST_BROKER=self.url)
+
+    def statuses(self) -> list[str]:
+        """Of all jobs, the oldest first."""
+        return [status for (status,) in _execute(self.url, "SELECT status FROM procrastinate_jobs ORDER BY id")]
+
+
+@pytest.fixture
+def queue(stage: Stage, url: str) -> Queue:
+    return Queue(stage, url)
+
+
 @pytest.mark.parametrize(
     ("task", "trouble", "token", "status"),
     [("run", "kill group|order|1", "A1!kill", "doing"), ("fail", "", "A", "failed")],
 )
-def test_what_a_worker_does(stage: Stage, url: str, task: str, trouble: str, token: str, status: str) -> None:
-    app = make(url)
-
-    async def prepare() -> None:
-        async with app.open_async():
-            await app.schema_manager.apply_schema_async()
-
-    async def defer(name: str, order: str) -> None:
-        async with app.open_async():
-            await app.tasks[name].defer_async(order=order)
-
-    def work(trouble: str = "") -> None:
-        command = ("procrastinate", "--app", "tests.adapters.procrastinate_app.app", "worker")
-        stage.work(*command, trouble=trouble, JOBCHAOS_TEST_BROKER=url)
-
-    predicted = stage.predicted(job_of(app.tasks[task], (), {"order": ORDER}), token)
-    asyncio.run(prepare())
-    work(trouble)
-    asyncio.run(defer(task, ORDER))
+def test_what_a_worker_does(stage: Stage, queue: Queue, task: str, trouble: str, token: str, status: str) -> None:
+    predicted = stage.predicted(job_of(queue.app.tasks[task], (), {"order": ORDER}), token)
+    queue.work(trouble)
+    queue.defer(task, ORDER)
     if "kill" in trouble:
         stage.dies()
-        work()
+        queue.work()
     what = f"Procrastinate, {task}, {trouble or 'which always fails, max_attempts=2'}: '{token}', then {status!r}"
-    stage.proves(what, predicted, lambda: asyncio.run(defer("run", LAST)), within=10, grace=1)
-    assert _execute(url, "SELECT status FROM procrastinate_jobs ORDER BY id LIMIT 1") == [(status,)]
+    stage.proves(what, predicted, lambda: queue.defer("run", LAST), within=10, grace=1)
+    assert queue.statuses()[0] == status
+
+
+@pytest.mark.parametrize(("lock", "status"), [(None, "succeeded"), ("one at a time", "todo")])
+def test_a_job_that_stays_in_doing_keeps_out_those_with_its_lock(
+    stage: Stage, queue: Queue, lock: str | None, status: str
+) -> None:
+    configured = queue.app.tasks["run"].configure(lock=lock)
+    predicted = stage.predicted(job_of(configured, (), {"order": ORDER}), "A1!kill B")
+    queue.work(f"kill group|{ORDER}|1")
+    for _ in range(2):
+        queue.defer("run", ORDER, lock)
+    stage.dies()
+    queue.work()
+    what = f"Procrastinate, two jobs with the lock {lock!r}: 'A1!kill B', then the other one is {status!r}"
+    stage.proves(what, predicted, lambda: queue.defer("run", LAST), within=10, grace=1)
+    assert queue.statuses() == ["doing", status, "succeeded"]

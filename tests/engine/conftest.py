@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import pytest
@@ -18,6 +18,7 @@ from jobchaos.core.retrying import Retrying
 from jobchaos.core.schedule import Schedule
 from jobchaos.core.snapshot import Snapshot, Table
 from jobchaos.core.terms import AfterKill
+from jobchaos.engine.copies import CopyState
 from jobchaos.engine.queue import Queue
 from jobchaos.engine.runner import Runner
 from jobchaos.engine.stage import Stage
@@ -151,6 +152,7 @@ class Lab:
         *memory: Store,
         survey: bool = False,
         after_kill: AfterKill = AfterKill.REDELIVERED,
+        locks: Mapping[str, str] | None = None,
     ) -> RunResult:
         world = World(lambda resource: ListStore(self.steps))
         for store in memory:
@@ -168,7 +170,7 @@ class Lab:
                 self.attempts,
                 self.guard,
                 self.hire,
-                lambda _letter: after_kill,
+                lambda letter: CopyState(letter, fate=lambda _: after_kill, lock=(locks or {}).get(letter, "")),
             )
             return runner.run(Schedule.parse(token), survey=survey)
 

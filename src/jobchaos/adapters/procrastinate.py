@@ -7,10 +7,11 @@ import functools
 import inspect
 import math
 from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from typing import Any
 
 import procrastinate
-from procrastinate import exceptions, job_context, jobs, tasks, utils
+from procrastinate import exceptions, job_context, jobs, tasks, utils, worker
 
 from jobchaos.adapters.direct_calls import DirectCalls, alive
 from jobchaos.adapters.execution import Executing, defined_at, replacing
@@ -24,6 +25,8 @@ from jobchaos.core.terms import AfterKill, Terms
 from jobchaos.errors import UsageError
 
 _ID = 1
+_running: ContextVar[Any] = ContextVar("jobchaos_procrastinate_job", default=None)
+"""The job that a worker in this process is at."""
 
 
 class ProcrastinateAdapter:
@@ -53,19 +56,27 @@ class ProcrastinateAdapter:
     @contextlib.contextmanager
     def executions(self, around: Around) -> Iterator[None]:
         """See `Adapter.executions`: a worker calls a task just as everybody else does."""
-        call = tasks.Task.__call__
+        call, process = tasks.Task.__call__, worker.Worker._process_job  # noqa: SLF001 - only this knows the job
 
         def called(task: Any, *args: Any, **kwargs: Any) -> Any:
-            contexts = [value for value in args[:1] if isinstance(value, job_context.JobContext)]
-            job_id = str(contexts[0].job.id) if contexts else ""
+            job = _running.get()
+            job_id, lock = ("", task.lock) if job is None or job.task_name != task.name else (str(job.id), job.lock)
             run: Callable[[], Any] = functools.partial(call, task, *args, **kwargs)
             is_async = inspect.iscoroutinefunction(task.func)
             return around(
-                Executing(task.name, defined_at(task.func), job_id, _terms(task, task.lock), run, is_async=is_async)
+                Executing(task.name, defined_at(task.func), job_id, _terms(task, lock), run, is_async=is_async)
             )
+
+        async def processed(worker: Any, context: Any) -> Any:
+            before = _running.set(context.job)
+            try:
+                return await process(worker, context)
+            finally:
+                _running.reset(before)
 
         with replacing() as replace, DirectCalls(around) as direct:
             replace(tasks.Task, "__call__", called)
+            replace(worker.Worker, "_process_job", processed)
             direct.watch_made(replace, tasks.Task, lambda task: (task.func, task.name, lambda: _terms(task, task.lock)))
             yield
 
@@ -152,5 +163,5 @@ def _terms(task: Any, lock: str | None) -> Terms:
         retries="" if task.retry_strategy else "@app.task(retry=3)",
         duplicates="a worker that is slow, is taken for stalled, and whose job is retried; or a second defer()",
         dead_letter="in its table, with status failed",
-        remarks=(f"jobs with the lock {lock!r} overlap only if one is taken for stalled, and retried",) if lock else (),
+        lock=lock or "",
     )

@@ -31,6 +31,8 @@ class Terms:
         hard_limit: Seconds after which its worker is killed; None for never.
         timeout: What the system raises inside a job whose time is over; None if it raises nothing.
         dead_letter: Where a message ends whose retries are spent: `nowhere: its result is FAILURE`.
+        lock: What keeps messages apart: the next one with the same lock comes when the one before is done. Empty for
+            none.
         remarks: What else the report must mention.
     """
 
@@ -45,6 +47,7 @@ class Terms:
     hard_limit: float | None = None
     timeout: type[BaseException] | None = None
     dead_letter: str = ""
+    lock: str = ""
     remarks: tuple[str, ...] = ()
 
     @property
@@ -62,6 +65,7 @@ class Terms:
             if self.timeout is not None and self.soft_limit is not None
             else "",
             f"{self.system}: a message whose retries are spent ends {self.dead_letter}" if self.dead_letter else "",
+            f"{self.system}: jobs with the lock {self.lock!r} {_IN_TURN}" if self.lock else "",
             *(f"{self.system}: {remark}" for remark in self.remarks),
         )
         return tuple(sentence for sentence in known if sentence)
@@ -94,6 +98,10 @@ class Terms:
 _GONE = ("JC306", "JC307")
 _NEVER_AGAIN = ("JC414", "JC504")
 _NO_HARM = 'delivery="at-most-once" if a loss does no harm'
+_IN_TURN = (
+    "run one after the other, unless one is delivered again while its worker is alive, which is tried with "
+    'delivery="at-least-once"'
+)
 _LEVELS = {
     "delivery": "a whole delivery (same id and retry count, callbacks, result)",
     "body": "the job's function, without what the system does around it",
@@ -112,3 +120,15 @@ def after_kill(terms: Terms | None, delivery: str) -> AfterKill:
     if delivery == "at-most-once":
         return AfterKill.LOST
     return AfterKill.REDELIVERED if terms is None else terms.after_kill
+
+
+def lock_of(terms: Terms | None, delivery: str) -> str:
+    """What keeps a message apart from others; empty if nothing does.
+
+    Where a message is delivered again while its worker is alive, as the user says, its lock has not helped.
+
+    Args:
+        terms: Of its job system; None if it has none.
+        delivery: See `Settings.delivery`.
+    """
+    return "" if terms is None or delivery == "at-least-once" else terms.lock

@@ -16,6 +16,7 @@ class Happening(enum.Enum):
     EFFECT = "effect"
     PAUSED = "paused"
     BLOCKED = "blocked"
+    HELD_BACK = "held back"
     TIMED_OUT = "timed out"
     LEASED = "leased"
     RELEASED = "released"
@@ -36,7 +37,8 @@ class TraceEvent(NamedTuple):
         copy: The copy's letter; empty for the passing of time.
         attempt: Which execution of that copy, from 1.
         effect: The effect, for `EFFECT` and for `KILLED`/`TERMINATED`/`PAUSED`/`BLOCKED` (the next one, not applied).
-        detail: The effect's outcome (`-> 0`, `250`), the exception's text, how much time passed, or a lease's name.
+        detail: The effect's outcome (`-> 0`, `250`), the exception's text, how much time passed, a lease's name, or
+            for `HELD_BACK` the lock of a message that stays in its queue, and who has it.
         at: Virtual time, in nanoseconds since the epoch.
         applied: For `EFFECT`: False if the far side refused it (`detail` tells why) or a fault kept it from happening.
         changed: For `EFFECT`: False if it has surely changed nothing, and was as good as a read.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from jobchaos.core.hang import HangPoint
@@ -33,6 +33,7 @@ class CopyState:
         hung: The wait of an attempt that the schedule has struck.
         points: The waits of the latest attempt, if they were to be noted.
         fate: Takes its letter, and tells what becomes of its message if its worker is killed now.
+        lock: What keeps its message apart from others, that of `Terms`.
         after_kill: What has become of it with the worker that was killed last.
         outage: Which call fails whenever it is tried, in whichever of its attempts.
         is_over: True if its message is never delivered again, unless the schedule says so.
@@ -52,6 +53,7 @@ class CopyState:
     hung: HangPoint | None = None
     points: tuple[HangPoint, ...] = ()
     fate: Callable[[str], AfterKill] = lambda _: AfterKill.REDELIVERED
+    lock: str = ""
     after_kill: AfterKill = AfterKill.REDELIVERED
     outage: Outage | None = None
     is_over: bool = False
@@ -65,6 +67,26 @@ class CopyState:
         if self.worker is not None:
             return True
         return not (self.completed or self.is_over) and self.redeliveries - self.asked < budget
+
+    def held_back_by(self, copies: Iterable[CopyState]) -> CopyState | None:
+        """Who, of some copies, came before with the same lock and is not done, so that this one stays in its queue."""
+        if self.worker is not None or not self.lock:
+            return None
+        return next(
+            (other for other in copies if other is not self and other.lock == self.lock and other.has_lock), None
+        )
+
+    @property
+    def why_others_wait(self) -> str:
+        """Those with the same lock."""
+        return f"{self.letter} has the lock {self.lock!r}"
+
+    @property
+    def has_lock(self) -> bool:
+        """True while it runs or waits to be retried, and for ever if it stays marked as running."""
+        if self.worker is not None or (self.is_over and self.is_killed):
+            return True
+        return self.attempts > 0 and not (self.completed or self.is_over)
 
     def is_delivered_last(self, budget: int) -> bool:
         """True if its next delivery is its last, and nobody but the schedule has said when that is."""
@@ -131,7 +153,7 @@ class CopyState:
         return CopyResult(self.completed, self.attempts, self.error, self.hung, self.points, after_kill)
 
 
-def next_deadline(copies: Iterable[CopyState], to_come: Sequence[int]) -> int | None:
+def next_deadline(copies: Collection[CopyState], to_come: Sequence[int]) -> int | None:
     """When the first of some blocked copies gives up; None if none ever will, and each has been told so.
 
     Args:
@@ -143,4 +165,8 @@ def next_deadline(copies: Iterable[CopyState], to_come: Sequence[int]) -> int | 
     deadlines = [standing.deadline for standing in standings if standing.deadline is not None]
     for copy, standing in zip(blocked, standings, strict=True) if not (deadlines or to_come) else ():
         copy.error = f"waits for ever for {standing.blocked_on}"
+    for copy in copies if not (deadlines or to_come) else ():
+        holder = copy.held_back_by(copies)
+        if holder is not None:
+            copy.error = f"waits for ever in its queue: {holder.why_others_wait}"
     return min((*deadlines, *to_come), default=None)

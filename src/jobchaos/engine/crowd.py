@@ -26,7 +26,8 @@ class CrowdRunner(Runner):
             now = self._stage.clock.now()
             moved = False
             for copy in unfinished:
-                if copy.worker is not None or copy.due <= now:
+                may_begin = copy.due <= now and copy.held_back_by(self._copies.values()) is None
+                if copy.worker is not None or may_begin:
                     moved |= self._move(copy)
                 if self._stuck:
                     return

@@ -8,7 +8,6 @@ from jobchaos.core.conditions import Conditions
 from jobchaos.core.effect import Effect
 from jobchaos.core.result import RunResult
 from jobchaos.core.schedule import Fault, Run, Schedule, Segment, Skew, Wait
-from jobchaos.core.terms import AfterKill
 from jobchaos.core.trace import Happening
 from jobchaos.engine.copies import CopyState, next_deadline
 from jobchaos.engine.outage import Outage
@@ -31,7 +30,7 @@ class Runner:
         attempts: Executions of a copy, the first included, until it is given up.
         guard: Real seconds that a worker may take to its next step.
         hire: Makes the workers: in threads, or in processes that really die.
-        after_kill: Takes a copy's letter: what becomes of its message if its worker is killed now.
+        copy_of: Takes a copy's letter, and makes its message, which nobody has been given yet.
     """
 
     redelivery = 10**9  # ns: a broker takes a moment, and time-derived names of two deliveries must not coincide
@@ -44,7 +43,7 @@ class Runner:
         attempts: int,
         guard: float,
         hire: Hire = ThreadWorker,
-        after_kill: Callable[[str], AfterKill] = lambda _: AfterKill.REDELIVERED,
+        copy_of: Callable[[str], CopyState] = CopyState,
     ) -> None:
         self._stage = stage
         self._body_of = body_of
@@ -53,7 +52,7 @@ class Runner:
         self._budget = attempts - 1
         self._guard = guard
         self._hire = hire
-        self._after_kill = after_kill
+        self._copy_of = copy_of
         self._copies: dict[str, CopyState] = {}
         self._stuck = ""
         self._missed = False
@@ -139,7 +138,7 @@ class Runner:
         self._stage.take_trace()
         self._stage.perturbed = perturbed
         self.conditions.begin(perturbed=perturbed)
-        self._copies = {letter: CopyState(letter, fate=self._after_kill) for letter in schedule.copies}
+        self._copies = {letter: self._copy_of(letter) for letter in schedule.copies}
         self._stuck, self._missed, self._read_attempt, self.last_failure = "", False, False, None
         self._survey = False
 
@@ -159,6 +158,10 @@ class Runner:
         if copy.overran:  # the schedule means to go on with it, not to deliver it again
             copy.overran = False
             return
+        holder = copy.held_back_by(self._copies.values())
+        if holder is not None:
+            self._stage.note(Happening.HELD_BACK, copy.letter, copy.attempts + 1, None, holder.why_others_wait)
+            return
         worker = copy.worker or self._deliver(copy)
         worker.standing.wait = segment.wait
         copy.outage = Outage.of(segment) if segment.is_outage else copy.outage
@@ -176,7 +179,8 @@ class Runner:
             if not unfinished:
                 return
             moved = False
-            for copy in sorted((copy for copy in unfinished if not copy.hangs), key=lambda copy: copy.due):
+            movable = (copy for copy in unfinished if not (copy.hangs or copy.held_back_by(self._copies.values())))
+            for copy in sorted(movable, key=lambda copy: copy.due):
                 before = copy.progress
                 copy.redeliveries += copy.worker is None
                 if copy.is_delivered_last(self._budget):

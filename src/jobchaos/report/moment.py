@@ -81,6 +81,7 @@ def _text(event: TraceEvent, underway: dict[str, list[Effect]]) -> str:
         Happening.EFFECT: label,
         Happening.TERMINATED: f"x terminated before {label}, and cleans up",
         Happening.PAUSED: f"pauses before {label}" if label else "pauses",
+        Happening.HELD_BACK: f"stays in its queue: {event.detail}",
         Happening.LEASED: f"holds {_name(event.detail)} for {(event.until - event.at) / 10**9:g} s",
         Happening.DEADLINE: f"states a time {(event.until - event.at) / 10**9:g} s ahead",
         Happening.RELEASED: f"frees {_name(event.detail)}",

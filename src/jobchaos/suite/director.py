@@ -176,7 +176,7 @@ class Director:
         within = _place.get().within
         target = execution.task, take.count[execution.task]
         seen = Seen(target, execution.site, execution.terms, within[-1].target[0] if within else "")
-        seen.may_overlap = not (execution.is_async or is_in_transaction())
+        seen.may_overlap = not (execution.is_async or execution.terms.lock or is_in_transaction())
         take.recording.executions.append(seen)
         return seen
 
