@@ -12,7 +12,11 @@ import pytest
 from jobchaos import FunctionStore
 from jobchaos.checking import check
 from jobchaos.core.settings import Settings
+from tests.backends.mysql import ACCESS, mysql_databases
 
+__all__ = ["mysql_databases"]
+
+OWN = {name: value for name, value in ACCESS.items() if name != "ssl_disabled"}
 QUICK = Settings(profile="quick")
 INSERT = "INSERT INTO sent VALUES (1)"
 
@@ -49,17 +53,41 @@ def by_pg8000(dsn: str) -> Callable[[], Any]:
     return job
 
 
+def by_mariadb(database: str) -> Callable[[], Any]:
+    mariadb = pytest.importorskip("mariadb", reason="mariadb is not installed: it has to be compiled")
+
+    def job() -> None:
+        with mariadb.connect(**OWN, database=database) as db, db.cursor() as cursor:
+            cursor.execute(INSERT)
+            db.commit()
+
+    return job
+
+
+def by_mysql_connector(database: str) -> Callable[[], Any]:
+    connector = pytest.importorskip("mysql.connector", reason="mysql-connector-python is not installed")
+    if not connector.HAVE_CEXT:
+        pytest.skip("mysql-connector-python is here without its part in C")
+
+    def job() -> None:
+        with contextlib.closing(connector.connect(**OWN, database=database, use_pure=False)) as db:
+            db.cursor().execute(INSERT)
+            db.commit()
+
+    return job
+
+
 class Sent:
     """A table, as the test itself reads and clears it."""
 
-    def __init__(self, run: Callable[[str], list[tuple[int]]]) -> None:
+    def __init__(self, run: Callable[[str], Any]) -> None:
         self._run = run
         run("DROP TABLE IF EXISTS sent")
         run("CREATE TABLE sent (user_id INT)")
 
     def rows(self) -> int:
         ((count,),) = self._run("SELECT count(*) FROM sent")
-        return count
+        return int(count)
 
     def clear(self) -> None:
         self._run("DELETE FROM sent")
@@ -74,7 +102,10 @@ def on_postgres(dsn: str) -> Callable[[str], Any]:
     return run
 
 
-@pytest.fixture(params=["asyncpg", "pg8000"])
+JOBS = {"asyncpg": by_asyncpg, "pg8000": by_pg8000, "mariadb": by_mariadb, "mysql.connector": by_mysql_connector}
+
+
+@pytest.fixture(params=list(JOBS))
 def driver(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -82,8 +113,11 @@ def driver(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def case(driver: str, request: pytest.FixtureRequest) -> tuple[Callable[[], Any], Sent]:
     """A job that adds a row each time, and its table."""
+    if driver in ("mariadb", "mysql.connector"):
+        database, _ = request.getfixturevalue("mysql_databases")
+        return JOBS[driver](database.name), Sent(database.run)
     dsn = request.getfixturevalue("new_postgres")("unwatched")
-    return (by_asyncpg if driver == "asyncpg" else by_pg8000)(dsn), Sent(on_postgres(dsn))
+    return JOBS[driver](dsn), Sent(on_postgres(dsn))
 
 
 def test_it_is_named(driver: str, case: tuple[Callable[[], Any], Sent]) -> None:

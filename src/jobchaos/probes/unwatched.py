@@ -18,7 +18,7 @@ class UnwatchedProbe(LibraryProbe):
     """Touches `driver:` and the driver's name when a controlled worker uses one of its connections.
 
     Args:
-        library: The module with the class of its connections.
+        library: The module of the driver's with the class of its connections, or of their cursors.
         owner: That class.
         methods: What a connection goes through before it changes anything.
     """
@@ -40,7 +40,7 @@ class UnwatchedProbe(LibraryProbe):
         def used(*args: Any, **kwargs: Any) -> Any:
             worker = self.worker()
             if worker is not None:
-                worker.touch(f"driver:{self.library.partition('.')[0]}")
+                worker.touch(f"driver:{self.library.rpartition('.')[0]}")
             return genuine(*args, **kwargs)
 
         return used
@@ -52,4 +52,6 @@ def unwatched_drivers() -> list[UnwatchedProbe]:
     return [
         UnwatchedProbe("asyncpg.connection", "Connection", asynchronous),
         UnwatchedProbe("pg8000.core", "CoreConnection", ("execute_simple", "execute_unnamed", "prepare_statement")),
+        UnwatchedProbe("mariadb.cursors", "Cursor", ("execute", "executemany", "callproc")),
+        UnwatchedProbe("mysql.connector.connection_cext", "CMySQLConnection", ("cmd_query", "cmd_stmt_prepare")),
     ]
