@@ -154,3 +154,31 @@ def test_nothing_is_collected_while_sqlite_asks_us(catalog: Catalog, monkeypatch
     assert collecting
     assert not any(collecting)
     assert gc.isenabled()
+
+
+def test_a_database_of_the_same_schema_is_told_from_the_first(catalog: Catalog, path: Path, tmp_path: Path) -> None:
+    sql = "UPDATE users SET sent = 7 WHERE id = 1"
+    first = catalog.statement(sql, ())
+    make(tmp_path / "second.db", SCHEMA)
+    with contextlib.closing(Catalog(str(tmp_path / "second.db"), False, "sql:/second.db")) as second:
+        told = second.statement(sql, ())
+    assert {touch.resource for touch in told.touches} == {"sql:/second.db/users"}
+    assert {touch.resource for touch in first.touches} == {f"sql:{path}/users"}
+    assert {touch.resource for touch in told.touches_of([()])} == {"sql:/second.db/users/id=1"}
+
+
+def test_what_failed_to_compile_is_asked_again(catalog: Catalog, path: Path) -> None:
+    sql = "UPDATE users SET sent = ? WHERE id = ? AND 1"
+    assert touched(catalog, sql, (1,)) == {"app.db": "write"}
+    with contextlib.closing(Catalog(str(path), False, f"sql:{path}")) as next_check:
+        assert touched(next_check, sql, (1, 2)) == {"users": "write"}
+
+
+def test_another_process_tells_of_another_schema(catalog: Catalog, path: Path) -> None:
+    sql = "UPDATE users SET sent = 8"
+    assert touched(catalog, sql) == {"users": "write"}
+    make(path, "CREATE TRIGGER t AFTER UPDATE ON users BEGIN INSERT INTO log VALUES ('sent'); END")
+    with contextlib.closing(Catalog(str(path), False, f"sql:{path}")) as theirs:
+        theirs.statement("DELETE FROM log", ())
+        catalog.learn(theirs.take_news())
+    assert touched(catalog, sql) == {"users": "write", "log": "write"}

@@ -16,7 +16,6 @@ from typing import Any
 
 from jobchaos.core.effect import Mode, Touch
 from jobchaos.core.sqlite_uri import is_in_memory, is_shared
-from jobchaos.probes.row_keys import RowKeys
 from jobchaos.probes.sqlite_changes import is_counted, look_at
 from jobchaos.probes.sqlite_tables import read_tables
 from jobchaos.probes.statement import Statement, first_word
@@ -61,6 +60,7 @@ class Catalog:
         self._stale = True
         self._may_change = False  # True once the schema has changed during the check
         self._touched: dict[Touch, None] = {}
+        self._is_asked = False  # True once the connection tells what it compiles
         self._numbers = itertools.count()
 
     def statement(self, sql: str, parameters: Any) -> Statement:
@@ -71,10 +71,9 @@ class Catalog:
         with _without_collecting(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of parameters, say: the job's own statement will warn
             if not self._refresh() and self._stale:  # asked again as soon as it is free
-                word = first_word(sql)
-                return Statement(word, () if word in _CONTROLLING else self._guess(word, sql))
+                return _guessed(sql).under(self._base)
             if sql not in self._known:
-                self._known[sql] = self._compile(sql, parameters)
+                self._known[sql] = self._compiled(sql, parameters).under(self._base)
         return self._known[sql]
 
     def expire(self) -> None:
@@ -90,6 +89,7 @@ class Catalog:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+        self._is_asked = False
         self._version = ()
         self._stale = True
 
@@ -101,9 +101,6 @@ class Catalog:
         if self._connection is None:
             self._file = file
             self._connection = _connect(self.database, timeout=0, uri=self.uri, check_same_thread=False)
-            self._connection.execute("PRAGMA foreign_keys = ON").close()
-            self._connection.execute("PRAGMA recursive_triggers = ON").close()
-            self._connection.set_authorizer(self._authorize)
         try:
             # By content: SQLite's own number of the schema grows with each restore (backup() counts it up). And any
             # query makes SQLite read the schema again if it has changed; EXPLAIN alone would not notice.
@@ -111,7 +108,7 @@ class Catalog:
         except sqlite3.OperationalError:
             return False
         if version != self._version:
-            self._version, self._schema = version, _schema_of(version)
+            self._version, self._schema = version, _schema_of(version, self._keyed)
             self._known.clear()
             self._told = 0
         self._stale = False
@@ -129,7 +126,7 @@ class Catalog:
         if version != self._version:
             self._known.clear()
             self.expire()
-        self._version = version
+        self._version, self._schema = version, _schema_of(version, self._keyed)
         self._known.update(statements)
 
     def abandon(self) -> None:
@@ -139,39 +136,48 @@ class Catalog:
         """
         if self._connection is not None:
             _abandoned.append(self._connection)
-            self._connection = None
+            self._connection, self._is_asked = None, False
+
+    def _compiled(self, sql: str, parameters: Any) -> Statement:
+        """What `sql` does, on any database of this schema."""
+        known = self._schema.statements.get(sql)
+        if known is None:
+            try:
+                known = self._schema.statements[sql] = self._compile(sql, parameters)
+            except (sqlite3.Error, sqlite3.Warning):  # with other parameters it may be right
+                return _guessed(sql)
+        return known
 
     def _compile(self, sql: str, parameters: Any) -> Statement:
         word = first_word(sql)
-        if word in _CONTROLLING:
-            return Statement(word, ())
         if word not in _PLAIN:
-            return Statement(word, self._guess(word, sql))
-        assert self._connection is not None  # noqa: S101 - _refresh has made it
-        self._touched = {}
-        try:
-            # Never twice the same text: sqlite3 keeps compiled statements, and SQLite authorizes only when compiling.
-            self._connection.execute(f"EXPLAIN /* {next(self._numbers)} */ {sql}", parameters).close()
-            touches = dict(self._touched)
-            tables = self._known_tables()
-        except (sqlite3.Error, sqlite3.Warning):
-            return Statement(word, self._guess(word, sql))
-        for touch in list(touches):
-            touches |= dict.fromkeys(self._hidden(touch, tables))
+            return _guessed(sql)
+        tables = self._known_tables()
+        touches = tuple(self._touched_by(sql, parameters, tables))
+        counted = is_counted(word, touches, "")
         if not self._keyed or word not in _KEYED:
-            return Statement(word, tuple(touches), is_counted=is_counted(word, touches, self._base))
-        if sql not in self._schema.rows:
-            from jobchaos.probes.row_finder import find_row_keys
+            return Statement(word, touches, is_counted=counted)
+        from jobchaos.probes.row_finder import find_row_keys
 
-            self._schema.rows[sql] = find_row_keys(sql, tables)
-        rows = self._schema.rows[sql]
-        return Statement(
-            word,
-            tuple(touches),
-            rows,
-            is_counted=is_counted(word, touches, self._base),
-            look=look_at(sql, rows, touches, tables),
-        )
+        rows = find_row_keys(sql, tables)
+        return Statement(word, touches, rows, is_counted=counted, look=look_at(sql, rows, touches, tables))
+
+    def _touched_by(self, sql: str, parameters: Any, tables: dict[str, TableFacts]) -> dict[Touch, None]:
+        """What SQLite's compiler tells of a statement, and what it does not."""
+        connection = self._connection
+        assert connection is not None  # noqa: S101 - _refresh has made it
+        if not self._is_asked:
+            connection.execute("PRAGMA foreign_keys = ON").close()
+            connection.execute("PRAGMA recursive_triggers = ON").close()
+            connection.set_authorizer(self._authorize)
+            self._is_asked = True
+        self._touched = {}
+        # Never twice the same text: sqlite3 keeps compiled statements, and SQLite authorizes only when compiling.
+        connection.execute(f"EXPLAIN /* {next(self._numbers)} */ {sql}", parameters).close()
+        touches = dict(self._touched)
+        for touch in list(touches):
+            touches |= dict.fromkeys(_hidden(touch, tables))
+        return touches
 
     def _known_tables(self) -> dict[str, TableFacts]:
         if self._schema.tables is None:
@@ -179,26 +185,12 @@ class Catalog:
             self._schema.tables = read_tables(self._connection.execute)
         return self._schema.tables
 
-    def _hidden(self, touch: Touch, tables: dict[str, TableFacts]) -> list[Touch]:
-        """What SQLite does not tell: the tables behind a virtual one, and where AUTOINCREMENT counts."""
-        table = tables.get(touch.resource[len(self._base) + 1 :].lower(), TableFacts())
-        if table.virtual:
-            return [Touch(self._base, touch.mode)]
-        if table.sequence and touch.mode is Mode.WRITE:
-            return [Touch(f"{self._base}/sqlite_sequence", Mode.WRITE)]
-        return []
-
     def _authorize(self, action: int, table: str | None, _column: str | None, *_: str | None) -> int:
         if table and action in _WRITES:
-            self._touched[Touch(f"{self._base}/{table}", Mode.WRITE)] = None
+            self._touched[Touch(f"/{table}", Mode.WRITE)] = None
         elif table and action == sqlite3.SQLITE_READ:
-            self._touched[Touch(f"{self._base}/{table}", Mode.READ)] = None
+            self._touched[Touch(f"/{table}", Mode.READ)] = None
         return sqlite3.SQLITE_OK
-
-    def _guess(self, word: str, sql: str) -> tuple[Touch, ...]:
-        reads = word in ("SELECT", "VALUES", "EXPLAIN") or (word == "WITH" and not _WRITING.search(sql))
-        reads = reads or (word == "PRAGMA" and "=" not in sql and "(" not in sql)
-        return (Touch(self._base, Mode.READ if reads else Mode.WRITE),)
 
 
 @dataclass(slots=True)
@@ -207,16 +199,34 @@ class _Schema:
 
     Attributes:
         tables: By name in small letters; None until they are asked for.
-        rows: Statement to the rows that it names.
+        statements: Text to what it does, with the database's own path left out.
     """
 
     tables: dict[str, TableFacts] | None = None
-    rows: dict[str, RowKeys | None] = field(default_factory=dict)
+    statements: dict[str, Statement] = field(default_factory=dict)
 
 
 @functools.lru_cache(maxsize=16)
-def _schema_of(_version: tuple[object, ...]) -> _Schema:
+def _schema_of(_version: tuple[object, ...], _keyed: bool) -> _Schema:
     return _Schema()
+
+
+def _guessed(sql: str) -> Statement:
+    """What a statement does that SQLite cannot be asked of: to the whole database, unless it only controls."""
+    word = first_word(sql)
+    reads = word in ("SELECT", "VALUES", "EXPLAIN") or (word == "WITH" and not _WRITING.search(sql))
+    reads = reads or (word == "PRAGMA" and "=" not in sql and "(" not in sql)
+    return Statement(word, () if word in _CONTROLLING else (Touch("", Mode.READ if reads else Mode.WRITE),))
+
+
+def _hidden(touch: Touch, tables: dict[str, TableFacts]) -> list[Touch]:
+    """What SQLite does not tell: the tables behind a virtual one, and where AUTOINCREMENT counts."""
+    table = tables.get(touch.resource[1:].lower(), TableFacts())
+    if table.virtual:
+        return [Touch("", touch.mode)]
+    if table.sequence and touch.mode is Mode.WRITE:
+        return [Touch("/sqlite_sequence", Mode.WRITE)]
+    return []
 
 
 @contextlib.contextmanager

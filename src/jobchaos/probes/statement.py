@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import re
 import sqlite3
@@ -51,6 +52,15 @@ class Statement:
         object.__setattr__(self, "_keyed", keyed)
         object.__setattr__(self, "_others", tuple(touch for touch in self.touches if touch not in keyed))
         object.__setattr__(self, "writes", tuple(touch for touch in self.touches if touch.mode is not Mode.READ))
+
+    def under(self, base: str) -> Statement:
+        """The same on one of the databases that it was compiled for.
+
+        Args:
+            base: Resource path of the database, in front of its own touches.
+        """
+        touches = tuple(Touch(f"{base}{touch.resource}", touch.mode) for touch in self.touches)
+        return dataclasses.replace(self, touches=touches)
 
     def touches_of(self, calls: Sequence[Any]) -> tuple[Touch, ...]:
         """What it touches with given values: rows where they are known, else tables.
