@@ -41,3 +41,20 @@ def test_the_standard_library_keeps_its_own_names(watch: Watch) -> None:
     watch.bindings = bindings
     watch(lambda: None, "A")
     assert threading._time is genuine  # type: ignore[attr-defined]
+
+
+def test_a_name_that_an_installed_module_has_got_since_the_last_check_is_replaced(
+    watch: Watch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packages = tmp_path / "site-packages"
+    packages.mkdir()
+    (packages / "installed.py").write_text("x = 1\n")
+    monkeypatch.syspath_prepend(packages)
+    module = importlib.import_module("installed")
+
+    def job() -> None:
+        getattr(module, "sleep", lambda _: None)(1)
+
+    assert seen(watch(job, "A", SleepProbe(watch.bindings))) == []
+    vars(module)["sleep"] = time.sleep
+    assert seen(watch(job, "A", SleepProbe(watch.bindings))) == ["sleep 1 s"]

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import functools
-import sys
-import types
-from collections.abc import Iterable
 from typing import Any
 
 from jobchaos.core.ports import Control
 from jobchaos.core.project import is_project_file
 from jobchaos.probes.base import BaseProbe
+from jobchaos.probes.loaded import Loaded, loaded
 
-_SKIPPED = frozenset({"jobchaos", *sys.stdlib_module_names}) - {"__main__"}
 _identity = object.__hash__
 """As good as `id` to tell objects apart. Ids are multiples of 16, which collide in a set so much that it is four times
 as slow; this is the id without those bits."""
@@ -29,7 +26,7 @@ class Bindings(BaseProbe):
     def __init__(self) -> None:
         self._replacements: dict[int, tuple[Any, Any]] = {}
         self._places: list[tuple[dict[str, Any], str, Any]] = []
-        self._searched: set[str] = set()
+        self._searched: Loaded | None = None
 
     def replace(self, original: Any, replacement: Any) -> None:
         """Ask for a replacement, before `install`."""
@@ -37,17 +34,9 @@ class Bindings(BaseProbe):
 
     def install(self, control: Control) -> None:
         """See `Probe.install`."""
-        self._searched = set(sys.modules)
+        self._searched = loaded()
         originals = frozenset(_identity(original) for original, _ in self._replacements.values())
-        barren = _barren(originals)
-        for module, namespace in _namespaces(self._searched):
-            key = module, id(namespace), len(namespace)
-            if key in barren:
-                continue
-            if originals.isdisjoint(map(_identity, namespace.values())):  # ten times faster than to look at each
-                if not is_project_file(namespace.get("__file__") or "<built-in>"):
-                    barren.add(key)
-                continue
+        for namespace in _search_for(originals).places(self._searched):
             for name, value in list(namespace.items()):
                 if id(value) in self._replacements:
                     original, replacement = self._replacements[id(value)]
@@ -57,7 +46,7 @@ class Bindings(BaseProbe):
     def remove(self) -> None:
         """See `Probe.remove`: also for modules that were first imported by the job."""
         originals = {id(replacement): original for original, replacement in self._replacements.values()}
-        for _, namespace in _namespaces(set(sys.modules) - self._searched):
+        for namespace in self._namespaces_of_new_modules():
             self._places += [
                 (namespace, name, originals[id(value)]) for name, value in namespace.items() if id(value) in originals
             ]
@@ -67,17 +56,51 @@ class Bindings(BaseProbe):
         self._places.clear()
         self._replacements.clear()
 
+    def _namespaces_of_new_modules(self) -> list[dict[str, Any]]:
+        now, before = loaded(), self._searched
+        if before is None or now is before:
+            return []
+        return [namespace for name, namespace in now.namespaces.items() if name not in before.names]
 
-@functools.lru_cache(maxsize=4)
-def _barren(_originals: frozenset[int]) -> set[tuple[str, int, int]]:
-    """Installed modules that were found to have none of the originals: nobody binds their globals anew.
 
-    By name, place and size of their namespaces. There are hundreds, and to search them takes as long as several runs.
+class _Search:
+    """Where some originals are bound to names.
+
+    Nobody binds the globals of installed modules anew, so they are remembered: to search all takes as long as several
+    runs.
+
+    Args:
+        originals: The identities of what is looked for.
     """
-    return set()
+
+    def __init__(self, originals: frozenset[int]) -> None:
+        self._originals = originals
+        self._barren: set[tuple[str, int, int]] = set()  # by name, place and size of their namespaces
+        self._number = 0
+        self._sizes: list[int] = []
+        self._fertile: list[dict[str, Any]] = []
+
+    def places(self, modules: Loaded) -> list[dict[str, Any]]:
+        """The namespaces that hold any."""
+        sizes = list(map(len, modules.namespaces.values()))
+        if modules.number != self._number or sizes != self._sizes:
+            self._number, self._sizes = modules.number, sizes
+            keys = zip(modules.namespaces, map(id, modules.namespaces.values()), sizes, strict=True)
+            named = zip(keys, modules.namespaces.values(), strict=True)
+            self._fertile = [space for key, space in named if not self._is_barren(key, space)]
+        return [space for space in self._fertile if self._holds_any(space)]
+
+    def _is_barren(self, key: tuple[str, int, int], namespace: dict[str, Any]) -> bool:
+        if key not in self._barren and not is_project_file(namespace.get("__file__") or "<built-in>"):
+            if self._holds_any(namespace):
+                return False
+            self._barren.add(key)
+        return key in self._barren
+
+    def _holds_any(self, namespace: dict[str, Any]) -> bool:
+        return not self._originals.isdisjoint(
+            map(_identity, namespace.values())
+        )  # ten times faster than to look at each
 
 
-def _namespaces(names: Iterable[str]) -> list[tuple[str, dict[str, Any]]]:
-    modules = ((name, sys.modules.get(name)) for name in names if name.partition(".")[0] not in _SKIPPED)
-    # Through __dict__, not getattr: a lazy module must not load because we look at it.
-    return [(name, module.__dict__) for name, module in modules if isinstance(module, types.ModuleType)]
+_search_for = functools.lru_cache(maxsize=4)(_Search)

@@ -6,16 +6,14 @@ The copy that holds the lock is parked, so that nobody would ever release it.
 from __future__ import annotations
 
 import contextlib
-import sys
 import threading
-import types
 from collections.abc import Iterable, MutableMapping
 from typing import Any
 
 from jobchaos.core.ports import Control, Worker
-from jobchaos.core.project import is_project_file
 from jobchaos.probes.base import BaseProbe
 from jobchaos.probes.contended import never_comes
+from jobchaos.probes.loaded import loaded
 
 _KINDS = (type(threading.Lock()), type(threading.RLock()))
 _SECOND = 10**9
@@ -165,22 +163,4 @@ class ProbedLock:
 def project_globals(kinds: tuple[type, ...]) -> list[dict[str, Any]]:
     """The namespaces of the project's modules that hold an object of exactly one of these kinds."""
     wanted = frozenset(kinds)
-    return [namespace for namespace in _project_namespaces() if not wanted.isdisjoint(map(type, namespace.values()))]
-
-
-def _project_namespaces() -> list[dict[str, Any]]:
-    modules: list[tuple[str, object]] = list(sys.modules.items())
-    candidates = [(name, module) for name, module in modules if _others.get(name) != id(module)]
-    found = []
-    for name, module in candidates:
-        # Through __dict__, or a lazy module would load now.
-        namespace = module.__dict__ if isinstance(module, types.ModuleType) else {}
-        if is_project_file(namespace.get("__file__") or "<built-in>"):
-            found.append(namespace)
-        else:
-            _others[name] = id(module)
-    return found
-
-
-_others: dict[str, int] = {}
-"""Modules that are none of the project's, by name: there are hundreds, and to look at each takes as long as a run."""
+    return [namespace for namespace in loaded().project if not wanted.isdisjoint(map(type, namespace.values()))]
