@@ -46,6 +46,34 @@ def test_nothing_checked_is_said(runs: Runs) -> None:
     runs("def test(): pass", "--jobchaos").stdout.fnmatch_lines(["No test used a jobchaos fixture*"])
 
 
+TIMED_OUT = """
+import signal
+
+import pytest
+
+def ends(number, frame):
+    pytest.fail("Timeout (>1.0s)")
+
+def works():
+    signal.raise_signal(signal.SIGALRM)
+
+def test_timeout(run_twice):
+    signal.signal(signal.SIGALRM, ends)
+    run_twice(works)
+
+def test_mistake(run_twice):
+    run_twice(None)
+"""
+
+
+@pytest.mark.parametrize("workers", [(), pytest.param(("-n", "2"), marks=pytest.mark.thorough)], ids=["alone", "xdist"])
+def test_checks_without_a_verdict_are_counted(runs: Runs, workers: tuple[str, ...]) -> None:
+    result = runs(TIMED_OUT, "--jobchaos", *workers)
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(["2 checks came to no verdict: *"])
+    result.stdout.no_fnmatch_line("No test used*")
+
+
 @pytest.mark.thorough
 def test_xdist_gives_the_same_table(runs: Runs) -> None:
     alone = table(runs(TWO, "--jobchaos"))

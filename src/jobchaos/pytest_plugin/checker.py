@@ -41,6 +41,7 @@ class Checker:
         """
         __tracebackhide__ = True
         try:
+            item = rows.begin(self._config)
             if job is None:
                 raise UsageError(
                     "no job was given, or None, as when it was called already: run_twice(send_invoice(42)). Pass the "
@@ -48,7 +49,7 @@ class Checker:
                 )
             options = {name: kwargs.pop(name) for name in self._keywords[1:] if name in kwargs}
             declared = {name: options.pop(name) for name in _RETRYING if name in options}
-            return self._check([_retried(one, **declared) for one in _jobs(job, args, kwargs)], options)
+            return self._check(item, [_retried(one, **declared) for one in _jobs(job, args, kwargs)], options)
         except UsageError as error:
             raise error.with_traceback(None)  # noqa: B904 - the mistake is in the test: nobody wants to read our code
 
@@ -56,11 +57,10 @@ class Checker:
         """The fixture's name, under which Hypothesis shows it among a test's arguments."""
         return self._keywords[0]
 
-    def _check(self, jobs: Sequence[Job], options: Mapping[str, Any]) -> Verdict:
+    def _check(self, item: pytest.Item, jobs: Sequence[Job], options: Mapping[str, Any]) -> Verdict:
         __tracebackhide__ = True
         from jobchaos.checking import check
 
-        item = rows.current(self._config)
         verdict = check(
             *jobs,
             stores=_listed(item, "jobchaos_stores"),
@@ -89,7 +89,7 @@ class Checker:
 class ThrottleChecker(Checker):
     """What `run_throttled` hands out."""
 
-    def _check(self, jobs: Sequence[Job], options: Mapping[str, Any]) -> Verdict:
+    def _check(self, item: pytest.Item, jobs: Sequence[Job], options: Mapping[str, Any]) -> Verdict:
         __tracebackhide__ = True
         from jobchaos.throttling import throttled
 
@@ -99,7 +99,6 @@ class ThrottleChecker(Checker):
                 f"{self._keywords[0]} needs {' and '.join(f'{name}=' for name in missing)}: "
                 "run_throttled(job, 42, calls=10, per=60) allows 10 calls in any 60 seconds"
             )
-        item = rows.current(self._config)
         verdict = throttled(
             *jobs,
             stores=_listed(item, "jobchaos_stores"),

@@ -115,7 +115,7 @@ def pytest_terminal_summary(
     if options.wants_summary(config) and (told or summary or exitstatus != pytest.ExitCode.INTERRUPTED):
         from jobchaos.pytest_plugin.terminal import print_summary
 
-        print_summary(terminalreporter, told, summary)
+        print_summary(terminalreporter, told, rows.unfinished(config), summary)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

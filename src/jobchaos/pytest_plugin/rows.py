@@ -12,7 +12,9 @@ Row = dict[str, Any]
 _CURRENT = pytest.StashKey[list[pytest.Item]]()
 _PENDING = pytest.StashKey[list[Row]]()
 _COLLECTED = pytest.StashKey[list[Row]]()
-_ATTRIBUTE = "jobchaos_rows"
+_BEGUN = pytest.StashKey[int]()
+_UNFINISHED = pytest.StashKey[int]()
+_ATTRIBUTE, _WITHOUT = "jobchaos_rows", "jobchaos_without_verdict"
 
 
 def prepare(config: pytest.Config) -> None:
@@ -20,6 +22,7 @@ def prepare(config: pytest.Config) -> None:
     config.stash[_CURRENT] = []
     config.stash[_PENDING] = []
     config.stash[_COLLECTED] = []
+    config.stash[_BEGUN] = config.stash[_UNFINISHED] = 0
     config.pluginmanager.register(_Collector(config), "jobchaos-rows")
 
 
@@ -33,8 +36,8 @@ def leave(item: pytest.Item) -> None:
     item.config.stash[_CURRENT].pop()
 
 
-def current(config: pytest.Config) -> pytest.Item:
-    """The running test.
+def begin(config: pytest.Config) -> pytest.Item:
+    """A check begins, in the test that is returned.
 
     Raises:
         UsageError: If there is none, as in a session-scoped fixture's teardown.
@@ -44,6 +47,7 @@ def current(config: pytest.Config) -> pytest.Item:
         from jobchaos.errors import UsageError
 
         raise UsageError("jobchaos' fixtures can only be called while a test runs; use jobchaos.check() elsewhere")
+    config.stash[_BEGUN] += 1
     return items[-1]
 
 
@@ -54,7 +58,10 @@ def add(config: pytest.Config, row: Row) -> None:
 
 def attach(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
     """Put the verdicts of a test onto its report, and the report of a failure in place of a traceback."""
-    pending = item.config.stash[_PENDING]
+    stash = item.config.stash
+    pending = stash[_PENDING]
+    setattr(report, _WITHOUT, stash[_BEGUN] - len(pending))
+    stash[_BEGUN] = 0
     if pending:
         setattr(report, _ATTRIBUTE, list(pending))
         for row in pending:
@@ -76,11 +83,17 @@ def collected(config: pytest.Config) -> list[Row]:
     return sorted(rows, key=lambda row: str(row["nodeid"]))
 
 
+def unfinished(config: pytest.Config) -> int:
+    """How many checks of the session have ended without a verdict."""
+    return config.stash[_UNFINISHED]
+
+
 class _Collector:
     """Listens to reports; an object, because the hook is not told the configuration."""
 
     def __init__(self, config: pytest.Config) -> None:
-        self._rows = config.stash[_COLLECTED]
+        self._stash = config.stash
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self._rows.extend(getattr(report, _ATTRIBUTE, ()))
+        self._stash[_COLLECTED].extend(getattr(report, _ATTRIBUTE, ()))
+        self._stash[_UNFINISHED] += getattr(report, _WITHOUT, 0)

@@ -21,6 +21,7 @@ _NOTHING = (
     "No test used a jobchaos fixture, and no known job system (Celery, RQ, ...) was imported, so nothing was checked: "
     "see run_twice and jobchaos."
 )
+_WITHOUT = "{} came to no verdict: an error of the test's own, or a timeout, has ended it."
 
 
 class FailureText(TerminalRepr):
@@ -53,8 +54,10 @@ class FailureText(TerminalRepr):
         return f"{self.text}\n\n{self._where.path}:{self._where.lineno}: {self._where.message}"
 
 
-def print_summary(terminal: TerminalReporter, rows: Sequence[dict[str, Any]], suite: Summary | None) -> None:
-    """Print the table of all checks, and what the suite's own tasks have shown."""
+def print_summary(
+    terminal: TerminalReporter, rows: Sequence[dict[str, Any]], unfinished: int, suite: Summary | None
+) -> None:
+    """Print the table of all checks, how many have no verdict, and what the suite's own tasks have shown."""
     terminal.section("jobchaos")
     if rows:
         from jobchaos.report.outliers import outliers
@@ -62,10 +65,12 @@ def print_summary(terminal: TerminalReporter, rows: Sequence[dict[str, Any]], su
 
         for line in (*summary_lines(rows), *outliers(rows)):
             terminal.write_line(line)
-    if suite is not None and (suite.tests or suite.stopped or not rows):
+    if unfinished:
+        terminal.write_line(_WITHOUT.format(f"{unfinished} check{'' if unfinished == 1 else 's'}"))
+    if suite is not None and (suite.tests or suite.stopped or not (rows or unfinished)):
         from jobchaos.suite.review import review_lines
 
         for line in review_lines(suite):
             terminal.write_line(line, red=line.startswith("JC"), bold=line.startswith("JC"))
-    elif not rows:
+    elif not (rows or unfinished):
         terminal.write_line(_NOTHING)
