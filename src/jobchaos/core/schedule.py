@@ -6,7 +6,7 @@ import enum
 import itertools
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from jobchaos.errors import TokenError, UsageError
 
@@ -140,18 +140,17 @@ class Schedule:
     """
 
     segments: tuple[Segment, ...]
+    runs: tuple[Run, ...] = field(init=False, repr=False, compare=False)
+    """The segments in which a copy moves."""
 
     def __post_init__(self) -> None:
-        if not self.runs:
+        runs = tuple([segment for segment in self.segments if isinstance(segment, Run)])
+        object.__setattr__(self, "runs", runs)
+        if not runs:
             raise UsageError("a schedule must let at least one copy run, as in 'A A'")
 
     def __str__(self) -> str:
         return " ".join(map(str, self.segments))
-
-    @property
-    def runs(self) -> tuple[Run, ...]:
-        """The segments in which a copy moves."""
-        return tuple(segment for segment in self.segments if isinstance(segment, Run))
 
     @property
     def copies(self) -> tuple[str, ...]:
