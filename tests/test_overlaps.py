@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import functools
+import logging
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -54,6 +57,66 @@ def test_the_claim_states_the_bound(sql: Sql, options: dict[str, int], claim: st
     assert claim in verdict.claim
     (result,) = verdict.families
     assert result.run + result.pruned == result.planned
+
+
+class Register:
+    """Keeps a lock that no job knows by name, while it writes."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+
+    def enter(self, sql: Sql) -> None:
+        with self._lock:
+            sql("INSERT OR IGNORE INTO seen VALUES (7)")
+            sql("UPDATE users SET points = 5")
+
+
+class LogTable(logging.Handler):
+    """Keeps the lock that all handlers have, while it writes."""
+
+    sql: Sql
+
+    def emit(self, _record: logging.LogRecord) -> None:
+        self.sql("INSERT OR IGNORE INTO seen VALUES (7)")
+        self.sql("UPDATE users SET points = 5")
+
+
+class Client:
+    """What it does on first use it does under a lock, before Python 3.12."""
+
+    def __init__(self, sql: Sql) -> None:
+        self._sql = sql
+
+    @functools.cached_property
+    def ready(self) -> bool:
+        sets(self._sql)
+        return True
+
+
+REGISTERS = {"main": Register()}
+
+
+def enters(sql: Sql) -> None:
+    REGISTERS["main"].enter(sql)
+
+
+@pytest.fixture
+def log(sql: Sql) -> Iterator[logging.Logger]:
+    handler = LogTable()
+    handler.sql = sql
+    logger = logging.getLogger("jobs")
+    logger.addHandler(handler)
+    yield logger
+    logger.removeHandler(handler)
+
+
+def test_locks_that_only_objects_know_are_waited_for_in_the_schedule(sql: Sql, log: logging.Logger) -> None:
+    jobs: list[Callable[[], object]] = [lambda: enters(sql), lambda: Client(sql).ready, lambda: log.error("done")]
+    for job in jobs:
+        verdict = overlapped(job, guard=3.0)
+        assert verdict.status == "holds", verdict.findings
+        assert verdict.schedules_run > 1
+    assert all(handler.lock.acquire(blocking=False) for handler in log.handlers if handler.lock)
 
 
 def test_more_than_the_budget_is_inconclusive_and_says_what_would_fit(sql: Sql) -> None:

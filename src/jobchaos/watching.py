@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, MutableMapping, Sequence
 from typing import Any
 
 from jobchaos.clock.held import all_held_clocks
@@ -58,6 +58,7 @@ from jobchaos.probes.taskiq import TaskiqProbe
 from jobchaos.probes.transports import TransportProbe
 from jobchaos.probes.unwatched import unwatched_drivers
 from jobchaos.probes.waits import WaitProbe
+from jobchaos.stores.leading import led_to
 from jobchaos.stores.reachable import places
 
 
@@ -92,7 +93,7 @@ def probes_for(
         *_of_sockets(bindings),
         FileProbe(bindings, torn_writes=settings.torn_writes, is_garbage=is_garbage),
         SleepProbe(bindings),
-        *_of_locks(named),
+        *_of_locks(named, led_to(*(job.body for job in jobs))),
         EventLoopProbe(bindings, functools.partial(virtual_loop, clock, control.current, lambda: control.shares_time)),
         HeldClockProbe(named, all_held_clocks),
         *(RedFlagProbe(flag, named, bindings) for flag in _flags(jobs)),
@@ -107,8 +108,8 @@ def _of_sockets(bindings: Bindings) -> list[Probe]:
     return [sockets, SelectProbe(bindings, sockets), TransportProbe()]
 
 
-def _of_locks(named: Sequence[MutableMapping[str, Any]]) -> list[Probe]:
-    return [LockProbe(named), WaitProbe(named), FileLockProbe()]
+def _of_locks(named: Sequence[MutableMapping[str, Any]], led_to: Iterable[MutableMapping[str, Any]]) -> list[Probe]:
+    return [LockProbe([*named, *led_to]), WaitProbe(named), FileLockProbe()]
 
 
 def _of_processes(bindings: Bindings) -> list[Probe]:

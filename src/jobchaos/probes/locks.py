@@ -14,6 +14,7 @@ from jobchaos.core.ports import Control, Worker
 from jobchaos.probes.base import BaseProbe
 from jobchaos.probes.contended import never_comes
 from jobchaos.probes.loaded import loaded
+from jobchaos.probes.logs import handlers
 
 _KINDS = (type(threading.Lock()), type(threading.RLock()))
 _SECOND = 10**9
@@ -22,8 +23,8 @@ _SECOND = 10**9
 class LockProbe(BaseProbe):
     """While a worker moves, locks that the project knows by name are replaced by ones that report to the schedule.
 
-    They are looked for in the globals of the project's modules and in the places given. Locks that the job itself makes
-    are not: copies do not share them.
+    They are looked for in the globals of the project's modules, in handlers of logs, and in the places given. Locks
+    that the job itself makes are not: copies do not share them.
 
     Args:
         places: Closures and objects' attributes, by name.
@@ -36,7 +37,7 @@ class LockProbe(BaseProbe):
 
     def install(self, control: Control) -> None:
         """See `Probe.install`."""
-        for place in (*self._given, *project_globals(_KINDS)):
+        for place in (*project_globals(_KINDS), *self._given, *handlers()):
             for name, value in list(place.items()):
                 if type(value) in _KINDS:
                     lock = self._locks.setdefault(id(value), ProbedLock(value, name, control))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import Any
 
 from jobchaos.core.ports import Control
 from jobchaos.probes.base import BaseProbe, Patches
@@ -28,8 +29,7 @@ class LogProbe(BaseProbe):
 
     def install(self, control: Control) -> None:
         """See `Probe.install`."""
-        known = (reference() for reference in logging._handlerList)  # type: ignore[attr-defined]  # noqa: SLF001
-        streams = {handler for handler in known if isinstance(handler, logging.StreamHandler)}
+        streams = {handler for handler in _handlers() if isinstance(handler, logging.StreamHandler)}
         log, show = logging.Logger.handle, logging.Handler.handle
 
         def handle(logger: logging.Logger, record: logging.LogRecord) -> None:
@@ -47,3 +47,13 @@ class LogProbe(BaseProbe):
     def remove(self) -> None:
         """See `Probe.remove`."""
         self._patches.undo()
+
+
+def handlers() -> list[dict[str, Any]]:
+    """The attributes of the handlers that do what a job is about. While one does it, it keeps its lock."""
+    return [vars(handler) for handler in _handlers() if not isinstance(handler, logging.StreamHandler)]
+
+
+def _handlers() -> list[logging.Handler]:
+    known = (reference() for reference in logging._handlerList)  # type: ignore[attr-defined]  # noqa: SLF001
+    return [handler for handler in known if handler is not None]
