@@ -82,6 +82,23 @@ def test_children_are_effects_and_dropped_where_arq_drops_them(sql: Sql) -> None
     assert check(once, faults=["duplicate"], settings=QUICK).status == "holds"
 
 
+def test_a_child_that_is_there_already_is_none(sql: Sql) -> None:
+    async def trusts(context: Any) -> None:
+        child = await context["redis"].enqueue_job("notify", 1, _job_id="notify-1")
+        sql(f"UPDATE users SET points = {len(child.job_id)} WHERE id = 1")
+
+    async def expects(context: Any) -> None:
+        if await context["redis"].enqueue_job("notify", 1, _job_id="notify-1") is None:
+            assert sql("SELECT points FROM users") != [(7,)]
+        sql("UPDATE users SET points = 5 WHERE id = 1")
+
+    found = check(job_of(arq.func(trusts), (), {}), faults=["crash"], settings=QUICK).findings
+    assert "JC304" in [one.code for one in found]
+    sql("UPDATE users SET points = 0")
+    verdict = check(job_of(arq.func(expects), (), {}), faults=["crash"], settings=QUICK)
+    assert codes(verdict) == ["JC308"]  # a timeout is final
+
+
 def test_what_on_startup_would_have_given_is_asked_for(sql: Sql) -> None:
     async def needs_more(context: Any) -> None:
         context["database"].close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from jobchaos import Settings, UsageError, Verdict, check
 from jobchaos.adapted import job_of
 from jobchaos.adapters import adapter_of
 from jobchaos.core.adapter import Execution
+from jobchaos.core.trace import Happening
 from tests.adapters.small_suite import causes, run
 from tests.database import Sql
 
@@ -176,7 +178,7 @@ def test_the_policy_is_what_procrastinate_computes(
     assert [policy.delay(number).low // 10**9 for number in range(1, len(delays) + 1)] == delays
 
 
-def test_children_are_effects_and_dropped_by_their_queueing_lock(app: Any, sql: Sql) -> None:
+def test_children_are_effects_and_refused_by_their_queueing_lock(app: Any, sql: Sql) -> None:
     @app.task(name="notify", queue="mail")
     def notify(user: int) -> None: ...
 
@@ -193,6 +195,34 @@ def test_children_are_effects_and_dropped_by_their_queueing_lock(app: Any, sql: 
     assert verdict.findings[0].message == "settle() enqueues notify(user=1) twice when it is delivered twice"
     assert check(job_of(settles_once, (), {}), faults=["duplicate"], settings=QUICK).status == "holds"
     assert not app.connector.jobs
+
+
+@pytest.mark.parametrize("isolation", ["thread", "process"])
+def test_what_comes_after_a_child_that_is_refused_is_never_done_unless_the_job_expects_that(
+    app: Any, sql: Sql, isolation: str
+) -> None:
+    notify = app.task(name="notify")(print)
+
+    @app.task
+    def trusts() -> None:
+        notify.configure(queueing_lock="notify-1").defer(user=1)
+        sql("UPDATE users SET points = 5")
+
+    @app.task
+    def expects() -> None:
+        with contextlib.suppress(procrastinate.exceptions.AlreadyEnqueued):
+            notify.configure(queueing_lock="notify-1").defer(user=1)
+        sql("UPDATE users SET points = 5")
+
+    settings = Settings(profile="quick", delivery="at-least-once", isolation=isolation)
+    found, advice = check(job_of(trusts, (), {}), faults=["crash"], settings=settings).findings
+    assert (found.code, str(found.schedule), advice.code) == ("JC304", "A1!kill A", "JC701")
+    assert found.trace is not None
+    assert [event.detail for event in found.trace.events if event.happening is Happening.RAISED] == [
+        "AlreadyEnqueued: Job cannot be enqueued: there is already a job in the queue with the queueing lock notify-1"
+    ]
+    sql("UPDATE users SET points = 0")
+    assert check(job_of(expects, (), {}), faults=["crash"], settings=settings).status == "holds"
 
 
 def test_executions_are_handed_over(app: Any) -> None:

@@ -130,7 +130,7 @@ def test_a_time_limit_strikes_as_rqs_own_exception(queue: Any, sql: Sql) -> None
     assert "longer than 180 s" in verdict.findings[0].detail
 
 
-def test_children_are_effects_and_dropped_where_rq_drops_them(queue: Any, sql: Sql) -> None:
+def test_children_are_effects_and_refused_where_rq_refuses_them(queue: Any, sql: Sql) -> None:
     def notifies() -> None:
         queue.enqueue(add, 5)
 
@@ -147,6 +147,26 @@ def test_children_are_effects_and_dropped_where_rq_drops_them(queue: Any, sql: S
         assert codes(verdict) == ["JC101"]
         assert f"enqueues {add.__module__}.add(5) twice" in verdict.findings[0].message
     assert check(notifies_once, faults=["duplicate"], settings=QUICK).status == "holds"
+
+
+def test_what_comes_after_a_child_that_is_refused_is_never_done_unless_the_job_expects_that(
+    queue: Any, sql: Sql
+) -> None:
+    from rq.exceptions import DuplicateJobError
+
+    def trusts() -> None:
+        queue.enqueue(add, 5, job_id="add-5", unique=True)
+        set_to(5)
+
+    def expects() -> None:
+        with contextlib.suppress(DuplicateJobError):
+            queue.enqueue(add, 5, job_id="add-5", unique=True)
+        set_to(5)
+
+    found = check(trusts, faults=["crash"], settings=QUICK).findings[0]
+    assert (found.code, str(found.schedule), found.confirmed) == ("JC304", "A1!kill A", "with a real SIGKILL")
+    sql("UPDATE users SET points = 0")
+    assert check(expects, faults=["crash"], settings=QUICK).status == "holds"
 
 
 def test_executions_are_handed_over(sql: Sql, queue: Any) -> None:

@@ -131,6 +131,9 @@ class Worker(Holder, Protocol):
     def record(self, foreign: Foreign) -> None:
         """A foreign effect whose content was not yet known at `begin` has been applied."""
 
+    def is_known(self, foreign: Foreign) -> bool:
+        """True if a foreign effect of the same identity has been applied."""
+
     def flag(self, what: str) -> None:
         """The red flag has been raised, which tells people that the job was given up."""
 
@@ -283,3 +286,11 @@ class Ledger(Store, Protocol):
 
     def record(self, foreign: Foreign) -> None:
         """A foreign effect has been applied."""
+
+
+@runtime_checkable
+class Recognising(Ledger, Protocol):
+    """A ledger that can tell whether a foreign effect is a repetition."""
+
+    def knows(self, foreign: Foreign) -> bool:
+        """True if one of the same identity has been recorded."""

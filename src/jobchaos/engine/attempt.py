@@ -193,6 +193,10 @@ class Attempt(Blocking):
         if not self.dead:
             self._stage.registry.record(foreign)
 
+    def is_known(self, foreign: Foreign) -> bool:
+        """See `Worker.is_known`."""
+        return not self.dead and self._stage.registry.knows(foreign)
+
     def flag(self, what: str) -> None:
         """See `Worker.flag`."""
         if not self.dead:

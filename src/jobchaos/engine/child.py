@@ -18,7 +18,7 @@ from jobchaos.core.ports import Probe
 from jobchaos.engine.attempt import Attempt
 from jobchaos.engine.channel import Channel
 from jobchaos.engine.death import CheckStopped
-from jobchaos.engine.messages import Announce, Announced, Go, Position, Report
+from jobchaos.engine.messages import Announce, Announced, Go, Position, Recognise, Report
 from jobchaos.engine.outcome import describe
 from jobchaos.engine.sites import call_site
 from jobchaos.engine.stage import Stage
@@ -94,6 +94,14 @@ class Child:
         self._records.append(foreign)
         if foreign.message is not None:
             self._stage.world.record(foreign)  # it decides what this very worker does next
+
+    def knows(self, foreign: Foreign) -> bool:
+        """See `Registry.knows`: what the controller does not know yet counts, too."""
+        if any(own.identity == foreign.identity for own in self._records):
+            return True
+        self._say(Recognise(foreign))
+        is_known: bool = self._hear()
+        return is_known
 
     # --- inside ------------------------------------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ from jobchaos.core.trace import Happening
 from jobchaos.engine.channel import Channel
 from jobchaos.engine.child import LOCATE, Child
 from jobchaos.engine.interrupts import interrupt
-from jobchaos.engine.messages import Announce, Announced, Go, Position, Report
+from jobchaos.engine.messages import Announce, Announced, Go, Position, Recognise, Report
 from jobchaos.engine.outcome import Outcome
 from jobchaos.engine.stage import Stage
 from jobchaos.engine.standing import Standing
@@ -98,8 +98,8 @@ class ForkWorker:
             now = self._stage.clock.now()
             go = Go(standing.credit, standing.fault, standing.wait, standing.survey, standing.outage, now)
             channel.send(go)
-            while isinstance(message := channel.receive(guard), Announce):
-                channel.send(self._announced(message.resource))
+            while isinstance(message := channel.receive(guard), Announce | Recognise):
+                channel.send(self._answered(message))
         except TimeoutError:
             return False
         except EOFError:
@@ -167,9 +167,11 @@ class ForkWorker:
         finally:
             os._exit(1)
 
-    def _announced(self, resource: str) -> Announced:
+    def _answered(self, question: Announce | Recognise) -> Announced | bool:
+        if isinstance(question, Recognise):
+            return self._stage.registry.knows(question.foreign)
         try:
-            self._stage.announce(resource)
+            self._stage.announce(question.resource)
             _require_forks(self._stage)
         except Exception as error:  # noqa: BLE001 - the controller raises it as soon as the worker has stopped
             self._stage.stop(error)

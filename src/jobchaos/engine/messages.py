@@ -1,7 +1,8 @@
 """What the controller and a forked worker say to each other: at step, go, die, done.
 
-The controller says `Go`. The worker may ask to have resources captured (`Announce`), is answered (`Announced`), and
-gives the baton back with a `Report`; whatever else it has to tell comes with it. To die takes no words.
+The controller says `Go`. The worker may ask to have resources captured (`Announce`), and is answered (`Announced`), or
+whether a foreign effect is a repetition (`Recognise`), and is told True or False. It gives the baton back with a
+`Report`; whatever else it has to tell comes with it. To die takes no words.
 """
 
 from __future__ import annotations
@@ -50,6 +51,12 @@ class Announced(NamedTuple):
     """
 
     go_on: bool
+
+
+class Recognise(NamedTuple):
+    """Has one of the same identity been entered, as far as you know?"""
+
+    foreign: Foreign
 
 
 class Report(NamedTuple):

@@ -32,6 +32,9 @@ class Registry(Protocol):
     def record(self, foreign: Foreign) -> None:
         """Enter a foreign effect into its ledger."""
 
+    def knows(self, foreign: Foreign) -> bool:
+        """True if one of the same identity has been entered."""
+
 
 class _Here(threading.local):
     """Who the calling thread runs: one worker, or one worker a context, as tasks of an event loop have them."""

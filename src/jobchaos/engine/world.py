@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jobchaos.core.effect import Foreign, Mode
-from jobchaos.core.ports import Ledger, Returnable, Store, Volatile
+from jobchaos.core.ports import Ledger, Recognising, Returnable, Store, Volatile
 from jobchaos.core.snapshot import Snapshot, State
 from jobchaos.core.trace import Trace
 from jobchaos.errors import LossError, UsageError
@@ -124,12 +124,14 @@ class World:
 
     def record(self, foreign: Foreign) -> None:
         """Enter a foreign effect into its ledger."""
-        resource = f"{foreign.ledger}:"
-        self.announce(resource)
-        for ledger in self._ledgers.values():
-            if ledger.covers(resource):
-                ledger.record(foreign)
-                return
+        ledger = self._ledger_of(foreign)
+        if ledger is not None:
+            ledger.record(foreign)
+
+    def knows(self, foreign: Foreign) -> bool:
+        """True if one of the same identity has been entered."""
+        ledger = self._ledger_of(foreign)
+        return isinstance(ledger, Recognising) and ledger.knows(foreign)
 
     def restore(self) -> None:
         """Everything back to its initial state."""
@@ -210,6 +212,11 @@ class World:
             LossError: What all stores said that could not let go; or else the first other error.
         """
         _all_of([store.close for store in self._stores.values()])
+
+    def _ledger_of(self, foreign: Foreign) -> Ledger | None:
+        resource = f"{foreign.ledger}:"
+        self.announce(resource)
+        return next((ledger for ledger in self._ledgers.values() if ledger.covers(resource)), None)
 
     def _bind(self, store: Store) -> None:
         try:

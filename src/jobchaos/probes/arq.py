@@ -8,7 +8,7 @@ from jobchaos.probes.queue import QueueProbe
 
 
 class ArqProbe(QueueProbe):
-    """Makes a step of `ArqRedis.enqueue_job`. A second one with the same `_job_id` is dropped, as arq does."""
+    """Makes a step of `ArqRedis.enqueue_job`. A second one with the same `_job_id` gives None, as in arq."""
 
     library = "arq.connections"
     system = "arq"
@@ -29,7 +29,7 @@ class ArqProbe(QueueProbe):
                 return await genuine(pool, function, *args, **options)
             queue, key = options.get("_queue_name") or pool.default_queue_name, options.get("_job_id") or ""
             given = {name: value for name, value in options.items() if not name.startswith("_")}
-            self.enqueue(queue, function, args, given, key=key, failure=refused)
-            return Job(key or "jobchaos", pool, queue)
+            is_new = self.enqueue(queue, function, args, given, key=key, failure=refused)
+            return Job(key or "jobchaos", pool, queue) if is_new else None
 
         self.patches.set(ArqRedis, "enqueue_job", watched)

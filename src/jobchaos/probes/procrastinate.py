@@ -9,7 +9,7 @@ from jobchaos.probes.queue import QueueProbe
 
 
 class ProcrastinateProbe(QueueProbe):
-    """Makes a step of each job that `JobManager` stores. A second one with the same queueing lock is none."""
+    """Makes a step of each job that `JobManager` stores. A second one with the same queueing lock is refused."""
 
     library = "procrastinate.manager"
     system = "Procrastinate"
@@ -39,11 +39,21 @@ class ProcrastinateProbe(QueueProbe):
     def _deferred(self, jobs: Any) -> list[Any]:
         for job in jobs:
             key = job.queueing_lock or ""
-            self.enqueue(job.queue, job.task_name, (), job.task_kwargs, key=key, failure=_refused)
+            if not self.enqueue(job.queue, job.task_name, (), job.task_kwargs, key=key, failure=_unreachable):
+                raise _refused(key)
         return [job.evolve(id=number, status="todo") for number, job in enumerate(jobs, 1)]
 
 
-def _refused() -> Exception:
+def _refused(queueing_lock: str) -> Exception:
+    from procrastinate.exceptions import AlreadyEnqueued
+
+    error: Exception = AlreadyEnqueued(
+        f"Job cannot be enqueued: there is already a job in the queue with the queueing lock {queueing_lock}"
+    )
+    return error
+
+
+def _unreachable() -> Exception:
     from procrastinate.exceptions import ConnectorException
 
     error: Exception = ConnectorException()  # it has a text of its own

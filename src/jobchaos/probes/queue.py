@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from jobchaos.core.effect import Effect, Foreign, Mode, Touch
+from jobchaos.core.ports import Worker
 from jobchaos.core.sent import Sent
 from jobchaos.probes.library import LibraryProbe
 
@@ -42,7 +43,7 @@ class QueueProbe(LibraryProbe):
         key: str = "",
         options: Mapping[str, Any] | None = None,
         failure: Callable[[], Exception] = ConnectionError,
-    ) -> None:
+    ) -> bool:
         """The worker enqueues a message.
 
         Args:
@@ -50,25 +51,40 @@ class QueueProbe(LibraryProbe):
             task: The task's name; empty for a message that is none's.
             args: Its positional arguments.
             kwargs: Its keyword arguments.
-            key: What the system recognises a second one by, and drops it; empty if it does not.
+            key: What the system recognises a second one by, and refuses it; empty if it does not.
             options: What else its adapter needs to deliver it. All that it is given must be picklable then.
             failure: Makes what the system raises if its broker cannot be reached.
+
+        Returns:
+            False if it was refused. Where messages are delivered in their turn, the first one may be done by then, and
+            a second one is dropped without a word.
         """
         worker = self.worker()
         if worker is None:
-            return
-        named = [_told(value) for value in args]
-        named += [f"{name}={_told(value)}" for name, value in (kwargs or {}).items()]
-        arguments = ", ".join(named)
-        resource = f"queue:{queue}"
+            return True
+        named = [f"{name}={_told(value)}" for name, value in (kwargs or {}).items()]
+        arguments = ", ".join([*map(_told, args), *named])
         sent = None
         if self._follow:
             sent = Sent(worker.copy, self.system, task, tuple(args), dict(kwargs or {}), dict(options or {}))
         foreign = Foreign("queue", COLUMNS, (queue, task, arguments), (queue, key) if key else None, sent)
         label = f"ENQUEUE {task}({arguments}) in {queue}" if task else f"PUBLISH {arguments} to {queue}"
-        effect = Effect("queue", label, (Touch(resource, Mode.APPEND),), durable=True, foreign=foreign)
+        return self._perform(worker, f"queue:{queue}", label, foreign, failure)
+
+    def _perform(
+        self, worker: Worker, resource: str, label: str, foreign: Foreign, failure: Callable[[], Exception]
+    ) -> bool:
+        may_refuse = foreign.identity is not None and not self._follow
+        mode = Mode.WRITE if may_refuse else Mode.APPEND  # who comes first makes a difference
+        effect = Effect("queue", label, (Touch(resource, mode),), durable=True, foreign=foreign)
         worker.touch(resource)
-        worker.perform(effect, lambda: None, failure=failure)
+        return worker.perform(
+            effect, lambda: not (may_refuse and worker.is_known(foreign)), failure=failure, outcome=_outcome
+        )
+
+
+def _outcome(is_new: bool) -> str:
+    return "" if is_new else "refused: it is there already"
 
 
 def _told(value: object) -> str:

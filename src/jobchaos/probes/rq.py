@@ -8,7 +8,10 @@ from jobchaos.probes.queue import QueueProbe
 
 
 class RQProbe(QueueProbe):
-    """Makes a step of `Queue.enqueue_job` and `Queue.schedule_job`, where all ways of enqueuing one job end."""
+    """Makes a step of `Queue.enqueue_job` and `Queue.schedule_job`, where all ways of enqueuing one job end.
+
+    A second one with the same id and `unique=True` is refused, as RQ does.
+    """
 
     library = "rq.queue"
     system = "RQ"
@@ -28,7 +31,11 @@ class RQProbe(QueueProbe):
                 return genuine(queue, job, *args, **options)
             key = job.id if options.get("unique") else ""
             known = {name: getattr(job, name) for name in _KNOWN}
-            self.enqueue(queue.name, job.func_name, job.args, job.kwargs, key=key, options=known, failure=_refused)
+            sent = job.func_name, job.args, job.kwargs
+            if not self.enqueue(queue.name, *sent, key=key, options=known, failure=_unreachable):
+                from rq.exceptions import DuplicateJobError
+
+                raise DuplicateJobError(f"Job with ID '{key}' already exists")
             return job
 
         self.patches.set(queue_class, name, watched)
@@ -37,7 +44,7 @@ class RQProbe(QueueProbe):
 _KNOWN = ("id", "timeout", "retries_left", "retry_intervals", "meta")
 
 
-def _refused() -> Exception:
+def _unreachable() -> Exception:
     from redis.exceptions import ConnectionError as RedisConnectionError
 
     return RedisConnectionError("Error 111 connecting to the broker. Connection refused.")

@@ -36,9 +36,13 @@ class EffectLedger(BaseStore):
         if self.is_news(foreign):
             self._rows.append(foreign.values)
 
+    def knows(self, foreign: Foreign) -> bool:
+        """See `Recognising.knows`."""
+        return foreign.identity is not None and foreign.identity in self._seen
+
     def is_news(self, foreign: Foreign) -> bool:
         """True if it has no identity, or one that comes for the first time."""
-        is_known = foreign.identity in self._seen
+        is_known = self.knows(foreign)
         if foreign.identity is not None:
             self._seen.add(foreign.identity)
         return not is_known

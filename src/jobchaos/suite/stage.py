@@ -144,6 +144,10 @@ class Unregistered:
     def record(self, foreign: Foreign) -> None:
         """See `Registry.record`."""
 
+    def knows(self, foreign: Foreign) -> bool:
+        """See `Registry.knows`."""
+        return False
+
 
 def _forget(_detail: str) -> None:
     """Nobody reads the details of effects."""

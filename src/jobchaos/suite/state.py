@@ -52,6 +52,10 @@ class Surroundings:
         if not self._idempotent(foreign):
             self._world.record(foreign)
 
+    def knows(self, foreign: Foreign) -> bool:
+        """See `Registry.knows`."""
+        return self._world.knows(foreign)
+
     def look(self) -> State | None:
         """The present state; None if it cannot be read, as inside a transaction that has failed."""
         try:
