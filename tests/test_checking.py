@@ -246,3 +246,21 @@ def test_temporary_files_that_a_clean_run_leaves_are_compared(sql: Sql, system: 
     verdict = check(lambda: (sql("UPDATE users SET points = 1"), tempfile.mkdtemp()), faults=["duplicate"])
     assert codes(verdict) == ["JC103"]
     assert not any("temporary files in" in note for note in verdict.notes)
+
+
+PAYMENTS: list[int] = []
+
+
+def test_memory_that_changes_beside_a_database_is_not_compared_and_that_is_noted(sql: Sql) -> None:
+    def pays() -> None:
+        sql("UPDATE users SET points = 5")
+        PAYMENTS.append(42)
+
+    settings = Settings(profile="quick")
+    verdict = check(pays, faults=["duplicate"], settings=settings)
+    assert verdict.status == "holds"
+    (note,) = verdict.notes
+    assert note.startswith("changed, but not compared, as memory is gone with its process: PAYMENTS.")
+    named = check(pays, faults=["duplicate"], settings=settings, stores=[MemoryStore(PAYMENTS, name="payments")])
+    assert named.status == "fails"
+    assert not [note for note in named.notes if "not compared" in note]

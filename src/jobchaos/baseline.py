@@ -97,7 +97,7 @@ def establish(
         NoBaselineError: If the job fails, never ends, differs from run to run, or does nothing that can be seen.
     """
     first = clean_run(job, runner, schedule)
-    uses_memory = world.memory_changed
+    changed = world.changed_memory
     unseen = world.unseen(first.state, first.trace)
     if look_closer is not None and (unseen or not _visible(first.trace)):
         lines = look_closer(not unseen)
@@ -108,11 +108,11 @@ def establish(
     if _difference(first.trace, second.trace) is not None:  # the very first run may load and cache things
         first, second = second, clean_run(job, runner, schedule, again=True)
     _same(job, first, second)
-    left = None if uses_memory else world.keep()
+    left = None if changed else world.keep()
     if not _visible(first.trace) and not _leaves_anything(first, runner, world):
         raise NoBaselineError(Finding("JC902", f"{job} has no effect that could be seen", detail=_BLIND), first)
     run, volatile = _settled(job, first, runner, world)
-    return Baseline(run, volatile, lines, (), uses_memory, left if run is first else None)
+    return Baseline(run, volatile, lines, _forgotten(changed), bool(changed), left if run is first else None)
 
 
 def _settled(job: str, run: RunResult, runner: Runner, world: World) -> tuple[RunResult, Volatile]:
@@ -204,6 +204,14 @@ _BLIND = (
     "opened before the check cannot be watched: let the job open it. State in objects: "
     "jobchaos_stores with MemoryStore(object). Anything else: FunctionStore(snapshot=..., reset=...)."
 )
+
+
+def _forgotten(memory: Sequence[str]) -> tuple[str, ...]:
+    note = (
+        f"changed, but not compared, as memory is gone with its process: {', '.join(memory)}. What stands for "
+        "something outside, as a fake does, has to be named in jobchaos_stores: MemoryStore(...)"
+    )
+    return (note,) if memory else ()
 
 
 def _leaves_anything(run: RunResult, runner: Runner, world: World) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import array
 import collections
 import enum
 import functools
 import json
+import types
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -289,3 +291,31 @@ def test_what_several_jobs_share_is_captured_once() -> None:
         SENT.append(str(LIMIT))
 
     assert [store.name for store in reachable(counts, reads, counts)] == [__name__, "SENT"]
+
+
+SPACE = types.SimpleNamespace(calls=0)
+NUMBERS = array.array("i", [0])
+USERS: collections.UserDict[str, int] = collections.UserDict()
+
+
+def counts_in_other_containers() -> None:
+    SPACE.calls += 1
+    NUMBERS[0] += 1
+    USERS["ann"] = 1
+
+
+def test_further_containers_of_the_standard_library_are_state() -> None:
+    undone(counts_in_other_containers, counts_in_other_containers)
+    assert (SPACE.calls, NUMBERS[0], dict(USERS)) == (0, 0, {})
+
+
+def counts_its_calls(*, known: dict[str, int] = {}, seen: list[int] = []) -> None:  # noqa: B006 - what is tried
+    counts_its_calls.calls = getattr(counts_its_calls, "calls", 0) + 1  # type: ignore[attr-defined]
+    known["calls"] = 1
+    seen.append(1)
+
+
+def test_default_arguments_and_attributes_of_functions_are_state() -> None:
+    undone(counts_its_calls, counts_its_calls)
+    assert names(counts_its_calls) == ["counts_its_calls", "known", "seen"]
+    assert not hasattr(counts_its_calls, "calls")

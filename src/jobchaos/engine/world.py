@@ -103,9 +103,9 @@ class World:
                 volatile.put_back(held)
 
     @property
-    def memory_changed(self) -> bool:
-        """True if remembered memory is not as in the beginning."""
-        return any(not store.snapshot().same_as(initial) for store, initial in self._memory)
+    def changed_memory(self) -> list[str]:
+        """Names of the remembered memory that is not as in the beginning."""
+        return [store.name for store, initial in self._memory if not store.snapshot().same_as(initial)]
 
     def announce(self, resource: str) -> None:
         """A resource is about to be touched: make sure that a store has captured it."""

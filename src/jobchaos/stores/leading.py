@@ -68,7 +68,7 @@ def _inside(thing: Any) -> tuple[Any, ...]:
         return (list(itertools.islice(kind.__iter__(thing), _LONG)),)
     if issubclass(kind, type):
         return ([], ClassAttributes(thing)) if _is_projects(thing) else ([],)
-    return _of_object(thing) if _is_projects(kind) else ([],)
+    return _of_object(thing) if _is_projects(kind) or kind is types.SimpleNamespace else ([],)
 
 
 def _of_function(function: types.FunctionType) -> tuple[Any, ...]:

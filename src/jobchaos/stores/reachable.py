@@ -7,7 +7,8 @@ import itertools
 import opcode
 import sys
 import types
-from collections import deque
+from array import array
+from collections import UserDict, UserList, deque
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from typing import Any
 
@@ -20,17 +21,18 @@ from jobchaos.stores.class_attributes import ClassAttributes, is_projects_class
 from jobchaos.stores.memory import MemoryStore, NamespaceStore, can_change
 
 _REBINDING = frozenset(opcode.opmap[name] for name in ("STORE_GLOBAL", "DELETE_GLOBAL", "STORE_DEREF", "DELETE_DEREF"))
-_CONTAINERS = (dict, list, set, deque, bytearray)
+_SETTING = opcode.opmap["STORE_ATTR"]
+_CONTAINERS = (dict, list, set, deque, bytearray, array, UserDict, UserList, types.SimpleNamespace)
 
 
 def reachable(*jobs: Callable[..., Any]) -> list[Store]:
     """Stores for the memory that jobs can change, for jobs that touch nothing outside the process.
 
-    Looked at are the object of a bound method, a callable object, the closure, and the globals that the code names:
-    containers, the project's own classes and their instances, functions that remember their calls, and names that the
-    code rebinds; of a decorated function those of the wrapper and of what it wraps. Objects behind those are captured
-    with them; what other functions of the project refer to on their own is not. What several jobs share is captured
-    once.
+    Looked at are the object of a bound method, a callable object, the default arguments, the closure, and the globals
+    that the code names: containers, the project's own classes and their instances, functions that remember their calls
+    or have attributes, and names that the code rebinds; of a decorated function those of the wrapper and of what it
+    wraps. Objects behind those are captured with them; what other functions of the project refer to on their own is
+    not. What several jobs share is captured once.
     """
     named: dict[int, tuple[str, object]] = {}
     used: list[tuple[MutableMapping[str, Any], list[str]]] = []
@@ -39,8 +41,14 @@ def reachable(*jobs: Callable[..., Any]) -> list[Store]:
         if not isinstance(part, types.FunctionType):
             named.setdefault(id(part), (type(part).__name__, part))
             continue
+        named.update({id(value): (name, value) for name, value in _defaults(part) if _is_state(value)})
         for namespace, names in _namespaces(part):
             used.append((namespace, names))
+            if _SETTING in part.__code__.co_code[::2]:
+                functions = [(name, namespace.get(name)) for name in names]
+                named.update(
+                    {id(vars(it)): (name, vars(it)) for name, it in functions if type(it) is types.FunctionType}
+                )
             changed = _rebound(part).intersection(names)
             if changed:
                 rebound.setdefault(id(namespace), (namespace, part.__module__, set()))[2].update(changed)
@@ -111,6 +119,24 @@ def _namespaces(function: types.FunctionType) -> Iterator[tuple[MutableMapping[s
     code = function.__code__
     yield Cells(function), list(code.co_freevars)
     yield function.__globals__, sorted({name for inner in _codes(code) for name in inner.co_names})
+
+
+def _defaults(function: types.FunctionType) -> Iterator[tuple[str, object]]:
+    """The default arguments, which calls share."""
+    code, values = function.__code__, function.__defaults__ or ()
+    yield from zip(code.co_varnames[code.co_argcount - len(values) : code.co_argcount], values, strict=True)
+    yield from (function.__kwdefaults__ or {}).items()
+
+
+def _of_functions(
+    user: types.FunctionType, namespace: MutableMapping[str, Any], names: Iterable[str]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The attributes of the project's functions, if the code that names them sets any."""
+    if _SETTING in user.__code__.co_code[::2]:
+        for name in names:
+            value = namespace.get(name)
+            if type(value) is types.FunctionType and is_project_file(value.__code__.co_filename):
+                yield name, vars(value)
 
 
 def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
