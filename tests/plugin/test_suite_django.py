@@ -78,6 +78,13 @@ def refused_by_a_key(pk):
 
 
 @celery.task(**late)
+def reserves_then_mails(pk):
+    _, is_new = Entry.objects.get_or_create(account_id=pk, key=f"mail-{pk}")
+    if is_new:
+        send_mail("Reserved", "", None, ["ann@example.com"])
+
+
+@celery.task(**late)
 def touches(pk):
     Account.objects.get(pk=pk).save()
 
@@ -110,6 +117,11 @@ def test_refused_by_a_key(account):
     tasks.refused_by_a_key.delay(account.pk)
     account.refresh_from_db()
     assert account.points == 1
+
+
+def test_reserves_then_mails(account, mailoutbox):
+    tasks.reserves_then_mails.delay(account.pk)
+    assert len(mailoutbox) == 1
 
 
 def test_touches(account, django_assert_num_queries):
@@ -170,8 +182,9 @@ def test_exactly_the_broken_tasks_are_reported(project: pytest.Pytester) -> None
     assert causes(result) == [
         ("JC103", "A", "app.tasks.counts"),
         ("JC101", "A", "app.tasks.mails_after_commit"),
+        ("JC302", "A", "app.tasks.reserves_then_mails"),
         ("JC303", "A", "app.tasks.two_commits"),
     ]
-    result.assert_outcomes(passed=8)
+    result.assert_outcomes(passed=9)
     result.stdout.fnmatch_lines(["JC941 ?C?*", "   app.tasks.touches: *"])
     assert not [line for line in result.outlines if line.startswith("JC942")]

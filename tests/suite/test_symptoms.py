@@ -98,6 +98,7 @@ def test_a_repeated_mail_is_told_apart_from_a_missing_one() -> None:
     clean = recording([MAIL], mails("Hello"))
     assert graded(judged(clean, recording([MAIL, MAIL], mails("Hello", "Hello")))) == ("A", "JC101")
     assert graded(judged(clean, recording([], mails()), token="A1!kill A")) == ("A", "JC302")
+    assert graded(judged(clean, recording([], {}), "assert 0 == 1", token="A1!kill A")) == ("A", "JC302")
     assert graded(judged(clean, recording([MAIL, MAIL], mails("Hello", "Hello")), token="A1!lost A")) == ("A", "JC501")
 
 

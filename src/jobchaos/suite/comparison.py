@@ -23,8 +23,9 @@ def difference(first: State | None, second: State | None, state: State | None, i
     """
     if first is None or second is None or state is None:
         return None
-    # A database that was not met in all runs, because a fixture had it open, tells nothing; a ledger may be new.
-    names = {name for name in state if name in LEDGERS or (name in first and name in second)}
+    # A database that was not met in all runs, because a fixture had it open, tells nothing; a ledger not met is empty.
+    usual = first.keys() & second.keys()
+    names = (usual & state.keys()) | (LEDGERS & (usual | state.keys()))
     first, second, state = ({name: one[name] for name in names & one.keys()} for one in (first, second, state))
     diff = _compared(first, second, state, ignore)
     unsteady = unsteady_tables(first, second, ignore) if diff else frozenset()
