@@ -8,6 +8,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from typing import Any
 
 import pytest
 
@@ -15,14 +17,18 @@ from jobchaos import FakeClock, company
 
 NOON = 1_893_499_200  # 2030-01-01 12:00 UTC
 Wait = Callable[[float], object]
+LOCKS: list[Any] = [type(threading.Lock()), type(threading.RLock())]
+KEPT = threading.Lock()
 
 
 @pytest.fixture
 def clock() -> Iterator[FakeClock]:
     clock = FakeClock()
     genuine = (threading.Condition.wait, threading.Thread.join, threading.Thread.start, time.sleep, queue.time)  # type: ignore[attr-defined]
+    of_locks = [(kind.acquire, kind.__enter__) for kind in LOCKS]
     with clock.running(NOON * 10**9):
         yield clock
+    assert [(kind.acquire, kind.__enter__) for kind in LOCKS] == of_locks
     assert (threading.Condition.wait, threading.Thread.join, threading.Thread.start, time.sleep) == genuine[:4]
     assert queue.time is genuine[4]  # type: ignore[attr-defined]
 
@@ -62,11 +68,18 @@ def wait_for(seconds: float) -> None:
         assert not condition.wait_for(lambda: False, seconds)
 
 
+def want(seconds: float) -> None:
+    lock = threading.Lock()
+    with lock:
+        assert not lock.acquire(timeout=seconds)
+
+
 WAITS: dict[str, Wait] = {
     "sleep": lambda seconds: time.sleep(seconds),
     "event": lambda seconds: threading.Event().wait(seconds),
     "queue": poll,
     "condition": wait_for,
+    "lock": want,
     "semaphore": lambda seconds: threading.Semaphore(0).acquire(timeout=seconds),
     "asyncio": lambda seconds: asyncio.run(asyncio.sleep(seconds)),
 }
@@ -172,19 +185,96 @@ def test_a_thread_goes_on_in_real_time_where_nobody_can_let_time_pass(
 ) -> None:
     """The test waits in C for a thread that sleeps: nothing hangs."""
     monkeypatch.setattr(company, "_STILL", 0.02)
-    lock = threading.Lock()
-    lock.acquire()
+    answers = queue.SimpleQueue[int]()
 
     def work() -> None:
         end = time.time() + 0.02
         while time.time() < end:
             time.sleep(0.01)
-        lock.release()
+        answers.put(1)
 
     thread = threading.Thread(target=work)
     thread.start()
-    lock.acquire()
+    answers.get()
     thread.join()
+
+
+def holding(lock: AbstractContextManager[Any], seconds: float) -> threading.Thread:
+    """A thread that does, from now on."""
+    has_it = threading.Event()
+
+    def hold() -> None:
+        with lock:
+            has_it.set()
+            time.sleep(seconds)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    has_it.wait()
+    return thread
+
+
+@pytest.mark.parametrize("make", [threading.Lock, threading.RLock, threading.Condition, lambda: KEPT])
+def test_who_waits_for_a_lock_gets_it_or_gives_up_at_its_virtual_moment(
+    clock: FakeClock, make: Callable[[], Any]
+) -> None:
+    lock = make()
+    holder, seen = holding(lock, 30), dict[float, tuple[bool, float]]()
+
+    def work(seconds: float) -> None:
+        got = lock.acquire(timeout=seconds)
+        seen[seconds] = got, elapsed()
+        if got:
+            lock.release()
+
+    threads = [threading.Thread(target=work, args=(seconds,)) for seconds in (10, 15, 60)]
+    for thread in threads:
+        thread.start()
+    assert not lock.acquire(timeout=5)
+    assert elapsed() == 5
+    assert lock.acquire(timeout=3600)
+    assert elapsed() == 30
+    lock.release()
+    for thread in [holder, *threads]:
+        thread.join()
+    assert seen == {10: (False, 10), 15: (False, 15), 60: (True, 30)}
+
+
+@pytest.mark.parametrize("make", [threading.Lock, threading.RLock, threading.Condition, lambda: KEPT])
+def test_who_waits_for_a_lock_without_a_limit_gets_it_when_it_is_free(
+    clock: FakeClock, make: Callable[[], Any]
+) -> None:
+    lock = make()
+    for hour, take in enumerate((lock.__enter__, lock.acquire), 1):
+        holder = holding(lock, 3600)
+        take()
+        assert elapsed() == hour * 3600
+        lock.release()
+        holder.join()
+
+
+def test_locks_refuse_what_they_always_refuse(clock: FakeClock) -> None:
+    with KEPT:
+        assert not KEPT.acquire(blocking=False)
+        assert not KEPT.acquire(timeout=0)
+        for arguments in ((True, -2), (False, 1)):
+            with pytest.raises(ValueError, match="timeout"):
+                KEPT.acquire(*arguments)
+    assert elapsed() == 0
+
+
+def test_a_condition_that_outlives_the_test_waits_in_real_time() -> None:
+    """It keeps the methods that its lock had when it was made."""
+    clock = FakeClock()
+    with clock.running(NOON * 10**9):
+        condition = threading.Condition(threading.Lock())
+    with condition:
+        assert not condition.acquire(timeout=0.001)
+    thread = threading.Thread(target=condition.acquire)
+    with condition:
+        thread.start()
+    thread.join(30)
+    assert not thread.is_alive()
 
 
 def test_a_thread_that_outlives_the_test_ends_its_wait() -> None:

@@ -18,6 +18,7 @@ from typing import Any
 from jobchaos.clock.loop import ANSWER, OWN_DESCRIPTORS, Ready, VirtualLoop, VirtualSelector, is_virtual
 from jobchaos.clock.virtual import VirtualClock
 from jobchaos.company import Company, Signal
+from jobchaos.lock_waits import LockWaits
 from jobchaos.probes.base import Patches
 from jobchaos.probes.bindings import Bindings
 
@@ -53,6 +54,7 @@ class Tester:
             patches.set(threading.Thread, "start", self._adopting(threading.Thread.start))
             patches.set(_Condition, "wait", self._waiting(_Condition.wait))
             patches.set(threading.Thread, "join", self._joining(threading.Thread.join))
+            LockWaits(self.company).install(patches)
             for module, name in ((threading, "_time"), (queue, "time")):
                 patches.set(module, name, self._measuring(vars(module)[name]))
             genuine, sleeping = time.sleep, self._sleeping(time.sleep)

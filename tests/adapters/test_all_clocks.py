@@ -6,6 +6,8 @@ With freezegun some of these never fire, and others hang.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import importlib
 import subprocess
 import sys
 import time
@@ -18,10 +20,18 @@ import pytest
 from jobchaos import FakeClock
 
 NOON = 1_893_499_200  # 2030-01-01 12:00 UTC
+SYSTEMS = [
+    *("dramatiq.brokers.stub", "dramatiq.worker", "huey", "rq.scheduler", "fakeredis", "arq.worker", "taskiq.api"),
+    *("procrastinate.testing", "celery"),
+]
 
 
 @pytest.fixture
 def clock() -> Iterator[FakeClock]:
+    """Who has such a worker in a test has imported it before the test begins."""
+    for system in SYSTEMS:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(system)
     clock = FakeClock()
     with clock.running(NOON * 10**9):
         yield clock
@@ -209,15 +219,15 @@ def test_the_eager_mode_of_celery(clock: FakeClock) -> None:
 
 
 def test_a_worker_of_celery_in_a_thread() -> None:
-    """In a process of its own, as it leaves another root logger and another `Task.__call__` behind.
-
-    Its countdowns are not tried: if Celery was imported before time is fake, they do not follow it.
-    """
+    """In a process of its own, as it leaves another root logger and another `Task.__call__` behind."""
     pytest.importorskip("celery")
     done = subprocess.run(
         [sys.executable, "-c", _BESIDE_A_WORKER_OF_CELERY], capture_output=True, text=True, timeout=60
     )
-    assert 3600 <= float(done.stdout or 0) < 3660, done.stderr  # both sides poll
+    slept, early, put_off, first, second, third = (float(text) for text in done.stdout.split())
+    assert 3600 <= slept < 3660, done.stderr  # both sides poll
+    assert (early, 600 <= put_off < 605) == (0, True)
+    assert (600 <= second - first < 605, 600 <= third - second < 605) == (True, True)
 
 
 _BESIDE_A_WORKER_OF_CELERY = f"""
@@ -235,9 +245,24 @@ def sleeps():
     time.sleep(3600)
     done_at.append(time.time() - {NOON})
 
+@app.task(name="put off")
+def put_off(began):
+    done_at.append(time.time() - began)
+
+@app.task(name="flaky", autoretry_for=(ConnectionError,), retry_backoff=600, retry_backoff_max=600, retry_jitter=False)
+def flaky():
+    done_at.append(time.time() - {NOON})
+    if len(done_at) < 6:
+        raise ConnectionError("the shop is closed")
+
 clock = FakeClock()
 with clock.running({NOON} * 10**9), start_worker(app, perform_ping_check=False, pool="solo"):
     sleeps.delay().get(timeout=7200)
+    put_off.apply_async((time.time(),), countdown=600)
+    clock.advance(599)
+    done_at.append(len(done_at) - 1)
+    clock.advance(5)
+    flaky.delay().get(timeout=7200)
 print(*done_at)
 """
 

@@ -225,6 +225,26 @@ def test(run_twice, fake_clock):
     runs(NEW_YEAR + code).assert_outcomes(passed=1)
 
 
+def test_a_check_still_finds_the_locks_of_the_project(runs: Runs) -> None:
+    code = """
+LOCK = threading.Lock()
+
+def job():
+    if not LOCK.acquire(timeout=60):
+        raise TimeoutError
+    jobs.sets(5)
+    LOCK.release()
+
+def test(run_with_timeouts, fake_clock):
+    with LOCK:
+        assert not LOCK.acquire(timeout=60)
+    run_with_timeouts(job, within=30)
+"""
+    result = runs(NEW_YEAR + code)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*JC402 timeout: job() waits 60 s when LOCK stays locked *"])
+
+
 def test_it_works_under_hypothesis(runs: Runs) -> None:
     code = """
 from hypothesis import given, strategies

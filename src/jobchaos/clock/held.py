@@ -22,8 +22,8 @@ _FUNCTIONS = ("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "p
 _GENUINE = {id(getattr(freezegun.api, f"real_{name}")): f"time.{name}" for name in _FUNCTIONS}
 _GENUINE[id(time.sleep)] = "time.sleep"
 _BASES = (freezegun.api.real_datetime, freezegun.api.real_date)
-_LIBRARY = frozenset({"sched"})
-"""Modules of the standard library that keep clocks in default arguments."""
+_LIBRARIES = frozenset({"sched", "kombu.asynchronous.timer"})
+"""Modules that are not the project's, and keep clocks in default arguments: the latter puts off Celery's countdowns."""
 _Found = tuple[str, Any, Place | None]
 """Dotted name, what it keeps, and where."""
 
@@ -88,9 +88,9 @@ def held_clocks(modules: Iterable[str]) -> list[Held]:
 
 
 def all_held_clocks(modules: Iterable[str]) -> list[Held]:
-    """The same, and methods of `datetime` wherever they are kept; see `held_clocks`."""
+    """The same, and those of libraries, and methods of `datetime` wherever they are kept; see `held_clocks`."""
     kept = (Held("an object", name_of(method), method, place) for method, place in kept_methods())
-    return [*held_clocks(modules), *kept]
+    return [*held_clocks([*modules, *_LIBRARIES]), *kept]
 
 
 def _used(modules: Iterable[str]) -> dict[str, types.ModuleType]:
@@ -101,7 +101,7 @@ def _used(modules: Iterable[str]) -> dict[str, types.ModuleType]:
         module = sys.modules.get(name)
         if name in found or not isinstance(module, types.ModuleType):
             continue
-        if name in _LIBRARY or is_project_file(vars(module).get("__file__") or "<built-in>"):
+        if name in _LIBRARIES or is_project_file(vars(module).get("__file__") or "<built-in>"):
             found[name] = module
             waiting += [_home(value) for value in list(vars(module).values())]
     return found
