@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import queue
+import selectors
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from jobchaos import FakeClock, company
+from jobchaos import FakeClock, company, tester
 
 NOON = 1_893_499_200  # 2030-01-01 12:00 UTC
 Wait = Callable[[float], object]
@@ -171,6 +172,15 @@ def test_threads_of_an_event_loop_sleep_in_virtual_time(clock: FakeClock) -> Non
 
     asyncio.run(main())
     assert elapsed() == 120
+
+
+def test_a_loop_that_has_just_been_closed_does_not_wait() -> None:
+    """Another thread may look at it in that moment."""
+    selector = selectors.DefaultSelector()
+    selected = tester._Selected(selector, lambda: None)
+    assert not selected.has_come()
+    selector.close()
+    assert selected.has_come()
 
 
 def test_who_polls_keeps_nobody_waiting_for_days(clock: FakeClock) -> None:

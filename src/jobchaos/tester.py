@@ -262,7 +262,10 @@ class _Selected:
         return bool(self.ready)
 
     def has_come(self) -> bool:
-        return bool(self._selector.select(0))
+        try:
+            return bool(self._selector.select(0))
+        except (OSError, ValueError):  # the loop has gone on, and was closed
+            return True
 
 
 def _nanoseconds(seconds: float | None) -> int | None:
