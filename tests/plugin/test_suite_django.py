@@ -165,6 +165,30 @@ class Committing(TransactionTestCase):
 """
 
 
+HELD_BACK = """
+import pytest
+from django.db import transaction
+from django.test import TestCase
+from app import tasks
+from app.models import Account
+
+
+def enqueues():
+    account = Account.objects.create()
+    transaction.on_commit(lambda: tasks.touches.delay(account.pk))
+
+
+@pytest.mark.django_db
+def test_function():
+    enqueues()
+
+
+class InATransaction(TestCase):
+    def test_method(self):
+        enqueues()
+"""
+
+
 @pytest.fixture
 def project(pytester: pytest.Pytester) -> pytest.Pytester:
     pytest.importorskip("celery")
@@ -188,3 +212,10 @@ def test_exactly_the_broken_tasks_are_reported(project: pytest.Pytester) -> None
     result.assert_outcomes(passed=9)
     result.stdout.fnmatch_lines(["JC941 ?C?*", "   app.tasks.touches: *"])
     assert not [line for line in result.outlines if line.startswith("JC942")]
+
+
+def test_tasks_that_wait_for_a_commit_are_explained(project: pytest.Pytester) -> None:
+    project.makepyfile(test_app=HELD_BACK)
+    result = project.runpytest_subprocess("-p", "no:cacheprovider", "-p", "no:randomly", "--jobchaos")
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["Celery: 0 of 2 tests execute tasks*", "JC944 2 tests without any task: *COMMIT*"])

@@ -66,7 +66,8 @@ class SuiteSession:
             return
         recording = self._director.begin()
         try:
-            yield
+            with _before_tear_down(self._reasons.look):
+                yield
         finally:
             recording.remarks |= self._reasons.take()
             self._director.end()

@@ -39,11 +39,14 @@ class Reasons:
                 self._sends.add(send)
                 self._watch_sends(send, getattr(sys.modules[send.module], send.owner))
 
+    def look(self) -> None:
+        """Called at the end of a test, before anything is rolled back."""
+        if waits_for_commit():
+            self._found.add("on_commit")
+
     def take(self) -> set[str]:
         """What was noticed since the last call."""
         found, self._found = self._found, set()
-        if waits_for_commit():
-            found.add("on_commit")
         return found
 
     def close(self) -> None:
