@@ -292,6 +292,35 @@ def test_a_connection_of_psycopg_from_before_is_watched(dsn: str) -> None:
         assert codes(check(job, faults=["duplicate"], settings=QUICK)) == {"JC103": "A A"}
 
 
+def test_a_connection_of_psycopg_from_before_is_another_one_in_each_process(dsn: str) -> None:
+    """A fixture's or a global's: neither death nor a lost line outlives the worker, and the test still has it."""
+    before = psycopg.connect(dsn)
+
+    def sets() -> None:
+        with before.transaction():
+            before.execute("SELECT pg_advisory_lock(7)")
+            before.execute("UPDATE users SET points = 1 WHERE id = 1")
+            before.execute("SELECT pg_advisory_unlock(7)")
+
+    def adds() -> None:
+        before.execute("UPDATE users SET points = points + 1 WHERE id = 1")
+        before.commit()
+
+    with before:
+        for isolation in ("thread", "process"):
+            settings = Settings(profile="quick", isolation=isolation)
+            assert check(sets, faults=["crash"], settings=settings).status == "holds"
+            assert list(codes(check(adds, faults=["crash"], settings=settings))) == ["JC303"]
+        (finding,) = check(adds, faults=["crash"], settings=Settings(profile="quick")).findings
+        assert finding.confirmed == "with a real SIGKILL"
+        assert list(codes(check(adds, faults=["retry"], settings=QUICK))) == ["JC504"]  # nobody opens it anew
+        verdict = check(sets, faults=["concurrent"], settings=QUICK)
+        assert (verdict.status, list(codes(verdict))) == ("inconclusive", ["JC912"])
+        with psycopg.connect(dsn) as another:
+            assert another.execute("SELECT pg_try_advisory_lock(7)").fetchone() == (True,)
+        assert before.execute("SELECT 1").fetchone() == (1,)
+
+
 @pytest.mark.thorough
 def test_a_job_that_changes_the_schema_is_checked_like_any_other(dsn: str) -> None:
     def archives() -> None:

@@ -164,8 +164,15 @@ def test_what_is_no_state_is_not_seen(watch: Watch, tmp_path: Path) -> None:
         os.close(reader)
         os.close(writer)
 
-    tempfile.gettempdir()  # once a process, it tries whether it can write there
     assert [step for step in watched(watch, job, tmp_path) if not step.startswith(("create /", "remove /"))] == []
+
+
+def test_tempfile_has_tried_its_directory_before_the_job(
+    watch: Watch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does so at its first use in a process, holding a lock that stores need to tell what is a test resource."""
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    assert not effects(watch(tempfile.gettempdir, "A", FileProbe(watch.bindings)))
 
 
 def test_a_failing_call_is_a_step_that_changed_nothing(watch: Watch, tmp_path: Path) -> None:

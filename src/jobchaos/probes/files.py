@@ -12,6 +12,7 @@ import io
 import os
 import pathlib
 import sys
+import tempfile
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -58,6 +59,7 @@ class FileProbe(BaseProbe):
     def install(self, control: Control) -> None:
         """See `Probe.install`."""
         self._control = control
+        tempfile.gettempdir()  # its first call in a process tries to write there, with a lock that stores need, too
         self._writes = FileWrites(control.clock, self._temporary, torn=self._torn_writes)
         self._patches.set(builtins, "open", self._opened)
         self._patches.set(io, "open", builtins.open)

@@ -34,6 +34,9 @@ class Scratch:
     patience: str
 
 
+_known: dict[tuple[str, str], tuple[str, ...]] = {}
+
+
 def reachable(scratch: Scratch, level: str) -> tuple[str, ...]:
     """The anomalies that can happen at a level of isolation.
 
@@ -71,6 +74,13 @@ class _Session:
 
 
 _Play = Callable[[_Session, _Session], bool]
+
+
+def reachable_on(server: str, scratch: Scratch, level: str) -> tuple[str, ...]:
+    """See `reachable`: it is the same for all databases of a server, and tried on one of them."""
+    if (server, level) not in _known:
+        _known[server, level] = reachable(scratch, level)
+    return _known[server, level]
 
 
 def _shows(play: _Play, one: _Session, other: _Session, level: str) -> bool:

@@ -20,6 +20,7 @@ from jobchaos.errors import UsageError
 from jobchaos.probes.isolation_gaps import Scratch
 from jobchaos.probes.postgres_connecting import Connecting, awaiting_to_connect, waiting_to_connect
 from jobchaos.probes.postgres_monitor import PostgresMonitor, postgres_scratch
+from jobchaos.probes.psycopg_earlier import cleaned, renew, watch_use
 from jobchaos.probes.psycopg_pipeline import answered, begins_open, is_open, watch_syncs
 from jobchaos.probes.psycopg_silence import endured
 from jobchaos.probes.psycopg_texts import answer_of, parameters_of, shown
@@ -68,6 +69,7 @@ class PsycopgProbe(ServerProbe):
         self._watch_waits(psycopg.Connection, psycopg.AsyncConnection)
         self._watch_close(psycopg.Connection, psycopg.AsyncConnection)
         self._watch_connect(BaseConnection)
+        watch_use(self.patches, self.opened, self.prepared)
 
     # --- see ServerProbe ---------------------------------------------------------------------------------------------
 
@@ -112,6 +114,14 @@ class PsycopgProbe(ServerProbe):
     def finish(self, connection: Any) -> None:
         """See `ServerProbe.finish`."""
         connection.pgconn.finish()
+
+    def cleaned(self, connection: Any) -> bool:
+        """See `ServerProbe.cleaned`."""
+        return cleaned(connection)
+
+    def renew(self, connection: Any, *, is_ours: bool) -> bool:
+        """See `ServerProbe.renew`."""
+        return renew(connection, lambda: self.address_of(connection).access, is_ours=is_ours)
 
     def refusal(self, text: str) -> Exception:
         """See `ServerProbe.refusal`."""
@@ -180,9 +190,6 @@ class PsycopgProbe(ServerProbe):
         self.patches.set(owner, "_connect_gen", classmethod(connect_gen))
         for name, wait in (("wait_conn", waiting_to_connect), ("wait_conn_async", awaiting_to_connect)):
             self.patches.set(waits, name, wait(getattr(waits, name), self._worker))
-
-    def _worker(self) -> Worker | None:
-        return None if self.control is None else self.control.current()
 
     def _watch_waits(self, blocking: type[Any], awaited: type[Any]) -> None:
         for kind, wait in ((blocking, waiting), (awaited, awaiting)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import weakref
 from collections import defaultdict
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -12,7 +13,8 @@ from jobchaos.core.address import Address
 from jobchaos.core.ports import Control, Worker
 from jobchaos.probes.abandoned import abandoned
 from jobchaos.probes.base import BaseProbe, Patches
-from jobchaos.probes.isolation_gaps import Scratch, reachable, told
+from jobchaos.probes.earlier import EarlierConnections
+from jobchaos.probes.isolation_gaps import Scratch, reachable_on, told
 from jobchaos.probes.server_database import ServerDatabase
 from jobchaos.probes.server_monitor import ServerMonitor
 from jobchaos.probes.server_session import ServerSession
@@ -40,6 +42,7 @@ class ServerProbe(BaseProbe, abc.ABC):
         self._forked: Told = {}
         self._doomed: list[Any] = []
         self._sharing = Sharing()
+        self._earlier = EarlierConnections()
 
     # --- what a driver knows -----------------------------------------------------------------------------------------
 
@@ -75,7 +78,39 @@ class ServerProbe(BaseProbe, abc.ABC):
     def scratch(self, address: Address) -> Scratch:
         """Where to try what a level of isolation lets happen. Its connections are `marked_ours`."""
 
+    def cleaned(self, connection: Any) -> bool:
+        """Undo what a dead worker has left in a session from before the check; False if that cannot be done."""
+        return False
+
+    def renew(self, connection: Any, *, is_ours: bool) -> bool:
+        """Open a connection from before the check anew, if it is broken, or not ours but another process's.
+
+        Returns:
+            Whether that was done.
+        """
+        return False
+
     # --- for drivers -------------------------------------------------------------------------------------------------
+
+    def opened(self, connection: Any) -> None:
+        """A connection has been opened while the check runs."""
+        self._earlier.opened(connection)
+
+    def prepared(self, connection: Any, is_taken: Callable[[], bool]) -> None:
+        """A worker is about to use a connection. In a process of its own it has another one in the place of the test's.
+
+        Args:
+            connection: The one that it has found.
+            is_taken: Whether somebody is in the middle of something with it.
+
+        Raises:
+            Exception: The driver's, if that is another copy.
+        """
+        worker, session = self._worker(), self.sessions.get(connection)
+        if worker is not None and connection not in self.monitors and connection not in SPARED:
+            if session is not None:
+                self._require_own(worker, session, is_taken)
+            self._replace(connection)
 
     def hidden(self) -> AbstractContextManager[None]:
         """See `Control.hidden`."""
@@ -93,10 +128,10 @@ class ServerProbe(BaseProbe, abc.ABC):
         Raises:
             Exception: The driver's, if the connection was opened in another process.
         """
-        control = self.control
-        worker = None if control is None else control.current()
+        worker = self._worker()
         if worker is None or connection in self.monitors or connection in SPARED:
             return None
+        self._replace(connection)
         session = self.sessions.get(connection)
         if session is None:
             address = self.address_of(connection)
@@ -105,13 +140,13 @@ class ServerProbe(BaseProbe, abc.ABC):
             session = ServerSession(self.database(address), self.number_of(connection))
             session.last_worker = worker
             self.sessions[connection] = session
+            self._earlier.used(connection)
             if session.database.monitor.defaults.is_pooled:
                 worker.oddity("JC916", _POOLED)
         if session.is_inherited:
             worker.oddity("JC912", "uses a connection that was opened in another process; let it open its own")
             raise self.refusal("this connection was opened in another process")
-        if not self._sharing.may_use(worker, session.last_worker, lambda: self.is_in_transaction(connection)):
-            raise self.refusal("another copy's transaction is open on this connection")
+        self._require_own(worker, session, lambda: self.is_in_transaction(connection))
         return worker, session
 
     def closed(self, connection: Any) -> None:
@@ -164,6 +199,7 @@ class ServerProbe(BaseProbe, abc.ABC):
                 except Exception:  # noqa: BLE001 - whatever the driver raises: it cannot be used any more
                     self._end([connection])
                 session.transaction_over()
+        self._renew_earlier()
         for database in self._databases.values():
             database.waiting.clear()
 
@@ -175,13 +211,14 @@ class ServerProbe(BaseProbe, abc.ABC):
                 scratch = self.scratch(self._addresses[base])
                 server, _, name = base.rpartition("/")
                 try:
-                    notes.append(told(name, level, _reachable(server, scratch, level)))
+                    notes.append(told(name, level, reachable_on(server, scratch, level)))
                 except Exception as error:  # noqa: BLE001 - the driver's: there may be no right to create a table
                     notes.append(f"{name} at {level}: what can happen there could not be tried ({error})".strip())
         return notes
 
     def after_fork(self) -> None:
         """See `Probe.after_fork`."""
+        self._earlier.after_fork()
         for session in self.sessions.values():
             session.is_inherited = True
         for database in self._databases.values():
@@ -214,6 +251,13 @@ class ServerProbe(BaseProbe, abc.ABC):
 
     # --- inside ------------------------------------------------------------------------------------------------------
 
+    def _worker(self) -> Worker | None:
+        return None if self.control is None else self.control.current()
+
+    def _require_own(self, worker: Worker, session: ServerSession, is_taken: Callable[[], bool]) -> None:
+        if not self._sharing.may_use(worker, session.last_worker, is_taken):
+            raise self.refusal("another copy's transaction is open on this connection")
+
     def database(self, address: Address) -> ServerDatabase:
         """What sessions on a database share."""
         if address not in self._databases:
@@ -227,22 +271,29 @@ class ServerProbe(BaseProbe, abc.ABC):
         numbers: dict[ServerDatabase, list[int]] = defaultdict(list)
         for connection in doomed:
             session = self.sessions.pop(connection)
-            self.finish(connection)
+            if connection not in self._earlier or not self.cleaned(connection):
+                self.finish(connection)
+                numbers[session.database].append(session.number)
             session.over()
-            numbers[session.database].append(session.number)
         for database, ended in numbers.items():
             database.monitor.end(ended)
+        self._renew_earlier()
+
+    def _replace(self, connection: Any) -> None:
+        if self._earlier.is_anothers(connection):
+            with self.hidden():
+                renewed = self.renew(connection, is_ours=False)
+            if renewed:
+                self.sessions.pop(connection, None)
+                self._earlier.opened(connection)
+
+    def _renew_earlier(self) -> None:
+        for connection in self._earlier:
+            with self.hidden():
+                self.renew(connection, is_ours=True)
 
 
 _POOLED = (
     "reaches its database through a connection pooler, so that nobody can tell whose session waits for whom; let tests "
     "connect to the server itself"
 )
-_known: dict[tuple[str, str], tuple[str, ...]] = {}
-
-
-def _reachable(server: str, scratch: Scratch, level: str) -> tuple[str, ...]:
-    """It is the same for all databases of a server."""
-    if (server, level) not in _known:
-        _known[server, level] = reachable(scratch, level)
-    return _known[server, level]
