@@ -215,7 +215,62 @@ def is_retried_for_weeks() -> None:
         db.execute("UPDATE orders SET status = 'paid' WHERE id = 7 AND status = 'new'")
 
 
+def looks_at_the_right_result() -> None:
+    done: set[int] = set()
+    for number in range(3):
+        with contextlib.suppress(*PASSING):
+            site.post("/charges", key="order-7")
+            done.add(number)
+        if done:
+            return
+    raise ConnectionError("order 7 is not paid")
+
+
+def retries_nothing_that_is_forbidden() -> None:
+    for delay in (1, 2, 4):
+        try:
+            site.post("/charges", key="order-7")
+        except PermissionError:
+            raise
+        except PASSING:
+            time.sleep(delay)
+        else:
+            return
+    site.post("/charges", key="order-7")
+
+
+@tenacity.retry(stop=tenacity.stop_after_attempt(3), wait=tenacity.wait_random_exponential(), reraise=True)
+def is_retried_a_few_times_at_two_levels() -> None:
+    site.post("/charges", key="order-7")
+
+
+@tenacity.retry(stop=tenacity.stop_after_attempt(5), wait=tenacity.wait_random_exponential(), reraise=True)
+def is_retried_at_one_level() -> None:
+    site.post("/charges", key="order-7")
+
+
+def sleeps_as_it_says() -> None:
+    for delay in (2, 30, 2, None):
+        try:
+            site.post("/charges", key="order-7")
+        except PASSING:
+            if delay is None:
+                raise
+            time.sleep(delay)
+        else:
+            return
+
+
 SOUND = [
+    Retried(looks_at_the_right_result),
+    Retried(
+        retries_nothing_that_is_forbidden,
+        (RetryPolicy.exponential(2, 60, fatal=(PermissionError,), on_give_up=give_up),),
+        RedFlag.log("ERROR", logger="shop", leaves=["http"]),
+    ),
+    Retried(is_retried_a_few_times_at_two_levels, (RetryPolicy.exponential(5, 60, jitter="full"),)),
+    Retried(is_retried_at_one_level),
+    Retried(sleeps_as_it_says, (RetryPolicy(delays=[2, 30, 2], level="job"),)),
     Retried(
         has_a_total_budget,
         (RetryPolicy.exponential(100, 1, level="job", give_up_after=60),),
@@ -234,4 +289,11 @@ SOUND = [
         (RetryPolicy.sidekiq(on_give_up=give_up),),
         RedFlag.log("ERROR", logger="shop", leaves=["http"]),
     ),
+]
+
+# --- what is advised only --------------------------------------------------------------------------------------------
+
+ADVISED = [
+    (Retried(is_given_up_in_silence, (RetryPolicy(executions=6, delays=60),)), {"JC720", "JC721"}),
+    (Retried(is_given_up_in_silence, (RetryPolicy.exponential(6, 60, jitter="full"),)), set[str]()),
 ]

@@ -6,7 +6,7 @@ import pytest
 
 from jobchaos import Job, Verdict, check
 from jobchaos.core.settings import Settings
-from tests.corpus.retrying import BROKEN, SOUND, Retried
+from tests.corpus.retrying import ADVISED, BROKEN, SOUND, Retried
 
 pytestmark = pytest.mark.usefixtures("fresh_site")
 
@@ -31,3 +31,9 @@ def test_broken_retries_are_found(case: Retried) -> None:
 def test_sound_retries_are_not_reported(case: Retried, profile: str) -> None:
     verdict = checked(case, profile)
     assert (verdict.status, found(verdict)) == ("holds", {})
+
+
+@pytest.mark.parametrize(("case", "codes"), ADVISED, ids=lambda value: " ".join(value) if type(value) is set else "")
+def test_delays_that_neither_grow_nor_differ_are_advised_against(case: Retried, codes: set[str]) -> None:
+    verdict = checked(case)
+    assert (verdict.status, {finding.code for finding in verdict.findings}) == ("holds", codes)
