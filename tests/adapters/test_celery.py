@@ -128,6 +128,34 @@ def test_a_failure_without_retry_is_final_and_autoretry_heals_it(app: Any, sql: 
     assert check(again.s(), faults=["retry"], settings=QUICK).status == "holds"
 
 
+def test_control_flow_reaches_celery_and_ends_the_task_as_it_says(app: Any, sql: Sql) -> None:
+    from celery.exceptions import Ignore, Reject
+
+    def set_and(points: int, then: Exception) -> None:
+        sql(f"UPDATE users SET points = {points}")
+        raise then
+
+    @app.task(shared=False)
+    def ignores() -> None:
+        set_and(5, Ignore())
+
+    @app.task(shared=False)
+    def rejects() -> None:
+        set_and(5, Reject("no", requeue=False))
+
+    @app.task(shared=False)
+    def requeues() -> None:
+        if sql("SELECT points FROM users") == [(0,)]:
+            set_and(1, Reject("not yet", requeue=True))
+        sql("UPDATE users SET points = 5")
+
+    for task in (ignores, rejects, requeues):
+        sql("UPDATE users SET points = 0")
+        verdict = check(task.s(), faults=["duplicate"], settings=QUICK)
+        assert (verdict.status, sql("SELECT points FROM users")) == ("holds", [(5,)])
+        assert not verdict.findings  # to ignore is no failure
+
+
 BACKOFF = {"retry_backoff": 2, "retry_backoff_max": 30, "max_retries": 6, "retry_jitter": False}
 
 

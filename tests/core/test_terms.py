@@ -29,6 +29,21 @@ def test_what_is_delivered_again_is_real_today() -> None:
     assert terms.makes_real(killed=True, code="JC303") == "real today: it acknowledges first"
 
 
+def test_what_is_told_of_a_system() -> None:
+    full = dataclasses.replace(
+        TERMS, soft_limit=30, timeout=TimeoutError, dead_letter="in the morgue", lock="x", remarks=("by the way",)
+    )
+    told = " | ".join(full.told())
+    assert "when a worker is killed, its message is lost (it acknowledges first)" in told
+    assert "after 30 s the job gets TimeoutError" in told
+    assert "a message whose retries are spent ends in the morgue" in told
+    assert "jobs with the lock 'x' run one after the other, unless" in told
+    assert told.endswith("by the way")
+    levels = [dataclasses.replace(TERMS, level=level).told()[0] for level in ("delivery", "body")]
+    assert "a whole delivery (same id and retry count, callbacks, result)" in levels[0]
+    assert "the job's function, without what the system does around it" in levels[1]
+
+
 def test_its_own_setting_is_the_remedy() -> None:
     once = dataclasses.replace(TERMS, retries="retry=3")
     assert once.remedy("JC306").startswith("late=True; or mark the test with delivery=")

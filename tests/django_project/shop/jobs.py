@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import celery
 from django.core.cache import cache
 from django.core.mail import EmailMessage, send_mail
 from django.db import IntegrityError, transaction
 
 from shop.models import Order, Payment, Receipt
+
+app = celery.Celery("shop", broker="amqp://broker.example.com//")
 
 
 def adds_a_payment(order_id: int) -> None:
@@ -66,6 +69,16 @@ def mails_on_commit(order_id: int) -> None:
     with transaction.atomic():
         if Order.objects.filter(id=order_id, status="new").update(status="mailed"):
             transaction.on_commit(lambda: send_mail("Thank you", "", "shop@example.com", ["ann@example.com"]))
+
+
+@app.task(name="shop.thanks")
+def thanks(order_id: int) -> None: ...
+
+
+def enqueues_on_commit(order_id: int) -> None:
+    with transaction.atomic():
+        if Order.objects.filter(id=order_id, status="new").update(status="thanked"):
+            transaction.on_commit(lambda: thanks.delay(order_id))
 
 
 def marks_on_commit(order_id: int) -> None:
