@@ -98,6 +98,26 @@ def test_a_job_that_reads_the_time_is_followed_for_a_few_crashes_only(sql: Sql) 
     assert "fixpoint" not in verdict.claim
 
 
+def test_a_job_may_decide_by_what_is_left_out(sql: Sql) -> None:
+    sql("CREATE TABLE attempts (number INTEGER)")
+    sql("INSERT INTO attempts VALUES (0)")
+
+    def gives_up() -> None:
+        sql("UPDATE attempts SET number = number + 1")
+        sql(f"UPDATE users SET points = {9 if sql('SELECT number FROM attempts') > [(3,)] else 1}")
+
+    def counts() -> None:
+        sql("UPDATE attempts SET number = number + 1")
+        sql("UPDATE users SET points = 1")
+
+    settings = Settings(profile="quick", ignore=("attempts",))
+    verdict = check(gives_up, faults=["crash"], settings=settings)
+    assert found(verdict) == {"JC303": "A1!kill A1!kill A1!kill A"}
+    verdict = check(counts, faults=["crash"], settings=settings)
+    assert verdict.status == "holds"
+    assert "states; after 3 of them, what is left out is taken to decide nothing)" in verdict.claim
+
+
 def test_a_store_that_can_only_be_reset_has_its_way_executed_again() -> None:
     state: list[int] = [0]
 

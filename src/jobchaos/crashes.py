@@ -33,6 +33,9 @@ _RUNS_A_DEATH = 2
 """An attempt that dies, and its redelivery."""
 _LOOKING_DEPTH = 2
 """Crashes in sequence that are tried if attempts look at more than the state."""
+_TOLD_APART = 3
+"""Crashes in sequence up to which states are told apart that differ only in what is left out on request. A counter of
+deliveries would never come to an end."""
 _LONGEST = 50
 """Attempts in sequence after which a graph that has not closed is given up."""
 _GROWING = 4
@@ -222,7 +225,7 @@ class Crashes:
         for node in self._nodes:
             if self._trials.looks_at and len(node.path) != attempts:
                 continue
-            if self._trials.judge.same((node.state, node.fresh), (state, fresh)):
+            if self._trials.judge.same((node.state, node.fresh), (state, fresh), wholly=attempts <= _TOLD_APART):
                 return node
         return None
 
@@ -245,7 +248,9 @@ class Crashes:
         if self._trials.looks_at:
             why = " and ".join(self._trials.looks_at)
             return f"<= {depth} crashes in sequence (not any number, as the job looks at {why})"
-        return f"any number of sequential crashes and redeliveries (fixpoint of {len(self._nodes)} states)"
+        apart = f"; after {_TOLD_APART} of them, what is left out is taken to decide nothing"
+        states = f"fixpoint of {len(self._nodes)} states{apart if self._trials.judge.leaves_out else ''}"
+        return f"any number of sequential crashes and redeliveries ({states})"
 
 
 def _latest(node: _Node, run: RunResult) -> list[Effect]:

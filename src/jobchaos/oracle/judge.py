@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
-from jobchaos.core.compare import Comparison, Fresh
+from jobchaos.core.compare import Comparison, Fresh, Ignore
 from jobchaos.core.diff import Change
 from jobchaos.core.result import RunResult
 from jobchaos.core.schedule import Fault
@@ -113,9 +114,20 @@ class Judge:
         rules, clean = self._rules, self._expected
         return rules.compare(rules.whole(clean.state), rules.whole(state), (clean.fresh, fresh))
 
-    def same(self, one: tuple[State, Fresh], other: tuple[State, Fresh]) -> bool:
-        """True if two states, each with the random values handed out before it, differ in nothing that matters."""
-        rules = self._rules
+    @property
+    def leaves_out(self) -> bool:
+        """True if anything is left out of comparisons on request."""
+        return bool(self._rules.ignore.patterns)
+
+    def same(self, one: tuple[State, Fresh], other: tuple[State, Fresh], *, wholly: bool = False) -> bool:
+        """True if two states, each with the random values handed out before it, differ in nothing that matters.
+
+        Args:
+            one: A state.
+            other: Another one.
+            wholly: Whether what is left out on request matters, too: a job may decide by it.
+        """
+        rules = dataclasses.replace(self._rules, ignore=Ignore.parse(())) if wholly else self._rules
         mine, theirs = rules.whole(one[0]), rules.whole(other[0])
         if all(snapshot.same_as(theirs[name]) for name, snapshot in mine.items()):
             return True

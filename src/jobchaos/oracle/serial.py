@@ -96,9 +96,14 @@ class SerialJudge:
         detail = self._legend if anomaly is None else f"{anomaly}\n{self._legend}"
         return Judgement(_NEVER_COMPLETES if unfinished else code, comparison, unfinished, (), detail, named(order))
 
-    def same(self, one: tuple[State, Fresh], other: tuple[State, Fresh]) -> bool:
+    @property
+    def leaves_out(self) -> bool:
+        """See `Judge.leaves_out`."""
+        return self._orders[0][1].leaves_out
+
+    def same(self, one: tuple[State, Fresh], other: tuple[State, Fresh], *, wholly: bool = False) -> bool:
         """See `Judge.same`."""
-        return self._orders[0][1].same(one, other)
+        return self._orders[0][1].same(one, other, wholly=wholly)
 
 
 def named(order: RunResult) -> str:
