@@ -59,6 +59,13 @@ def touched(catalog: Catalog, sql: str, parameters: object = ()) -> dict[str, st
         ("CREATE TABLE t (a)", {"app.db": "write"}),
         ("PRAGMA user_version", {"app.db": "read"}),
         ("PRAGMA user_version = 3", {"app.db": "write"}),
+        ("PRAGMA foreign_keys = ON", {}),
+        ("pragma main.synchronous(1)", {}),
+        ("PRAGMA journal_mode = wal", {"app.db": "write"}),
+        ("PRAGMA table_info(users)", {"sqlite_master": "read"}),
+        ("PRAGMA main.index_list('users')", {"sqlite_master": "read"}),
+        ("PRAGMA foreign_key_check(users)", {"app.db": "read"}),
+        ("/* ours */ PRAGMA foreign_keys", {"app.db": "write"}),
         ("SELECT nonsense FROM nowhere", {"app.db": "read"}),
     ],
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jobchaos.core.effect import Foreign, Mode
+from jobchaos.core.file_store import FileStore
 from jobchaos.core.ports import Ledger, Recognising, Returnable, Store, Volatile
 from jobchaos.core.snapshot import Snapshot, State
 from jobchaos.core.trace import Trace
@@ -36,6 +37,7 @@ class World:
     def __init__(self, factory: StoreFactory) -> None:
         self._factory = factory
         self._stores: dict[str, Store] = {}
+        self._in_order: list[tuple[str, Store]] = []  # in which they are restored
         self._announced: set[str] = set()
         self._initial: dict[str, Snapshot] = {}
         self._ledgers: dict[str, Ledger] = {}
@@ -135,7 +137,7 @@ class World:
 
     def restore(self) -> None:
         """Everything back to its initial state."""
-        for store in self._stores.values():
+        for _, store in self._in_order:
             store.restore()
         self.lose_memory()
 
@@ -160,7 +162,7 @@ class World:
         Memory of the process that is not part of the state is as in the beginning: every attempt has a fresh process.
         """
         self.lose_memory()
-        for name, store in self._stores.items():
+        for name, store in self._in_order:
             if name in saved.held and isinstance(store, Returnable):
                 store.put_back(saved.held[name])
             else:
@@ -203,7 +205,7 @@ class World:
         Raises:
             LossError: What all stores said that could not be restored; or else the first other error.
         """
-        _all_of([store.restore for store in self._stores.values()] + [self.lose_memory])
+        _all_of([store.restore for _, store in self._in_order] + [self.lose_memory])
 
     def close(self) -> None:
         """Let go of every store, even if one of them cannot.
@@ -234,6 +236,15 @@ class World:
         if isinstance(store, Volatile):
             self._volatile.append(store)
         self._initial[name] = store.snapshot()
+        self._leave_files_to_their_stores()
+
+    def _leave_files_to_their_stores(self) -> None:
+        kept = frozenset(path for store in self._stores.values() for path in getattr(store, "files", ()))
+        finders = {name: store for name, store in self._stores.items() if isinstance(store, FileStore)}
+        self._initial |= {name: finder.leave_out(kept) for name, finder in finders.items()}
+        # These come last: they bring back what was there before another store knew of it.
+        self._in_order = [(name, store) for name, store in self._stores.items() if name not in finders]
+        self._in_order += finders.items()
 
 
 def _all_of(steps: Sequence[Callable[[], None]]) -> None:

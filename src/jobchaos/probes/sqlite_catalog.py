@@ -17,6 +17,7 @@ from typing import Any
 from jobchaos.core.effect import Mode, Touch
 from jobchaos.core.sqlite_uri import is_in_memory, is_shared
 from jobchaos.probes.sqlite_changes import is_counted, look_at
+from jobchaos.probes.sqlite_pragmas import touches_of_pragma
 from jobchaos.probes.sqlite_tables import read_tables
 from jobchaos.probes.statement import Statement, first_word
 from jobchaos.probes.table_facts import TableFacts
@@ -212,11 +213,14 @@ def _schema_of(_version: tuple[object, ...], _keyed: bool) -> _Schema:
 
 
 def _guessed(sql: str) -> Statement:
-    """What a statement does that SQLite cannot be asked of: to the whole database, unless it only controls."""
+    """What a statement does that SQLite's compiler is not asked about: mostly to the whole database."""
     word = first_word(sql)
+    if word in _CONTROLLING:
+        return Statement(word, ())
+    if word == "PRAGMA":
+        return Statement(word, touches_of_pragma(sql))
     reads = word in ("SELECT", "VALUES", "EXPLAIN") or (word == "WITH" and not _WRITING.search(sql))
-    reads = reads or (word == "PRAGMA" and "=" not in sql and "(" not in sql)
-    return Statement(word, () if word in _CONTROLLING else (Touch("", Mode.READ if reads else Mode.WRITE),))
+    return Statement(word, (Touch("", Mode.READ if reads else Mode.WRITE),))
 
 
 def _hidden(touch: Touch, tables: dict[str, TableFacts]) -> list[Touch]:

@@ -29,6 +29,7 @@ class DirectoryStore(BaseStore):
         super().__init__(name or os.path.basename(self._path))
         self._allow = tuple(allow)
         self._initial: dict[str, tree.Entry] | None = None
+        self._left_out: frozenset[str] = frozenset()
 
     def covers(self, resource: str) -> bool:
         """See `Store.covers`."""
@@ -51,10 +52,16 @@ class DirectoryStore(BaseStore):
             )
         self._initial = initial
 
+    def leave_out(self, files: frozenset[str]) -> Snapshot:
+        """See `FileStore.leave_out`: of databases that are looked at by their rows."""
+        self._initial = tree.left_to_others(self._initial or {}, files - self._left_out)
+        self._left_out = files
+        return _told(self._path, {path: entry for path, entry in self._initial.items() if path not in files})
+
     def restore(self) -> None:
         """See `Store.restore`: changes only what differs. Times and sizes are not asked, since copies may keep them."""
         if self._initial is not None:
-            self.put_back(self._initial)
+            self._put(self._initial)
 
     def hold(self) -> dict[str, tree.Entry]:
         """See `Returnable.hold`."""
@@ -62,22 +69,30 @@ class DirectoryStore(BaseStore):
 
     def put_back(self, held: dict[str, tree.Entry]) -> None:
         """See `Returnable.put_back`."""
-        for path in sorted(set(self._paths()) - held.keys(), reverse=True):
-            tree.remove(path)
-        tree.put(held)
+        self._put({path: entry for path, entry in held.items() if path not in self._left_out})
 
     def snapshot(self) -> Snapshot:
         """See `Store.snapshot`."""
-        rows: list[Row] = [
-            (os.path.relpath(path, self._path).replace(os.sep, "/"), entry.type, entry.cell)
-            for path, entry in self._read().items()
-            if entry.kind != "other"
-        ]
-        return Snapshot({"files": Table(COLUMNS, tuple(rows), ("path",))})
+        return _told(self._path, self._read())
+
+    def _put(self, wanted: dict[str, tree.Entry]) -> None:
+        for path in sorted(set(self._paths()) - wanted.keys(), reverse=True):
+            tree.remove(path)
+        tree.put(wanted)
 
     def _paths(self) -> list[str]:
-        return [self._path, *tree.below(self._path)] if os.path.lexists(self._path) else []
+        paths = [self._path, *tree.below(self._path)] if os.path.lexists(self._path) else []
+        return [path for path in paths if path not in self._left_out]
 
     def _read(self) -> dict[str, tree.Entry]:
         found = ((path, tree.read(path)) for path in self._paths())
         return {path: entry for path, entry in found if entry is not None}
+
+
+def _told(base: str, entries: dict[str, tree.Entry]) -> Snapshot:
+    rows: list[Row] = [
+        (os.path.relpath(path, base).replace(os.sep, "/"), entry.type, entry.cell)
+        for path, entry in entries.items()
+        if entry.kind != "other"
+    ]
+    return Snapshot({"files": Table(COLUMNS, tuple(rows), ("path",))})

@@ -39,6 +39,8 @@ class SQLiteStore(BaseStore):
         """True if only this process can reach the database."""
         self._path = text if self.in_memory else os.path.realpath(file_of(text) if is_uri else text)
         super().__init__(name or _short(self._path))
+        self.files = frozenset() if self.in_memory else frozenset(self._path + suffix for suffix in _COMPANIONS)
+        """The database's file, and those that SQLite may put beside it."""
         self._allow = tuple(allow)
         self._captured = False
         self._initial: sqlite3.Connection | None = None
@@ -120,6 +122,7 @@ class SQLiteStore(BaseStore):
     def _write_back(self, held: sqlite3.Connection) -> None:
         if not self._exists():
             self._remove()  # a journal that was left behind must not be played back
+            os.makedirs(os.path.dirname(self._path), exist_ok=True)
         live = self._open()
         if (held, _version(live)) != self._restored:
             _copy(held, live)

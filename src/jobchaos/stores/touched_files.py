@@ -21,7 +21,8 @@ class TouchedFiles(BaseStore):
 
     That may be long after the check began, so the state is told as what differs from the captured one: a file that is
     as it was before is no part of it, whenever it was captured. Temporary files that are announced as such before they
-    are made are told apart from others.
+    are made are told apart from others. Databases that have a store of their own are no part of it, though a directory
+    may have been made for them; one that was removed before its store knew it is brought back, but not compared.
 
     Args:
         allow: Paths that may be changed although they are not plainly test resources.
@@ -33,6 +34,7 @@ class TouchedFiles(BaseStore):
         self._allow = tuple(allow)
         self._initial: dict[str, tree.Entry | None] = {}
         self._temporary: set[str] = set()
+        self._left_out: frozenset[str] = frozenset()
 
     def covers(self, resource: str) -> bool:
         """See `Store.covers`."""
@@ -50,15 +52,21 @@ class TouchedFiles(BaseStore):
         path = resource.removeprefix(_FILE)
         require_test_path(path, self._allow)
         for touched in (path, *tree.below(path)):  # a directory may be about to be renamed, with all that is in it
-            if touched not in self._initial:
+            if touched not in self._initial and touched not in self._left_out:
                 self._initial[touched] = tree.read(touched)
+
+    def leave_out(self, files: frozenset[str]) -> Snapshot:
+        """See `FileStore.leave_out`."""
+        self._initial = tree.left_to_others(self._initial, files - self._left_out)
+        self._left_out = files
+        return Snapshot({"files": Table(COLUMNS, (), ("path",))})
 
     def capture(self) -> None:
         """See `Store.capture`: nothing has been touched yet."""
 
     def restore(self) -> None:
         """See `Store.restore`."""
-        self.put_back({})
+        _put(self._initial)
 
     def hold(self) -> dict[str, tree.Entry | None]:
         """See `Returnable.hold`."""
@@ -66,11 +74,7 @@ class TouchedFiles(BaseStore):
 
     def put_back(self, held: dict[str, tree.Entry | None]) -> None:
         """See `Returnable.put_back`: what was not yet known then was as it is captured."""
-        wanted = self._initial | held
-        for path in sorted(wanted, reverse=True):
-            if wanted[path] is None:
-                tree.remove(path)
-        tree.put({path: entry for path, entry in wanted.items() if entry is not None})
+        _put({path: entry for path, entry in (self._initial | held).items() if path not in self._left_out})
 
     def snapshot(self) -> Snapshot:
         """See `Store.snapshot`."""
@@ -89,6 +93,14 @@ class TouchedFiles(BaseStore):
 
     def _present(self) -> Iterator[str]:
         for path, entry in self._initial.items():
-            yield path
+            found = [path]
             if entry is None and os.path.isdir(path):  # it may have been moved here with all that is in it
-                yield from tree.below(path)
+                found += tree.below(path)
+            yield from (one for one in found if one not in self._left_out)
+
+
+def _put(wanted: dict[str, tree.Entry | None]) -> None:
+    for path in sorted(wanted, reverse=True):
+        if wanted[path] is None:
+            tree.remove(path)
+    tree.put({path: entry for path, entry in wanted.items() if entry is not None})

@@ -8,11 +8,13 @@ import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from jobchaos.core.snapshot import Cell
 from jobchaos.errors import UsageError
 from jobchaos.stores.sqlite_images import without_counters
 
+E = TypeVar("E", bound="Entry | None")
 _LARGEST = 64 * 2**20
 _USUAL = {"file": (0o644, 0o664), "directory": (0o755, 0o775)}
 """Permissions that need not be told: what umasks leave of those that programs ask for."""
@@ -86,6 +88,18 @@ def below(path: str) -> Iterator[str]:
         return
     for folder, folders, files in os.walk(path):
         yield from (os.path.join(folder, name) for name in sorted((*folders, *files)))
+
+
+def left_to_others(initial: Mapping[str, E], files: frozenset[str]) -> dict[str, E]:
+    """What was there in the beginning, without files of which other stores have just captured the content.
+
+    Those that are gone by now stay in it: nobody else can bring them back.
+    """
+    return {
+        path: entry
+        for path, entry in initial.items()
+        if path not in files or (entry is not None and not os.path.lexists(path))
+    }
 
 
 def put(wanted: Mapping[str, Entry]) -> None:
