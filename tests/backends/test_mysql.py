@@ -332,6 +332,30 @@ def test_statements_are_steps_and_only_a_commit_lasts(watch: Watch, database: Da
     assert [effect.durable for effect in effects(run)] == [False, False, True]
 
 
+@pytest.mark.parametrize("isolation", ["auto", "process"])
+def test_a_connection_from_before_is_another_one_in_each_process(database: Database, isolation: str) -> None:
+    """A fixture's or a global's: neither death nor a lost line outlives the worker, and the test still has it."""
+
+    def sets() -> None:
+        before.cursor().execute("UPDATE t SET n = 5 WHERE id = 1")
+        before.commit()
+
+    def adds() -> None:
+        before.cursor().execute("UPDATE t SET n = n + 1 WHERE id = 1")
+        before.commit()
+
+    def found(job: Any, family: str) -> dict[str, str]:
+        verdict = check(job, faults=[family], settings=Settings(profile="quick", isolation=isolation))
+        return {finding.code: finding.confirmed for finding in verdict.findings if finding.gates}
+
+    with database.connect() as before:
+        assert found(sets, "crash") == {}
+        assert found(adds, "crash") == {"JC303": "with a real SIGKILL"}
+        assert list(found(adds, "retry")) == ["JC503" if isolation == "process" else "JC504"]  # nobody opens it anew
+        assert list(found(sets, "concurrent")) == ([] if isolation == "process" else ["JC912"])
+        before.ping(reconnect=False)
+
+
 @pytest.mark.parametrize(
     "statement",
     ["begin", "START TRANSACTION", "SET autocommit = 1", "CREATE TABLE IF NOT EXISTS u (n INT)", "LOCK TABLES t WRITE"],

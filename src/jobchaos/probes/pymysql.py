@@ -19,6 +19,8 @@ from jobchaos.probes.mysql_waits import wait_for_answer
 
 T = TypeVar("T")
 _IN_TRANSACTION, _AUTOCOMMIT = 1, 2  # pymysql.constants.SERVER_STATUS
+_left: list[Any] = []
+"""Sockets that belong to the process that this one was forked from: to close one would end its session."""
 
 
 class PyMySQLProbe(MySQLProbe):
@@ -47,6 +49,7 @@ class PyMySQLProbe(MySQLProbe):
         for name in ("close", "_force_close"):
             self.replace(name, self.close)
         self._watch_files(MySQLResult)
+        self._watch_opening(Connection)
 
     # --- see MySQLProbe ----------------------------------------------------------------------------------------------
 
@@ -93,6 +96,17 @@ class PyMySQLProbe(MySQLProbe):
         """See `ServerProbe.finish`."""
         connection._force_close()  # noqa: SLF001 - `close` would say goodbye, and wait
 
+    def renew(self, connection: Any, *, is_ours: bool) -> bool:
+        """See `ServerProbe.renew`."""
+        if is_ours and connection.open:
+            return False
+        if not is_ours:
+            _left.append(connection._sock)  # noqa: SLF001
+        connection._sock = None  # noqa: SLF001
+        with contextlib.suppress(self.errors.Error):  # then it stays closed, and PyMySQL says so
+            connection.connect()
+        return bool(connection.open)
+
     def ask(self, connection: Any, sql: str) -> Sequence[tuple[Any, ...]]:
         """See `MySQLProbe.ask`."""
         kept = connection._result  # noqa: SLF001 - where a cursor takes the job's own answer from
@@ -127,6 +141,13 @@ class PyMySQLProbe(MySQLProbe):
         return error
 
     # --- replacements ------------------------------------------------------------------------------------------------
+
+    def _watch_opening(self, owner: type[Any]) -> None:
+        def made(connection: Any, *args: Any, **kwargs: Any) -> None:
+            self.opened(connection)
+            genuine(connection, *args, **kwargs)
+
+        genuine = self.patches.set(owner, "__init__", made)
 
     def _watch_files(self, owner: type[Any]) -> None:
         """LOAD DATA LOCAL is answered twice: with the wish for the file, and when its rows have got all locks."""
