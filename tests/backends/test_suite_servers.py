@@ -311,9 +311,10 @@ def test_django_on_postgres(project: pytest.Pytester, new_postgres: Create) -> N
     assert causes(result) == [
         ("JC103", "A", "app.tasks.counts"),
         ("JC101", "A", "app.tasks.mails_after_commit"),
+        ("JC302", "A", "app.tasks.reserves_then_mails"),
         ("JC303", "A", "app.tasks.two_commits"),
     ]
-    result.assert_outcomes(passed=8)
+    result.assert_outcomes(passed=9)
 
 
 @pytest.mark.thorough
