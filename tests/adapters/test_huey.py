@@ -44,7 +44,10 @@ def test_tasks_are_checked_and_a_kill_loses_them(huey: Any, sql: Sql) -> None:
     assert not len(huey)
 
 
-def test_locks_keep_copies_apart(huey: Any, sql: Sql) -> None:
+@pytest.mark.parametrize("isolation", ["auto", "process"])
+def test_locks_keep_copies_apart(huey: Any, sql: Sql, isolation: str) -> None:
+    quick = Settings(profile="quick", isolation=isolation)
+
     def once(points: int) -> None:
         if sql("SELECT points FROM users WHERE id = 1") == [(0,)]:
             sql(f"UPDATE users SET points = points + {points} WHERE id = 1")
@@ -56,14 +59,33 @@ def test_locks_keep_copies_apart(huey: Any, sql: Sql) -> None:
 
     alone = huey.task(name="alone")(huey.lock_task("one at a time")(once))
     free = huey.task(name="free")(once)
-    assert codes(check(job_of(free, (5,), {}), faults=["concurrent"], settings=QUICK)) == ["JC203"]
+    assert codes(check(job_of(free, (5,), {}), faults=["concurrent"], settings=quick)) == ["JC203"]
     for task in (alone, within):
         sql("UPDATE users SET points = 0")
-        assert check(job_of(task, (5,), {}), faults=["concurrent"], settings=QUICK).status == "holds"
+        assert check(job_of(task, (5,), {}), faults=["concurrent"], settings=quick).status == "holds"
     sql("UPDATE users SET points = 0")
-    settings = Settings(profile="quick", delivery="at-least-once")
+    settings = Settings(profile="quick", delivery="at-least-once", isolation=isolation)
     assert check(job_of(within, (5,), {}), faults=["crash"], settings=settings).status == "holds"
     assert not huey.lock_task("one at a time").is_locked()
+
+
+def test_locks_that_no_block_frees_end_with_their_worker_and_with_the_run(huey: Any, sql: Sql) -> None:
+    @huey.task(retries=1)
+    def frees_it_itself() -> None:
+        lock = huey.lock_task("one at a time")
+        lock.acquire()
+        sql("UPDATE users SET points = 5")
+        assert lock.clear()
+
+    @huey.task()
+    def never_frees_it() -> None:
+        huey.lock_task("one at a time").acquire()
+        sql("UPDATE users SET points = 5")
+
+    settings = Settings(profile="quick", delivery="at-least-once")
+    assert check(job_of(frees_it_itself, (), {}), faults=["crash"], settings=settings).status == "holds"
+    sql("UPDATE users SET points = 0")
+    assert check(job_of(never_frees_it, (), {}), faults=["duplicate"], settings=settings).status == "holds"
 
 
 def test_results_of_several_tasks_are_no_job(huey: Any) -> None:

@@ -6,12 +6,14 @@ as `huey_consumer --flush-locks` does; without that flag it stays locked, and no
 
 from __future__ import annotations
 
-import threading
+import json
+import mmap
 from typing import Any
 
 from jobchaos.core.ports import Worker
 from jobchaos.probes.library import LibraryProbe
-from jobchaos.probes.locks import ProbedLock
+
+_SIZE, _HEAD = 2**16, 4  # bytes
 
 
 class HueyLockProbe(LibraryProbe):
@@ -21,7 +23,7 @@ class HueyLockProbe(LibraryProbe):
 
     def __init__(self) -> None:
         super().__init__()
-        self._locks: dict[str, ProbedLock] = {}
+        self._holders = Holders()
 
     def watch(self) -> None:
         """See `LibraryProbe.watch`."""
@@ -31,23 +33,27 @@ class HueyLockProbe(LibraryProbe):
         acquire, clear, is_locked, leave = (vars(TaskLock)[name] for name in ("acquire", "clear", "locked", "__exit__"))
 
         def acquired(lock: Any) -> Any:
-            if self.worker() is None:
+            worker = self.worker()
+            if worker is None:
                 return acquire(lock)
-            if not self._lock(lock).acquire(blocking=False):
+            if not self._acquire(lock, worker):
                 raise TaskLockedException(f"unable to acquire lock {lock._name}")  # noqa: SLF001 - as Huey says it
             return True
 
         def cleared(lock: Any) -> Any:
-            return clear(lock) if self.worker() is None else self._release(lock)
+            worker = self.worker()
+            return clear(lock) if worker is None else self._release(lock, worker)
 
         def asked(lock: Any) -> Any:
-            return is_locked(lock) if self.worker() is None else self._lock(lock).locked()
+            worker = self.worker()
+            return is_locked(lock) if worker is None else self._is_locked(lock, worker)
 
         def left(lock: Any, *error: object) -> None:
-            if self.worker() is None:
+            worker = self.worker()
+            if worker is None:
                 leave(lock, *error)
             else:
-                self._release(lock)
+                self._release(lock, worker)
 
         replacements = {"acquire": acquired, "__exit__": left, "clear": cleared, "release": cleared}
         for name, replacement in {**replacements, "is_locked": asked, "locked": asked}.items():
@@ -56,22 +62,60 @@ class HueyLockProbe(LibraryProbe):
     def leave(self, worker: Worker) -> None:
         """See `Probe.leave`."""
         if worker.dead:
-            for lock in self._locks.values():
-                lock.abandon(worker)
+            self._holders.drop(worker.copy)
+
+    def reaped(self, copy: str, attempt: int) -> None:
+        """See `Probe.reaped`."""
+        self._holders.drop(copy)
 
     def settle(self) -> None:
         """See `Probe.settle`."""
-        for lock in self._locks.values():
-            lock.reset()
+        self._holders.drop()
 
-    def _lock(self, lock: Any) -> ProbedLock:
-        assert self.control is not None  # noqa: S101 - only asked while it is watched
-        key = lock._key  # noqa: SLF001 - what it is called in the storage
-        return self._locks.setdefault(key, ProbedLock(threading.Lock(), key, self.control))
+    def _acquire(self, lock: Any, worker: Worker) -> bool:
+        holders = self._holders.read()
+        worker.hold(_resource(lock))
+        if lock._key in holders:  # noqa: SLF001 - what it is called in the storage
+            worker.let_go(_resource(lock))
+            return False
+        self._holders.write({**holders, lock._key: worker.copy})  # noqa: SLF001
+        return True
 
-    def _release(self, lock: Any) -> bool:
-        known = self._lock(lock)
-        if known.locked():
-            known.release()
-            return True
-        return False
+    def _release(self, lock: Any, worker: Worker) -> bool:
+        was_locked = self._is_locked(lock, worker)
+        self._holders.write({key: copy for key, copy in self._holders.read().items() if key != lock._key})  # noqa: SLF001
+        worker.let_go(_resource(lock))
+        return was_locked
+
+    def _is_locked(self, lock: Any, worker: Worker) -> bool:
+        worker.hold(_resource(lock))
+        worker.let_go(_resource(lock))  # what it does next may depend on the answer
+        return lock._key in self._holders.read()  # noqa: SLF001
+
+
+def _resource(lock: Any) -> str:
+    return f"lock:{lock._key}"  # noqa: SLF001
+
+
+class Holders:
+    """Which copy has which lock, in memory that forked workers share. Of all workers only one moves at a time."""
+
+    def __init__(self) -> None:
+        self._memory = mmap.mmap(-1, _SIZE)
+
+    def read(self) -> dict[str, str]:
+        """Lock to copy."""
+        length = int.from_bytes(self._memory[:_HEAD], "big")
+        held: dict[str, str] = json.loads(self._memory[_HEAD : _HEAD + length]) if length else {}
+        return held
+
+    def write(self, held: dict[str, str]) -> None:
+        """Replace what is known."""
+        text = json.dumps(held).encode() if held else b""
+        self._memory[: _HEAD + len(text)] = len(text).to_bytes(_HEAD, "big") + text
+
+    def drop(self, copy: str = "") -> None:
+        """Forget what a copy has; or all, if none is named."""
+        held = self.read()
+        if held:
+            self.write({key: holder for key, holder in held.items() if copy and holder != copy})
