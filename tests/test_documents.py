@@ -19,6 +19,7 @@ import os
 import re
 import shlex
 import shutil
+import string
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -29,12 +30,18 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from jobchaos.core.finding import CODES
 from jobchaos.core.schedule import Fault, Schedule
 from jobchaos.core.settings import Settings
+from jobchaos.errors import UsageError
 from jobchaos.pytest_plugin import options, plugin, suite_options
+from tests.core.test_schedule import schedules
 
+LETTERS = string.ascii_uppercase
+DIGITS = " | ".join(f'"{digit}"' for digit in string.digits)
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 TUTORIAL = ROOT / "docs/tutorial.md"
@@ -298,6 +305,47 @@ def test_tokens_are_read_and_written_as_listed() -> None:
 def test_the_grammar_has_every_fault() -> None:
     (grammar,) = (block.text for block in BLOCKS if block.language == "ebnf")
     assert all(f'"{fault.value}"' in grammar for fault in Fault)
+
+
+def pattern(rules: dict[str, str], name: str) -> str:
+    """A rule of the grammar as a regular expression."""
+    brackets = {"{": "(?:", "}": ")*", "[": "(?:", "]": ")?", "(": "(?:", ")": ")", "|": "|", ",": ""}
+    found = []
+    for part in re.findall(r'"[^"]*"|\w+|\S', rules[name]):
+        if part[0] == '"':
+            found.append(re.escape(part[1:-1]))
+        else:
+            found.append(brackets[part] if part in brackets else f"(?:{pattern(rules, part)})")
+    return "".join(found)
+
+
+@cache
+def grammar() -> str:
+    """What the reference says that a token is."""
+    (text,) = (block.text for block in BLOCKS if block.language == "ebnf")
+    text = re.sub(r"\(\*.*?\*\)", "", text).replace(
+        '"C" | ... | "Z"', " | ".join(f'"{letter}"' for letter in LETTERS[2:])
+    )
+    rules = dict(rule.split("=", 1) for rule in text.replace("\n", " ").split(";") if rule.strip())
+    return pattern({name.strip(): rule for name, rule in rules.items()} | {"digit": DIGITS}, "token")
+
+
+@given(schedules())
+def test_tokens_are_written_by_the_grammar(schedule: Schedule) -> None:
+    assert re.fullmatch(grammar(), str(schedule))
+
+
+@given(st.data())
+def test_what_the_grammar_allows_is_read(data: st.DataObject) -> None:
+    """But for what its comments say."""
+    token = data.draw(st.from_regex(grammar(), fullmatch=True))
+    try:
+        Schedule.parse(token)
+        refused = ""
+    except UsageError as error:
+        refused = str(error)
+    reasons = ("no copy runs", "no time passes", "wrong by nothing is right", "whole nanoseconds")
+    assert not refused or any(reason in refused for reason in reasons), refused
 
 
 # --- links and sizes -------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import reference
 from tests.proof import place
 from tests.proof.jobs import JOBS
 from tests.proof.proving import proving
@@ -35,6 +36,16 @@ def test_overlaps(job: Callable[[], None]) -> None:
 def test_crashes(job: Callable[[], None]) -> None:
     with proving(job) as prover:
         assert prover.fixpoint(3).states == prover.crash_sequences(3).states
+
+
+def test_the_reference_job_closes_in_few_runs(tmp_path: Path) -> None:
+    """Ten effects: at most 65 attempts for any number of crashes."""
+    reference.prepare(tmp_path)
+    with proving(reference.job) as prover:
+        assert prover.steps == 10
+        graph = prover.fixpoint(50)
+        assert graph.runs <= 65
+        assert graph.states >= prover.crash_sequences(2).states
 
 
 @pytest.mark.parametrize("seed", range(24))
