@@ -114,6 +114,15 @@ class Company:
         """A thread belongs to it from now on."""
         self._threads.add(thread)
 
+    def leave(self) -> bool:
+        """The test is over, and its own thread does not belong to it any more.
+
+        Returns:
+            True if there are others.
+        """
+        self._threads = {thread for thread in list(self._threads) if thread.is_alive() and thread.ident != self._own}
+        return bool(self._threads)
+
     def sleep(self, nanoseconds: int) -> None:
         """Let time pass, if that is for the calling thread to do; else wait until it has."""
         self.wait(Signal(), nanoseconds, alone=True)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import cast
 
-from jobchaos.clock.freeze import Frozen
+from jobchaos.clock.freeze import Frozen, wall_seconds
 from jobchaos.clock.held import all_held_clocks
 from jobchaos.clock.virtual import VirtualClock
 from jobchaos.company import Company
@@ -70,7 +70,8 @@ class FakeClock:
             module: Name of the test's module: functions that it, and modules that it uses, keep show the time, too.
             threads: Others that belong to the test.
         """
-        clock = VirtualClock(time.time_ns() if start is None else start)
+        uptime = math.ceil(time.monotonic()) * _SECOND  # for threads that have looked at it before, it never goes back
+        clock = VirtualClock(time.time_ns() if start is None else start, uptime)
         tester = Tester(clock, threads)
         control = _Control(clock, tester.company)
         bindings = Bindings()
@@ -85,10 +86,23 @@ class FakeClock:
             for held in all_held_clocks([module]):
                 undo.callback(held.show())
             self._clock, self._tester = clock, tester
+            control.shows_time = True
             try:
                 yield
             finally:
+                control.shows_time = False
                 self._clock = None
+
+    def leave(self) -> bool:
+        """The test function is over: its thread sees real time. Others go on, and time passes by itself.
+
+        Returns:
+            True if there are others.
+        """
+        clock, self._clock = self._running(), None
+        since = wall_seconds()
+        clock.follow(lambda: round((wall_seconds() - since) * _SECOND))
+        return self._tester.company.leave()
 
     def _running(self) -> VirtualClock:
         if self._clock is None:
@@ -108,6 +122,8 @@ class _Control(Control):
     def __init__(self, clock: VirtualClock, company: Company) -> None:
         self._clock = clock
         self._company = company
+        self.shows_time = False
+        """Not while only a part of the freeze is in place, which would show a thread another time."""
 
     def let_go(self) -> None:
         """See `Control.let_go`."""
@@ -122,7 +138,7 @@ class _Control(Control):
 
     def current(self) -> Worker | None:
         """Somebody, if the calling thread belongs to the test: no probe asks who."""
-        return cast("Worker", self) if self._company.is_here() else None
+        return cast("Worker", self) if self.shows_time and self._company.is_here() else None
 
     def check_host(self, host: str) -> None:
         return

@@ -64,3 +64,12 @@ def test_monotonic_time_has_no_skew_and_begins_small() -> None:
     assert 0 < first < 10**13  # as a float, exact to the nanosecond
     clock.reset(1_795_480_130_561_346_173)
     assert clock.monotonic() == first
+
+
+def test_it_may_go_on_by_itself() -> None:
+    clock, passed = VirtualClock(1000), [0]
+    clock.advance(5)
+    clock.follow(lambda: passed[0])
+    before = clock.monotonic()
+    passed[0] = 7
+    assert (clock.now(), clock.elapsed(), clock.monotonic() - before) == (1012, 12, 7)

@@ -182,6 +182,37 @@ def test_without_it(): assert time.time() < START.timestamp()
     result.assert_outcomes(passed=2)
 
 
+def test_who_measures_a_time_across_the_ends_of_a_test_gets_to_its_end(runs: Runs) -> None:
+    """As the loops of workers do that a fixture starts and stops."""
+    code = """
+@pytest.fixture(params=[1, 2])
+def loop():
+    beats, stop = [], threading.Event()
+    def turn():
+        while not stop.is_set():
+            began = time.monotonic()
+            while (passed := time.monotonic() - began) < 0.02:
+                assert passed >= 0
+                time.sleep(0.01)
+            beats.append(time.time())
+    thread = threading.Thread(target=turn)
+    thread.start()
+    yield beats
+    assert time.time() < START.timestamp()
+    seen = len(beats)
+    while thread.is_alive() and len(beats) < seen + 3:
+        pass
+    assert START.timestamp() + HOUR <= beats[-1] < START.timestamp() + 2 * HOUR
+    stop.set()
+    thread.join()
+
+def test(loop, fake_clock):
+    fake_clock.advance(HOUR)
+    assert len(loop) > 10
+"""
+    runs(NEW_YEAR + code, "-W", "error").assert_outcomes(passed=2)
+
+
 def test_every_test_begins_anew(runs: Runs) -> None:
     code = """
 @pytest.mark.parametrize("number", range(3))

@@ -87,6 +87,12 @@ class Frozen:
     def _freeze(self, undo: contextlib.ExitStack) -> None:
         theirs = freezegun.api.freeze_factories[-1] if freezegun.api.freeze_factories else None
         guess = freezegun.api._should_use_real_time if theirs else _always  # noqa: SLF001 - the only place where the guess can be replaced
+
+        def answered_by_us() -> bool:
+            return not _is_frozen_by_the_job() if self._current() else guess()
+
+        # First, and so undone last: threads that are not controlled may look at the time at any moment.
+        _swap(undo, vars(freezegun.api), "_should_use_real_time", answered_by_us)
         offset = freezegun.api.tz_offsets[-1] if theirs else 0
         freezer: Any = freezegun.freeze_time(_EPOCH, tz_offset=offset, real_asyncio=False)
         # In place of freezegun's list, which takes a job's `gift_shop` for `gi`.
@@ -101,11 +107,6 @@ class Frozen:
             asyncio.BaseEventLoop.time = _timer(freezegun.api.real_monotonic)  # type: ignore[assignment,method-assign]
         freezegun.api.freeze_factories[-1] = _Factory(self._shown, theirs)  # type: ignore[call-overload]  # any callable will do
         undo.callback(_thaw, freezer, len(freezegun.api.freeze_factories))
-
-        def answered_by_us() -> bool:
-            return not _is_frozen_by_the_job() if self._current() else guess()
-
-        _swap(undo, vars(freezegun.api), "_should_use_real_time", answered_by_us)
 
     def _shown(self) -> int | None:
         """The wall clock's nanoseconds since the epoch; None for a thread that is not controlled."""

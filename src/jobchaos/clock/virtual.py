@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from jobchaos.errors import UsageError
 
-_UPTIME = 1000 * 10**9  # ns that the machine has been up when the clock is made
+UPTIME = 1000 * 10**9  # ns that the machine has been up when the clock is made
 
 
 class VirtualClock:
@@ -12,11 +14,13 @@ class VirtualClock:
 
     Args:
         start: Nanoseconds since the epoch, UTC.
+        uptime: Nanoseconds since the machine was booted.
     """
 
-    def __init__(self, start: int) -> None:
+    def __init__(self, start: int, uptime: int = UPTIME) -> None:
         self._now = self._start = start
-        self._boot = start - _UPTIME
+        self._boot = start - uptime
+        self._passes: Callable[[], int] = int
         self._skews: dict[str, int] = {}
         self.reads = 0
         """How often a controlled worker has looked at the time."""
@@ -25,11 +29,11 @@ class VirtualClock:
 
     def now(self) -> int:
         """Nanoseconds since the epoch."""
-        return self._now
+        return self._now + self._passes()
 
     def elapsed(self) -> int:
         """Nanoseconds since the present run began."""
-        return self._now - self._start
+        return self.now() - self._start
 
     def wall(self, letter: str) -> int:
         """Nanoseconds since the epoch, as the wall clock of a copy's machine shows them.
@@ -69,6 +73,14 @@ class VirtualClock:
         if nanoseconds < 0:
             raise UsageError(f"time only moves forward; cannot advance by {nanoseconds} ns")
         self._now += nanoseconds
+
+    def follow(self, passed: Callable[[], int]) -> None:
+        """Let time pass by itself from now on.
+
+        Args:
+            passed: How many nanoseconds have passed since then.
+        """
+        self._passes = passed
 
     def reset(self, start: int) -> None:
         """Begin a new run at `start`, with all machines right."""

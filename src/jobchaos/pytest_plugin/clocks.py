@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from jobchaos.fake_clock import FakeClock
 
 _CLOCK = pytest.StashKey["FakeClock"]()
+_REST = pytest.StashKey[contextlib.ExitStack]()
 _THREADS = pytest.StashKey[set[threading.Thread]]()
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -32,10 +33,28 @@ def of(config: pytest.Config) -> FakeClock:
     return config.stash.setdefault(_CLOCK, FakeClock())
 
 
-def running(item: pytest.Item) -> contextlib.AbstractContextManager[None]:
+@contextlib.contextmanager
+def running(item: pytest.Item) -> Iterator[None]:
     """Virtual time, if the test asks for it. It begins at the marker's `now`, or at the real time."""
     if not _uses_clock(item):
-        return contextlib.nullcontext()
+        yield
+        return
+    end(item)  # of an earlier try
+    with contextlib.ExitStack() as undo:
+        undo.enter_context(_begin(item))
+        try:
+            yield
+        finally:
+            if of(item.config).leave():
+                item.stash[_REST] = undo.pop_all()
+
+
+def end(item: pytest.Item) -> None:
+    """Real time for all: a test is torn down, and with it the threads that had to find time where they had left it."""
+    item.stash.get(_REST, contextlib.ExitStack()).close()
+
+
+def _begin(item: pytest.Item) -> contextlib.AbstractContextManager[None]:
     now = settings_for(item).now
     start = None if now is None else (now - _EPOCH) // timedelta(microseconds=1) * 1000
     module = getattr(item, "module", None)

@@ -78,6 +78,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     try:
         return (yield)
     finally:
+        clocks.end(item)
         rows.leave(item)
 
 
