@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -44,6 +45,26 @@ def test_jobs_are_checked_and_a_kill_loses_a_run(scheduler: Any, sql: Sql) -> No
     assert codes(found) == ["JC103", "JC303", "JC306"]
     assert "max_instances=2" in found.findings[0].detail
     assert "never made up for" in found.findings[2].detail
+
+
+async def set_to(points: int) -> None:
+    await asyncio.sleep(3600)
+    run(f"UPDATE users SET points = {points}")
+
+
+def test_coroutines_of_a_scheduler_in_a_loop_are_jobs_too(sql: Sql) -> None:
+    from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+    global run
+    run = sql
+
+    async def added() -> Any:
+        scheduler = AsyncIOScheduler(timezone="UTC")
+        scheduler.start(paused=True)
+        return scheduler.add_job(set_to, "interval", hours=1, args=[5])
+
+    assert check(job_of(asyncio.run(added()), (), {}), faults=["duplicate"], settings=QUICK).status == "holds"
+    assert sql("SELECT points FROM users") == [(5,)]
 
 
 def test_executions_are_handed_over(sql: Sql) -> None:

@@ -30,7 +30,7 @@ _REASONS = {
     },
     "foreign_broker": "sent to a broker on another machine, which is never contacted by a replay",
     "on_commit": "held back until a COMMIT that a rolled-back test never makes: "
-    "use django_capture_on_commit_callbacks(execute=True)",
+    "use django_capture_on_commit_callbacks(execute=True), in a TestCase self.captureOnCommitCallbacks(execute=True)",
 }
 
 
