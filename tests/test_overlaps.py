@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import re
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -126,6 +127,22 @@ def test_more_than_the_budget_is_inconclusive_and_says_what_would_fit(sql: Sql) 
     assert result.run == 1
     assert f"{result.run} of {result.planned} concurrent" in verdict.findings[0].message
     assert "Raise budget=, lower copies=, preemptions= or kills=" in verdict.findings[0].message
+
+
+def test_beyond_the_budget_schedules_are_sampled_and_that_is_said(sql: Sql) -> None:
+    def raises() -> None:
+        for number in range(6):
+            sql(f"UPDATE users SET points = max(points, {number})")
+
+    verdict = overlapped(raises, copies=3, preemptions=3, budget=40)
+    assert verdict.status == "inconclusive"
+    said = (
+        r"covered only <= 3 copies with <= 1 preemption, and sampled (\d+) of about (\d+) concurrent schedules beyond"
+    )
+    match = re.search(said, verdict.findings[0].message)
+    assert match is not None, verdict.findings[0].message
+    (result,) = verdict.families
+    assert 0 < int(match[1]) < result.run <= 40 < int(match[2])
 
 
 def test_a_pause_that_matters_is_found(check_then_add: Callable[[], None]) -> None:
