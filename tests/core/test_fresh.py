@@ -53,6 +53,11 @@ def test_several_values_in_one_text_are_found_in_order_the_longest_first() -> No
     assert found == Found(("a ", " b ", "", ""), ("hex", "hex", "hex"), (other, CHUNK, CHUNK[:4]))
 
 
+@pytest.mark.parametrize("chunk", [b"]^-\\", b"\n\r\x00.", b"[a-z]+", b"^^^^$"])
+def test_any_bytes_are_found_as_they_are(chunk: bytes) -> None:
+    assert Forms(Fresh((chunk, CHUNK))).find(b"-" + chunk + b"]") == Found(("-", "]"), ("raw",), (chunk,))
+
+
 @pytest.mark.parametrize("cell", [None, 1.5, True, "", "abc", b"", 7, CHUNK.hex()[:20]])
 def test_other_cells_hold_none(cell: Cell) -> None:
     assert Forms(Fresh((CHUNK,))).find(cell) is None

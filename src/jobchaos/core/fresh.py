@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import functools
+import re
 import uuid
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
@@ -58,6 +59,9 @@ class Forms:
         self._by_start: dict[str, list[_Known]] = {}
         for one in sorted(known.values(), key=lambda one: -len(one.text)):
             self._by_start.setdefault(one.text[:_START], []).append(one)
+        # In a text of megabytes, all but few places are ruled out by their characters, without a step of Python's.
+        places = ("".join(map(re.escape, sorted(set(each)))) for each in zip(*self._by_start, strict=True))
+        self._places = re.compile(f"(?={''.join(f'[{place}]' for place in places)})")
 
     def find(self, cell: Cell) -> Found | None:
         """The random values in a cell; None if there are none."""
@@ -88,7 +92,8 @@ class Forms:
 
     def _search(self, text: str) -> Iterator[tuple[int, _Known]]:
         end = 0
-        for start in range(len(text) - _START + 1):
+        for place in self._places.finditer(text):
+            start = place.start()
             for known in self._by_start.get(text[start : start + _START], ()):
                 if start >= end and text.startswith(known.text, start):
                     end = start + len(known.text)
