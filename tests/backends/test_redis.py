@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -62,6 +63,32 @@ def test_a_sound_job_is_not_reported(job: Callable[[], Any], client: Any) -> Non
 
 def test_who_begins_again_while_keys_are_watched_does_as_the_client_says(client: Any) -> None:
     verdict = check(watches_what_it_reads, faults=["retry"], settings=Settings(profile="quick"))
+    assert verdict.status == "holds", verdict.findings
+
+
+class BusyError(Exception):
+    """Somebody else holds the lock: the queue is to deliver the job again, later."""
+
+
+def pays_under_a_lock(*, at_most_once: bool) -> None:
+    """Trusts that it still has the lock, or sees to it that it does not matter."""
+    client = site.connect()
+    if not client.set("lock", "me", nx=True, ex=60):
+        raise BusyError
+    if at_most_once:
+        client.hsetnx("order:7", "paid", 1)
+    elif not client.hexists("order:7", "paid"):
+        client.hincrby("order:7", "paid", 1)
+    client.delete("lock")
+
+
+@pytest.mark.usefixtures("client")
+def test_a_lock_that_runs_out_lets_another_one_in() -> None:
+    trusts, minds = (functools.partial(pays_under_a_lock, at_most_once=once) for once in (False, True))
+    verdict = check(trusts, faults=["concurrent", "expiry"], settings=Settings(profile="quick"))
+    found = {finding.code: str(finding.schedule) for finding in verdict.findings if finding.gates}
+    assert found == {"JC612": "A2 +61s B A"}, verdict
+    verdict = check(minds, faults=["concurrent", "expiry"], settings=Settings(profile="quick"))
     assert verdict.status == "holds", verdict.findings
 
 
