@@ -43,11 +43,10 @@ class Psycopg2Onlooker(Onlooking, Psycopg2Probe):
     A fixture may open one for the tasks of many tests.
     """
 
-    def install(self, control: Control) -> None:
-        """See `Probe.install`."""
-        super().install(control)
-        if self.control is not None:
-            self.patches.set(ProbedConnection, "probe", self)
+    def watch(self) -> None:
+        """See `LibraryProbe.watch`."""
+        super().watch()
+        self.patches.set(ProbedConnection, "probe", self)
 
     def _watch_waits(self, extensions: Any) -> None:
         """They wait in earnest."""

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from jobchaos.core.address import Address
 from jobchaos.core.hang import Hang
-from jobchaos.core.ports import Control, Worker
+from jobchaos.core.ports import Worker
 from jobchaos.probes.enduring import waited
 from jobchaos.probes.mysql import LOST, Answer, MySQLProbe
 from jobchaos.probes.mysql_commits import DEFINING, commits_first
@@ -48,13 +48,14 @@ class MySQLClientProbe(MySQLProbe):
         self._results: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
         self._open: weakref.WeakSet[Any] = weakref.WeakSet()
 
-    def install(self, control: Control) -> None:
-        """See `Probe.install`."""
+    library = "MySQLdb.connections"
+
+    def watch(self) -> None:
+        """See `LibraryProbe.watch`."""
         if sys.modules.get("MySQLdb._mysql") is None:  # PyMySQL may go by its name
             return
         from MySQLdb.connections import Connection
 
-        self.control = control
         self.kind = Connection
         self.patches.set(Connection, "__init__", self._connecting(Connection.__init__))
         self.replace("autocommit", self.autocommit)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from jobchaos.core.address import Address
-from jobchaos.core.ports import Control, Worker
+from jobchaos.core.ports import Worker
 from jobchaos.errors import UsageError
 from jobchaos.probes.isolation_gaps import Scratch
 from jobchaos.probes.postgres_connecting import Connecting, awaiting_to_connect, waiting_to_connect
@@ -39,14 +39,14 @@ class PsycopgProbe(ServerProbe):
 
     dialect = "postgres"
 
-    def install(self, control: Control) -> None:
-        """See `Probe.install`.
+    library = "psycopg"
+
+    def watch(self) -> None:
+        """See `LibraryProbe.watch`.
 
         Raises:
             UsageError: If psycopg is too old.
         """
-        if sys.modules.get("psycopg") is None:
-            return
         import psycopg
 
         try:
@@ -55,7 +55,6 @@ class PsycopgProbe(ServerProbe):
             from psycopg._server_cursor_base import ServerCursorMixin
         except ImportError as error:
             raise UsageError(f"psycopg {psycopg.__version__} is too old to be watched: 3.2 or newer is") from error
-        self.control = control
         self._show_real_time()
         self._watch_commands(BaseConnection)
         self._watch_statements(BaseCursor)
@@ -147,7 +146,7 @@ class PsycopgProbe(ServerProbe):
         original = self.patches.set(owner, "_exec_command", watched)
 
     def _is_dead(self) -> bool:
-        worker = self._worker()
+        worker = self.worker()
         return worker is not None and worker.dead
 
     def _sync(self, connection: Any) -> _Gen:
@@ -189,7 +188,7 @@ class PsycopgProbe(ServerProbe):
 
         self.patches.set(owner, "_connect_gen", classmethod(connect_gen))
         for name, wait in (("wait_conn", waiting_to_connect), ("wait_conn_async", awaiting_to_connect)):
-            self.patches.set(waits, name, wait(getattr(waits, name), self._worker))
+            self.patches.set(waits, name, wait(getattr(waits, name), self.worker))
 
     def _watch_waits(self, blocking: type[Any], awaited: type[Any]) -> None:
         for kind, wait in ((blocking, waiting), (awaited, awaiting)):

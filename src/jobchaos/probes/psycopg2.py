@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from jobchaos.core.address import Address
 from jobchaos.core.pending import Pending
-from jobchaos.core.ports import Control, Worker
+from jobchaos.core.ports import Worker
 from jobchaos.probes.abandoned import leaves
 from jobchaos.probes.bindings import Bindings
 from jobchaos.probes.isolation_gaps import Scratch
@@ -54,14 +54,13 @@ class Psycopg2Probe(ServerProbe):
         super().__init__()
         self._bindings = bindings
 
-    def install(self, control: Control) -> None:
-        """See `Probe.install`."""
-        if sys.modules.get("psycopg2") is None:
-            return
+    library = "psycopg2"
+
+    def watch(self) -> None:
+        """See `LibraryProbe.watch`."""
         import psycopg2
         from psycopg2 import extensions
 
-        self.control = control
         connect = self.patches.set(psycopg2, "connect", self._connect)
         self._genuine = connect
         self._bindings.replace(connect, psycopg2.connect)

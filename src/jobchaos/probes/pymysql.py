@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from jobchaos.core.address import Address
-from jobchaos.core.ports import Control, Worker
+from jobchaos.core.ports import Worker
 from jobchaos.probes.mysql import LOST, Answer, MySQLProbe
 from jobchaos.probes.mysql_waits import wait_for_answer
 
@@ -30,13 +29,12 @@ class PyMySQLProbe(MySQLProbe):
         super().__init__()
         self._asked: set[int] = set()
 
-    def install(self, control: Control) -> None:
-        """See `Probe.install`."""
-        if sys.modules.get("pymysql") is None:
-            return
+    library = "pymysql"
+
+    def watch(self) -> None:
+        """See `LibraryProbe.watch`."""
         from pymysql.connections import Connection, MySQLResult
 
-        self.control = control
         self.kind = Connection
         self._genuine_query = Connection.query
         self.replace("query", self.query)

@@ -10,11 +10,11 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from jobchaos.core.address import Address
-from jobchaos.core.ports import Control, Worker
+from jobchaos.core.ports import Worker
 from jobchaos.probes.abandoned import abandoned
-from jobchaos.probes.base import BaseProbe, Patches
 from jobchaos.probes.earlier import EarlierConnections
 from jobchaos.probes.isolation_gaps import Scratch, reachable_on, told
+from jobchaos.probes.library import LibraryProbe
 from jobchaos.probes.server_database import ServerDatabase
 from jobchaos.probes.server_monitor import ServerMonitor
 from jobchaos.probes.server_session import ServerSession
@@ -26,15 +26,14 @@ Told = dict[tuple[str, int], list[tuple[Address, list[int]]]]
 """Copy and attempt to the databases that it is connected to, each with the numbers of its sessions."""
 
 
-class ServerProbe(BaseProbe, abc.ABC):
+class ServerProbe(LibraryProbe):
     """Keeps a session for each connection of the driver's that a controlled worker uses."""
 
     dialect: str
     """sqlglot's name of the server's SQL."""
 
     def __init__(self) -> None:
-        self.patches = Patches()
-        self.control: Control | None = None
+        super().__init__()
         self.sessions: weakref.WeakKeyDictionary[Any, ServerSession] = weakref.WeakKeyDictionary()
         self._databases: dict[str, ServerDatabase] = {}
         self._addresses: dict[str, Address] = {}
@@ -106,7 +105,7 @@ class ServerProbe(BaseProbe, abc.ABC):
         Raises:
             Exception: The driver's, if that is another copy.
         """
-        worker, session = self._worker(), self.sessions.get(connection)
+        worker, session = self.worker(), self.sessions.get(connection)
         if worker is not None and connection not in self.monitors and connection not in SPARED:
             if session is not None:
                 self._require_own(worker, session, is_taken)
@@ -128,7 +127,7 @@ class ServerProbe(BaseProbe, abc.ABC):
         Raises:
             Exception: The driver's, if the connection was opened in another process.
         """
-        worker = self._worker()
+        worker = self.worker()
         if worker is None or connection in self.monitors or connection in SPARED:
             return None
         self._replace(connection)
@@ -168,12 +167,11 @@ class ServerProbe(BaseProbe, abc.ABC):
 
     def remove(self) -> None:
         """See `Probe.remove`."""
-        self.patches.undo()
+        super().remove()
         for database in self._databases.values():
             database.monitor.close()
         self._databases.clear()
         self.sessions.clear()
-        self.control = None
 
     def leave(self, worker: Worker) -> None:
         """See `Probe.leave`."""
@@ -250,9 +248,6 @@ class ServerProbe(BaseProbe, abc.ABC):
         return session is not None and session.is_inherited
 
     # --- inside ------------------------------------------------------------------------------------------------------
-
-    def _worker(self) -> Worker | None:
-        return None if self.control is None else self.control.current()
 
     def _require_own(self, worker: Worker, session: ServerSession, is_taken: Callable[[], bool]) -> None:
         if not self._sharing.may_use(worker, session.last_worker, is_taken):
