@@ -71,11 +71,6 @@ def _inside(thing: Any) -> tuple[Any, ...]:
     return _of_object(thing) if _is_projects(kind) or kind is types.SimpleNamespace else ([],)
 
 
-def _of_function(function: types.FunctionType) -> tuple[Any, ...]:
-    closure = [Cells(function)] if function.__closure__ else []
-    return ([vars(function).get("__wrapped__")], function.__globals__, *closure)
-
-
 def _of_object(thing: object) -> tuple[Any, ...]:
     with contextlib.suppress(AttributeError):
         return ([type(thing)], object.__getattribute__(thing, "__dict__"))
