@@ -44,11 +44,7 @@ def reachable(*jobs: Callable[..., Any]) -> list[Store]:
         named.update({id(value): (name, value) for name, value in _defaults(part) if _is_state(value)})
         for namespace, names in _namespaces(part):
             used.append((namespace, names))
-            if _SETTING in part.__code__.co_code[::2]:
-                functions = [(name, namespace.get(name)) for name in names]
-                named.update(
-                    {id(vars(it)): (name, vars(it)) for name, it in functions if type(it) is types.FunctionType}
-                )
+            named.update({id(value): (name, value) for name, value in _of_functions(part, namespace, names)})
             changed = _rebound(part).intersection(names)
             if changed:
                 rebound.setdefault(id(namespace), (namespace, part.__module__, set()))[2].update(changed)
