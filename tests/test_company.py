@@ -263,6 +263,14 @@ def test_who_waits_for_a_lock_without_a_limit_gets_it_when_it_is_free(
         holder.join()
 
 
+def test_who_joins_a_thread_gives_up_at_its_virtual_moment(clock: FakeClock) -> None:
+    thread = holding(threading.Lock(), 100)
+    thread.join(10)
+    assert (thread.is_alive(), elapsed()) == (True, 10)
+    thread.join()
+    assert elapsed() == 100
+
+
 def test_locks_refuse_what_they_always_refuse(clock: FakeClock) -> None:
     with KEPT:
         assert not KEPT.acquire(blocking=False)
