@@ -43,4 +43,4 @@ def test_a_project_on_postgres(tmp_path: Path, postgres_server: str) -> None:
         },
     )
     assert result.returncode == pytest.ExitCode.OK, result.stdout + result.stderr
-    assert re.search(r"^24 passed", result.stdout, re.MULTILINE), result.stdout
+    assert re.search(r"^25 passed", result.stdout, re.MULTILINE), result.stdout
