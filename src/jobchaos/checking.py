@@ -271,6 +271,7 @@ class Check:
             schedules_run=runs,
             seconds=wall_seconds() - started,
             effects=calls(baseline.run.trace) if baseline else 0,
+            duration=baseline.run.trace.duration if baseline else 0,
         )
 
     def _notes(self, baseline: Baseline | None, *, overlapped: bool) -> tuple[str, ...]:

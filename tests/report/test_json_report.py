@@ -32,7 +32,7 @@ _VERDICT: dict[str, type] = {
     "notes": list,
     "families": list,
 }
-_VERDICT |= {"findings": list, "schedules_run": int, "seconds": float, "effects": int}
+_VERDICT |= {"findings": list, "schedules_run": int, "seconds": float, "effects": int, "duration": int}
 _FAMILY = {"name": str, "status": str, "planned": int, "run": int, "failing": int, "pruned": int}
 _FINDING = {"code": str, "meaning": str, "gates": bool, "message": str, "schedule": str, "nearest": str}
 _FINDING |= {"failing": int, "total": int, "replays": list, "replay": str, "diff": dict, "trace": list}

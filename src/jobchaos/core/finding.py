@@ -72,7 +72,7 @@ CODES = {
     "JC715": "advice: the job does the same for many objects, in a loop",
     "JC716": "advice: the job has very many effects",
     "JC717": "advice: the job takes very long, even if all goes well",
-    "JC718": "advice: the job is much larger than the others of the session",
+    "JC718": "advice: the job is much larger or takes much longer than the others of the session",
     "JC719": "advice: the job decides by the clock of a database server, which is real",
     "JC720": "advice: the delays between retries do not grow",
     "JC721": "advice: the delays between retries have no jitter",

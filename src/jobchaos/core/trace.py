@@ -74,6 +74,11 @@ class Trace:
             if event.happening is Happening.EFFECT and event.effect is not None and (copy is None or event.copy == copy)
         )
 
+    @property
+    def duration(self) -> int:
+        """Virtual nanoseconds from its first event to its last."""
+        return self.events[-1].at - self.events[0].at if self.events else 0
+
     def repeats(self) -> bool:
         """True if a copy was delivered again after it had finished."""
         finished: set[str] = set()

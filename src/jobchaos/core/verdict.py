@@ -44,6 +44,7 @@ class Verdict:
         schedules_run: Schedules executed, baselines not counted.
         seconds: Wall time of the check.
         effects: Calls to the outside in one clean run.
+        duration: Virtual nanoseconds that it takes.
     """
 
     job: str
@@ -55,6 +56,7 @@ class Verdict:
     schedules_run: int
     seconds: float
     effects: int = 0
+    duration: int = 0
 
     def __bool__(self) -> bool:
         return self.status == "holds"

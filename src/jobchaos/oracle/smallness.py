@@ -103,7 +103,7 @@ def _sizes(trace: Trace, made: Sequence[TraceEvent], settings: Settings) -> Iter
         yield _Advice("JC715", f"{text} middle leaves some done, and repeats them", _SPLIT)
     elif len(made) > settings.most_effects:
         yield _Advice("JC716", f"it has {len(made)} effects, and as many places to fail at", _SPLIT)
-    duration = trace.events[-1].at - trace.events[0].at if trace.events else 0
+    duration = trace.duration
     if duration > settings.most_seconds * 10**9:
         text = f"it takes {seconds(duration)} even if all goes well: its queue may take it for dead, and repeat it"
         yield _Advice("JC717", text, "let it enqueue a job for later instead of waiting, or split it")

@@ -38,6 +38,7 @@ def row(verdict: Verdict, nodeid: str) -> dict[str, Any]:
         "schedules_run": verdict.schedules_run,
         "seconds": verdict.seconds,
         "effects": verdict.effects,
+        "duration": verdict.duration,
     }
 
 
