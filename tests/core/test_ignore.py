@@ -118,3 +118,10 @@ def test_temporary_files_are_garbage_if_a_clean_run_leaves_none() -> None:
     assert garbage(left()) == (f"files.{TEMPORARY}",)
     assert garbage(left(("/tmp/tmp1",))) == garbage(STATE) == ()
     assert Ignore.parse(garbage(left())).apply(left(("/tmp/tmp1",)))["files"].tables.keys() == {"files"}
+
+
+def test_garbage_is_told_from_what_is_left_out_on_request() -> None:
+    left = garbage({"files": Snapshot({TEMPORARY: Table(("path",), ())})})
+    ignore = Ignore.parse(("users.seen_at", *left))
+    assert ignore.of_garbage == Ignore.parse(left) != ignore
+    assert ignore.of_garbage.of_garbage == ignore.of_garbage

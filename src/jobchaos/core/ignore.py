@@ -40,6 +40,11 @@ class Ignore:
                 )
         return cls(stripped)
 
+    @property
+    def of_garbage(self) -> Ignore:
+        """What of it is about garbage: see `garbage`. Its names are never the same, so no job decides by it."""
+        return Ignore(tuple(pattern for pattern in self.patterns if pattern.endswith(f".{TEMPORARY}")))
+
     def apply(self, state: State) -> State:
         """The state without what is ignored."""
         if not self.patterns:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from jobchaos.core.compare import Comparison, Fresh, Ignore
+from jobchaos.core.compare import Comparison, Fresh
 from jobchaos.core.diff import Change
 from jobchaos.core.result import RunResult
 from jobchaos.core.schedule import Fault
@@ -117,7 +117,7 @@ class Judge:
     @property
     def leaves_out(self) -> bool:
         """True if anything is left out of comparisons on request."""
-        return bool(self._rules.ignore.patterns)
+        return self._rules.ignore != self._rules.ignore.of_garbage
 
     def same(self, one: tuple[State, Fresh], other: tuple[State, Fresh], *, wholly: bool = False) -> bool:
         """True if two states, each with the random values handed out before it, differ in nothing that matters.
@@ -127,7 +127,7 @@ class Judge:
             other: Another one.
             wholly: Whether what is left out on request matters, too: a job may decide by it.
         """
-        rules = dataclasses.replace(self._rules, ignore=Ignore.parse(())) if wholly else self._rules
+        rules = dataclasses.replace(self._rules, ignore=self._rules.ignore.of_garbage) if wholly else self._rules
         mine, theirs = rules.whole(one[0]), rules.whole(other[0])
         if all(snapshot.same_as(theirs[name]) for name, snapshot in mine.items()):
             return True
