@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import fnmatch
-import sys
 import types
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from jobchaos.adapters.direct_calls import DirectCalls
 from jobchaos.core.adapter import Around, Learner
-from jobchaos.core.project import is_project_file
+from jobchaos.probes.loaded import loaded
 
 
 class Named:
@@ -40,18 +40,17 @@ class Named:
         self._direct.close()
 
     def _found(self) -> Iterator[types.FunctionType]:
-        for module in tuple(sys.modules.values()):
-            if is_project_file(getattr(module, "__file__", None) or "<unknown>"):
-                for function in _functions(module):
-                    texts = function.__qualname__, f"{function.__module__}.{function.__qualname__}"
-                    if any(fnmatch.fnmatchcase(text, pattern) for text in texts for pattern in self._patterns):
-                        yield function
+        for namespace in loaded().project:
+            for function in _functions(namespace):
+                texts = function.__qualname__, f"{function.__module__}.{function.__qualname__}"
+                if any(fnmatch.fnmatchcase(text, pattern) for text in texts for pattern in self._patterns):
+                    yield function
 
 
-def _functions(module: types.ModuleType) -> Iterator[types.FunctionType]:
-    """A module's own functions, and the methods of its own classes."""
-    for thing in tuple(vars(module).values()):
-        if getattr(thing, "__module__", None) == module.__name__:
+def _functions(namespace: Mapping[str, Any]) -> Iterator[types.FunctionType]:
+    """A module's own functions, and the methods of its own classes. Nothing is asked of other objects: types decide."""
+    for thing in tuple(namespace.values()):
+        if issubclass(type(thing), type | types.FunctionType) and thing.__module__ == namespace.get("__name__"):
             for each in (thing, *(vars(thing).values() if isinstance(thing, type) else ())):
-                if isinstance(each, types.FunctionType):
+                if type(each) is types.FunctionType:
                     yield each
