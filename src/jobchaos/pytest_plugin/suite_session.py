@@ -186,10 +186,14 @@ def _is_in_reach(item: pytest.Item, functions: Iterable[object]) -> bool:
     homes = {getattr(function, "__module__", None) for function in functions}
     module = item.getparent(pytest.Module)
     names = {} if module is None or not homes else vars(module.obj)
-    return any(
-        thing.__name__ in homes if inspect.ismodule(thing) else getattr(thing, "__module__", None) in homes
-        for thing in names.values()
-    )
+    return any(_home_of(thing) in homes for thing in names.values())
+
+
+def _home_of(thing: object) -> object:
+    """The name of the module that something is from, or that it is."""
+    with contextlib.suppress(Exception):  # a lazy object may raise what it likes
+        return getattr(thing, "__name__" if inspect.ismodule(thing) else "__module__", None)
+    return None
 
 
 def _name(item: pytest.Item) -> str:
