@@ -33,7 +33,7 @@ def test_sound_retries_are_not_reported(case: Retried, profile: str) -> None:
     assert (verdict.status, found(verdict)) == ("holds", {})
 
 
-@pytest.mark.parametrize(("case", "codes"), ADVISED, ids=lambda value: " ".join(value) if type(value) is set else "")
+@pytest.mark.parametrize(("case", "codes"), ADVISED, ids=["constant", "growing with jitter"])
 def test_delays_that_neither_grow_nor_differ_are_advised_against(case: Retried, codes: set[str]) -> None:
     verdict = checked(case)
     assert (verdict.status, {finding.code for finding in verdict.findings}) == ("holds", codes)
