@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from jobchaos.errors import UsageError
 
-UPTIME = 1000 * 10**9  # ns that the machine has been up when the clock is made
+_UPTIME = 1000 * 10**9  # ns that the machine has been up when the clock is made
 
 
 class VirtualClock:
@@ -17,7 +17,7 @@ class VirtualClock:
         uptime: Nanoseconds since the machine was booted.
     """
 
-    def __init__(self, start: int, uptime: int = UPTIME) -> None:
+    def __init__(self, start: int, uptime: int = _UPTIME) -> None:
         self._now = self._start = start
         self._boot = start - uptime
         self._passes: Callable[[], int] = int

@@ -127,7 +127,9 @@ class Judge:
             other: Another one.
             wholly: Whether what is left out on request matters, too: a job may decide by it.
         """
-        rules = dataclasses.replace(self._rules, ignore=self._rules.ignore.of_garbage) if wholly else self._rules
+        rules = self._rules
+        if wholly and rules.ignore.patterns:
+            rules = dataclasses.replace(rules, ignore=rules.ignore.of_garbage)
         mine, theirs = rules.whole(one[0]), rules.whole(other[0])
         if all(snapshot.same_as(theirs[name]) for name, snapshot in mine.items()):
             return True

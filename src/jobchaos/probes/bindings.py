@@ -98,9 +98,8 @@ class _Search:
         return key in self._barren
 
     def _holds_any(self, namespace: dict[str, Any]) -> bool:
-        return not self._originals.isdisjoint(
-            map(_identity, namespace.values())
-        )  # ten times faster than to look at each
+        # Ten times faster than to look at each.
+        return not self._originals.isdisjoint(map(_identity, namespace.values()))
 
 
 _search_for = functools.lru_cache(maxsize=4)(_Search)
