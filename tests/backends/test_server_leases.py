@@ -5,11 +5,9 @@ from __future__ import annotations
 import datetime
 import re
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import psycopg
-import psycopg2
 import pytest
 from psycopg._queries import PostgresQuery
 from psycopg.adapt import Transformer
@@ -18,55 +16,28 @@ from jobchaos.checking import check
 from jobchaos.core.settings import Settings
 from jobchaos.probes.psycopg_texts import parameters_of
 from tests.backends import leases
-from tests.backends.conftest import Create
-from tests.backends.mysql import Database, mysql_databases
-from tests.backends.site import Site, here
+from tests.backends.drivers import databases, driver, mysql_databases
 
-__all__ = ["mysql_databases"]
+__all__ = ["databases", "driver", "mysql_databases"]
 NOW = datetime.datetime(2030, 1, 1, 12, tzinfo=datetime.timezone.utc)
 QUICK = Settings(profile="quick", now=NOW, ignore=("leases",))
 Job = Callable[[], None]
 
 
-@pytest.fixture(scope="module")
-def dsn(new_postgres: Create) -> str:
-    return new_postgres("leases")
-
-
 @pytest.fixture
-def psycopg_site(dsn: str) -> Site:
-    return postgres(dsn, lambda: psycopg.connect(dsn))
+def schema() -> Sequence[str]:
+    """Instead of the corpus's: tables with leases."""
+    return leases.SCHEMA
 
 
-@pytest.fixture
-def psycopg2_site(dsn: str) -> Site:
-    return postgres(dsn, lambda: psycopg2.connect(dsn))
-
-
-def postgres(dsn: str, open_: Callable[[], object]) -> Site:
-    with psycopg.connect(dsn) as connection:
-        for statement in ("DROP SCHEMA public CASCADE", "CREATE SCHEMA public", *leases.SCHEMA):
-            connection.execute(statement)
-    return Site("postgres", open_)
-
-
-@pytest.fixture
-def pymysql_site(mysql_databases: tuple[Database, Database]) -> Site:
-    database = mysql_databases[0]
-    database.reset(*leases.SCHEMA)
-    return Site("mysql", database.connect)
-
-
-@pytest.fixture(
-    params=["psycopg", *(pytest.param(driver, marks=pytest.mark.thorough) for driver in ("psycopg2", "pymysql"))]
+on_each_driver = pytest.mark.parametrize(
+    "driver",
+    ["psycopg", *(pytest.param(driver, marks=pytest.mark.thorough) for driver in ("psycopg2", "pymysql"))],
+    indirect=True,
 )
-def driver(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The driver through which the jobs work."""
-    here.site = request.getfixturevalue(f"{request.param}_site")
-    yield request.param
-    here.site = None
 
 
+@on_each_driver
 @pytest.mark.usefixtures("driver")
 def test_who_decides_by_the_servers_clock_is_told_so() -> None:
     verdict = check(leases.asks_the_server_whether_it_is_over, faults=["duplicate", "crash"], settings=QUICK)
@@ -75,6 +46,7 @@ def test_who_decides_by_the_servers_clock_is_told_so() -> None:
     assert "the clock of the database server" in message
 
 
+@on_each_driver
 @pytest.mark.usefixtures("driver")
 def test_who_reads_a_view_that_asks_for_the_time_is_told_so() -> None:
     verdict = check(leases.asks_a_view_whether_it_is_over, faults=["duplicate"], settings=QUICK)
@@ -82,6 +54,7 @@ def test_who_reads_a_view_that_asks_for_the_time_is_told_so() -> None:
     assert re.search("decides by what the view ended(_too)? asks, the clock of the database server", message)
 
 
+@on_each_driver
 @pytest.mark.usefixtures("driver")
 def test_who_writes_the_servers_time_down_decides_nothing() -> None:
     verdict = check(leases.lets_the_server_write_times_down, faults=["duplicate", "crash"], settings=QUICK)
@@ -89,6 +62,7 @@ def test_who_writes_the_servers_time_down_decides_nothing() -> None:
     assert "JC719" not in {finding.code for finding in verdict.findings}
 
 
+@on_each_driver
 @pytest.mark.parametrize("job", [leases.trusts_seconds, leases.trusts_timestamps], ids=lambda job: job.__name__)
 def test_a_lease_in_a_row_runs_out(driver: str, job: Job) -> None:
     verdict = check(job, faults=["concurrent", "expiry"], settings=QUICK)
@@ -97,6 +71,7 @@ def test_a_lease_in_a_row_runs_out(driver: str, job: Job) -> None:
     assert found == {"JC612": f"A{steps} +61s B A"}, verdict
 
 
+@on_each_driver
 @pytest.mark.usefixtures("driver")
 @pytest.mark.parametrize("job", [leases.fences_seconds, leases.fences_timestamps], ids=lambda job: job.__name__)
 def test_a_lease_with_a_fence_is_sound(job: Job) -> None:

@@ -2,84 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
-
-import psycopg
-import psycopg2
 import pytest
 
 from jobchaos.checking import check
 from jobchaos.core.settings import Settings
 from jobchaos.core.verdict import Verdict
 from tests.backends import jobs
-from tests.backends.conftest import Create
+from tests.backends.drivers import DIALECTS, databases, driver, mysql_databases, schema
 from tests.backends.jobs import Case
-from tests.backends.mysql import Database, mysql_databases
-from tests.backends.site import Site, here
 
-__all__ = ["mysql_databases"]
-DIALECTS = {"psycopg": "postgres", "psycopg2": "postgres", "pymysql": "mysql", "mysqlclient": "mysql"}
-"""Driver to what its server speaks."""
+__all__ = ["databases", "driver", "mysql_databases", "schema"]
 BRIEF = ("lost update", "queue, skip locked", "deadlock")
 """What each driver is tried with in every run, and with all by CI."""
 REALLY = ("upsert, duplicate key", "unique key last")
 """On MariaDB, workers of these are processes that really die."""
-
-
-@pytest.fixture(scope="module")
-def databases(new_postgres: Create) -> tuple[str, str]:
-    return new_postgres("shop"), new_postgres("bank")
-
-
-@pytest.fixture
-def psycopg_site(databases: tuple[str, str]) -> Site:
-    return _postgres_site(databases, psycopg.connect)
-
-
-@pytest.fixture
-def psycopg2_site(databases: tuple[str, str]) -> Site:
-    return _postgres_site(databases, lambda dsn: psycopg2.connect(dsn))
-
-
-def _postgres_site(databases: tuple[str, str], driver: Callable[[str], Any]) -> Site:
-    for dsn in databases:
-        with psycopg.connect(dsn) as connection:
-            for statement in ("DROP SCHEMA public CASCADE", "CREATE SCHEMA public", *jobs.SCHEMA):
-                connection.execute(statement)
-    shop, bank = databases
-    return Site("postgres", lambda: driver(shop), {"bank": Site("postgres", lambda: driver(bank))})
-
-
-@pytest.fixture
-def pymysql_site(mysql_databases: tuple[Database, Database]) -> Site:
-    for database in mysql_databases:
-        database.reset(*jobs.SCHEMA)
-    shop, bank = mysql_databases
-    patience = {"read_timeout": 10, "write_timeout": 10}  # without, PyMySQL would wait for ever
-    return Site("mysql", lambda: shop.connect(**patience), {"bank": Site("mysql", lambda: bank.connect(**patience))})
-
-
-@pytest.fixture
-def mysqlclient_site(mysql_databases: tuple[Database, Database]) -> Site:
-    for database in mysql_databases:
-        database.reset(*jobs.SCHEMA)
-    shop, bank = mysql_databases
-    patience = {"connect_timeout": 10, "read_timeout": 10}
-    shop.by_mysqlclient().close()  # or the test is skipped
-    return Site(
-        "mysql",
-        lambda: shop.by_mysqlclient(**patience),
-        {"bank": Site("mysql", lambda: bank.by_mysqlclient(**patience))},
-    )
-
-
-@pytest.fixture
-def driver(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The driver through which the jobs work."""
-    here.site = request.getfixturevalue(f"{request.param}_site")
-    yield request.param
-    here.site = None
 
 
 def each(*, broken: bool, drivers: tuple[str, ...] = tuple(DIALECTS)) -> pytest.MarkDecorator:
