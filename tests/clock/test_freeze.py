@@ -144,6 +144,25 @@ def test_a_module_loaded_meanwhile_is_put_right_afterwards(
     assert late.datetime is datetime.datetime
 
 
+def test_what_a_name_stands_for_may_have_changed_since_the_last_time(
+    controlled: Controlled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = module("changing", "def now(): return 1.0\ndef job(): return now()", monkeypatch)
+    assert controlled(clock.job, VirtualClock(START)) == 1.0
+    clock.now = time.time
+    assert round(controlled(clock.job, VirtualClock(START))) == 1_700_000_000
+    assert clock.now is time.time
+
+
+def test_a_package_is_not_made_to_load_what_it_offers(controlled: Controlled, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = """
+def __dir__(): return ["costly"]
+def __getattr__(name): raise AssertionError(f"{name} is loaded") if name == "costly" else AttributeError(name)
+"""
+    module("lazy", code, monkeypatch)
+    assert controlled(lambda: time.time_ns(), VirtualClock(START)) == START
+
+
 def test_other_threads_see_real_time_meanwhile(controlled: Controlled, zone: str) -> None:
     del zone
     before = time.time()

@@ -31,6 +31,7 @@ class RedisProbe(BaseProbe):
     def __init__(self) -> None:
         self._patches = Patches()
         self._patched: set[tuple[type, str]] = set()
+        self._searched = 0  # the number of modules that were loaded then
         self._places = Places()
         self._links: weakref.WeakKeyDictionary[Any, Link] = weakref.WeakKeyDictionary()
         self._used: dict[Any, None] = {}  # connections that workers have used in this run
@@ -57,7 +58,8 @@ class RedisProbe(BaseProbe):
 
     def enter(self, worker: Worker) -> None:
         """See `Probe.enter`: a library may have been imported since."""
-        self._patch()
+        if len(sys.modules) != self._searched:
+            self._patch()
 
     def leave(self, worker: Worker) -> None:
         """See `Probe.leave`."""
@@ -90,6 +92,7 @@ class RedisProbe(BaseProbe):
             self._patch()
 
     def _patch(self) -> None:
+        self._searched = len(sys.modules)
         for package in _PACKAGES:
             for module in (f"{package}.connection", f"{package}.asyncio.connection"):
                 base = getattr(sys.modules.get(module), "AbstractConnection", None)
