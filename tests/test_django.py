@@ -17,7 +17,7 @@ HERE = Path(__file__).parent
 @pytest.mark.parametrize(
     ("arguments", "tests"),
     [
-        pytest.param(("check_db.py", "check_transactional.py", "check_contracts.py"), 142, marks=pytest.mark.thorough),
+        pytest.param(("check_db.py", "check_transactional.py", "check_contracts.py"), 143, marks=pytest.mark.thorough),
         (("--in-a-file", "check_transactional.py", "-k", "real_kills"), 1),
     ],
     ids=["in memory", "in files"],

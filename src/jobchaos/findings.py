@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from jobchaos.core.finding import CODES, Finding
+from jobchaos.core.model import with_models
 from jobchaos.core.schedule import Fault, Schedule
 from jobchaos.core.terms import Terms
 from jobchaos.core.verdict import FamilyResult
 from jobchaos.explore.minimise import minimise
 from jobchaos.explore.plan import nearest
 from jobchaos.oracle import wording
+from jobchaos.oracle.judge import Judgement
+from jobchaos.stores.models import known_models
 from jobchaos.trials import Covered, Trial, Trials
 
 
@@ -81,8 +85,9 @@ class Findings:
             self._trials.remember(covered.family, trial.schedule)
         again = [self._again(covered.family, trial.schedule, trial.code) for _ in range(self._replays)]
         code = trial.code
-        details = trial.judgement.detail, _also(trial, alike), self._real(code, trial.schedule)
-        message = wording.message(self._trials.job, trial.run, trial.judgement, self._ledgers)
+        judgement = _with_models(trial.judgement)
+        details = judgement.detail, _also(trial, alike), self._real(code, trial.schedule)
+        message = wording.message(self._trials.job, trial.run, judgement, self._ledgers)
         if sum(again) < self._replays:
             message = f"{CODES[code]}, but only in {sum(again)} of {self._replays} replays: {message}"
             code = "JC908"
@@ -90,13 +95,13 @@ class Findings:
             code,
             message,
             schedule=trial.schedule,
-            diff=trial.judgement.comparison.diff,
+            diff=judgement.comparison.diff,
             trace=trial.run.trace,
             failing=len(alike),
             total=covered.total or covered.planned,
             nearest=nearest(trial.schedule, passing),
-            against=trial.judgement.against,
-            fix=trial.judgement.fix or self._remedy(code) or wording.fix(code, trial.judgement.comparison.diff),
+            against=judgement.against,
+            fix=judgement.fix or self._remedy(code) or wording.fix(code, judgement.comparison.diff),
             detail="\n".join(filter(None, details)),
             replays=(sum(again), self._replays),
         )
@@ -137,6 +142,12 @@ class Findings:
             text = f"only {len(covered.trials)} of {covered.planned} {family} schedules were tried"
         remedy = f"Raise budget=, {_LESS.get(family, '')}or let the job do less"
         return Finding("JC907", f"{job}: {text}. {remedy}")
+
+
+def _with_models(judgement: Judgement) -> Judgement:
+    comparison = judgement.comparison
+    named = dataclasses.replace(comparison, diff=with_models(comparison.diff, known_models()))
+    return dataclasses.replace(judgement, comparison=named)
 
 
 def _also(told: Trial, alike: Sequence[Trial]) -> str:

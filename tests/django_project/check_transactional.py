@@ -49,6 +49,13 @@ def check_that_columns_are_named_without_their_table() -> None:
     assert labels[0].startswith("SELECT id, email, status, paid FROM shop_order WHERE id = ")
 
 
+def check_that_models_are_named_beside_their_tables() -> None:
+    (finding,) = [finding for finding in checked(jobs.adds_a_payment, "duplicate").findings if finding.gates]
+    assert "leaves one row too many in shop_payment (shop.Payment)" in finding.message
+    assert finding.diff is not None
+    assert [change.model for change in finding.diff.changes] == ["shop.Payment"]
+
+
 @pytest.mark.parametrize("backend", ["console", "dummy", "filebased", "smtp"])
 def check_that_every_backend_mails(backend: str, settings: Any, tmp_path: Path) -> None:
     settings.EMAIL_BACKEND = f"django.core.mail.backends.{backend}.EmailBackend"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from jobchaos.core.effect import Effect
 from jobchaos.core.finding import CODES
+from jobchaos.core.model import Model, with_models
 from jobchaos.core.result import CopyResult, RunResult
 from jobchaos.core.snapshot import Snapshot, State, Table
 from jobchaos.core.trace import TraceEvent
@@ -62,6 +65,21 @@ def test_what_others_see(state: State, sentence: str) -> None:
 def test_what_is_stored(rows: tuple[tuple[int, int | str], ...], sentence: str) -> None:
     state = {**CLEAN, "app.db": world(*rows)["app.db"]}
     assert said(run("A A", state), "duplicate") == f"job(1) {sentence} when it is delivered twice"
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        (((1, 20),), "leaves users.points (shop.User) = 20, expected 10,"),
+        (((1, 10), (2, 10)), "leaves one row too many in users (shop.User)"),
+    ],
+)
+def test_the_model_is_named_beside_its_table(rows: tuple[tuple[int, int], ...], sentence: str) -> None:
+    broken = run("A A", {**CLEAN, "app.db": world(*rows)["app.db"]})
+    judgement = judge(CLEAN).judge(broken, "duplicate")
+    diff = with_models(judgement.comparison.diff, [Model("shop.User", "users", frozenset({"id", "points"}))])
+    named = replace(judgement, comparison=replace(judgement.comparison, diff=diff))
+    assert message("job(1)", broken, named, LEDGERS) == f"job(1) {sentence} when it is delivered twice"
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ _FINDING |= {"failing": int, "total": int, "replays": list, "replay": str, "diff
 _FINDING |= {"confirmed": str}
 _FINDING |= {"detail": list, "fix": str}
 _CHANGE = {"store": str, "table": str, "kind": str, "count": int, "expected": int, "row": dict, "before": dict}
-_CHANGE |= {"text": str}
+_CHANGE |= {"model": str, "text": str}
 _MOMENT = {"number": int, "happening": str, "copy": str, "attempt": int, "text": str, "outcome": str}
 _MOMENT |= {"applied": bool, "site": str, "at": int}
 _NULLABLE = {"schedule", "nearest", "replay", "diff", "trace", "number"}
@@ -144,6 +144,7 @@ def test_a_diff_tells_every_row_as_cells_and_in_words() -> None:
             {
                 "store": "mail",
                 "table": "mail",
+                "model": "",
                 "kind": "extra",
                 "count": 2,
                 "expected": 1,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 
 import pytest
@@ -54,6 +55,18 @@ def test_equal_tables_follow_the_changes_in_one_column() -> None:
         "users     equal",
         "mail      equal",
     ]
+
+
+def test_the_model_is_named_beside_its_table() -> None:
+    changes = [
+        dataclasses.replace(extra({"id": 1}, store=store), model=model)
+        for store, model in (("app.db", "shop.User"), ("other.db", ""))
+    ]
+    assert lines(changes[0], equal=("app.db.mails",)) == [
+        "users (shop.User)  + id=1  2, expected 1",
+        "mails              equal",
+    ]
+    assert [line.partition("  ")[0] for line in lines(*changes)] == ["app.db.users (shop.User)", "other.db.users"]
 
 
 def test_a_table_is_named_with_its_store_only_where_it_must_be() -> None:

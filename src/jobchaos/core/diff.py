@@ -20,6 +20,7 @@ class Change:
         count: How many such rows there are.
         expected: How many one clean run leaves.
         before: For a row with the same key on both sides: the columns that differ, as expected. Else empty.
+        model: The class that an ORM maps to the table; empty if there is none, or if nobody has looked.
     """
 
     store: str
@@ -28,6 +29,7 @@ class Change:
     count: int
     expected: int
     before: Mapping[str, Cell]
+    model: str = ""
 
     @property
     def kind(self) -> str:
@@ -35,6 +37,11 @@ class Change:
         if self.before:
             return "changed"
         return "extra" if self.count > self.expected else "missing"
+
+    @property
+    def beside(self) -> str:
+        """The model, for people who read the name of the table right before; empty if there is none."""
+        return f" ({self.model})" if self.model else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,7 +163,7 @@ def _place(change: Change, column: str) -> str:
     for part, form in _IN_MEMORY.items():
         if change.store == change.table and change.row.keys() == {part, "value"}:
             return form.format(change.table, change.row[part])
-    return _file(change) if _file(change) and column == "content" else f"{change.table}.{column}"
+    return _file(change) if _file(change) and column == "content" else f"{change.table}.{column}{change.beside}"
 
 
 def _file(change: Change) -> str:
@@ -175,7 +175,7 @@ def _rows(change: Change, diff: Diff, reference: str) -> str:
     """How many there are, or that they are others than after `reference`; the rest is told by the diff."""
     alike = [other for other in diff.changes if (other.store, other.table) == (change.store, change.table)]
     file = _file(change)
-    what, place = ("file", "") if file else ("row", f" in {change.table}")
+    what, place = ("file", "") if file else ("row", f" in {change.table}{change.beside}")
     if len({other.kind for other in alike}) > 1:
         return f"leaves other {what}s{place} than {reference} does"
     if file and len(alike) == 1:

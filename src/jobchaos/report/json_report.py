@@ -73,6 +73,7 @@ def _change(change: Change) -> dict[str, Any]:
     return {
         "store": escape(change.store),
         "table": escape(change.table),
+        "model": escape(change.model),
         "kind": change.kind,
         "count": change.count,
         "expected": change.expected,

@@ -12,7 +12,7 @@ from jobchaos.report.shown import escape, literal, shorten
 _SIGNS = {"extra": "+", "missing": "-", "changed": "~"}
 _MOST = 20
 _MOST_EQUAL = 3
-_NAME = 30
+_NAME = 40
 _CELL = 40
 _CONTEXT = 10
 
@@ -56,11 +56,13 @@ def _full(change: Change) -> str:
 
 
 def _names(diff: Diff) -> dict[str, str]:
-    """`store.table` to what is shown for it: the table alone where that is clear."""
+    """`store.table` to what is shown for it: the table alone where that is clear, and the model beside it."""
     tables = {full: full.rpartition(".")[2] for full in diff.equal}
     tables.update((_full(change), change.table) for change in diff.changes)
     often = Counter(tables.values())
-    return {full: escape(table if often[table] == 1 else full) for full, table in tables.items()}
+    beside = {_full(change): change.beside for change in diff.changes}
+    names = {full: table if often[table] == 1 else full for full, table in tables.items()}
+    return {full: escape(name + beside.get(full, "")) for full, name in names.items()}
 
 
 def _row(row: Mapping[str, Cell]) -> str:
