@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from jobchaos.baseline import Baseline
+from jobchaos.core.effect import QUEUE_LOCK
 from jobchaos.core.finding import Finding
 from jobchaos.core.retrying import NOTHING_KNOWN, Retrying
 from jobchaos.core.schedule import Fault, Run, Schedule
@@ -153,8 +154,10 @@ class Campaign:
             key=self.key,
         )
         run = self.baseline.run
-        # Locks of the process are taken between effects, where nobody sees it: what they order is like memory.
-        locked = any(touch.resource.startswith("lock:") for effect in run.trace.effects() for touch in effect.locks)
+        # Locks of the process or queue are taken between effects, where nobody sees it: what they order is like memory.
+        locked = any(
+            touch.resource.startswith(("lock:", QUEUE_LOCK)) for effect in run.trace.effects() for touch in effect.locks
+        )
         # Two awaits of one attempt may be in flight: which of them comes first, effects do not tell.
         unseen = locked or settings.granularity == "await"
         ambient = Ambient(clock=run.read_clock, memory=self.baseline.uses_memory or unseen)

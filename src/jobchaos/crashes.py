@@ -52,6 +52,7 @@ class _Node:
         state: Its content.
         fresh: The random values handed out on the way.
         writes: For each attempt of the path, how many lasting writes it did.
+        hidden: See `World.hidden`.
     """
 
     path: tuple[Run, ...]
@@ -59,6 +60,7 @@ class _Node:
     state: State
     fresh: Fresh
     writes: tuple[int, ...]
+    hidden: tuple[object, ...]
 
     @property
     def size(self) -> int:
@@ -81,7 +83,7 @@ class _Edge:
     seen: _Seen | None
 
 
-_Seen = tuple[State, Fresh]
+_Seen = tuple[State, Fresh, tuple[object, ...]]
 
 
 class Crashes:
@@ -131,7 +133,7 @@ class Crashes:
     def _node(self, path: tuple[Run, ...], state: State, fresh: Fresh, writes: tuple[int, ...]) -> _Node:
         """The present state as a node."""
         saved = self._world.save() if self._returnable else None
-        return _Node(path, saved, {**self._world.initial, **state}, fresh, writes)
+        return _Node(path, saved, {**self._world.initial, **state}, fresh, writes, self._world.hidden)
 
     def _level(self, level: Sequence[_Edge]) -> tuple[list[Trial], list[_Edge]]:
         """Try all deaths from some nodes; return what comes of redeliveries, and the deaths from new nodes."""
@@ -161,7 +163,7 @@ class Crashes:
 
     def _redeliver(self, node: _Node) -> tuple[Trial, list[_Edge]]:
         schedule = Schedule((*node.path, Run("A")))
-        known = self._known(node.state, node.fresh, len(node.path))
+        known = self._known(node.state, node.fresh, node.hidden, len(node.path))
         if known is not None:
             return self._as_known(known, schedule), []
         run, edges = self._survey(node)
@@ -192,14 +194,14 @@ class Crashes:
                     node.fresh.chunks if node.saved is not None else ()
                 ) + self._trials.runner.conditions.fresh().chunks
                 try:
-                    seen[steps] = self._world.snapshot(), Fresh(chunks)
+                    seen[steps] = self._world.snapshot(), Fresh(chunks), self._world.hidden
                 except UsageError:  # the job has locked it: then deaths themselves will show
                     self._foreseeable = False
 
         run = self._attempt(node, Run("A"), look)
         effects = _latest(node, run)
         if run.completed and self._foreseeable:
-            seen[len(effects)] = run.state, run.fresh
+            seen[len(effects)] = run.state, run.fresh, self._world.hidden
         # Before its first lasting write, an attempt that dies has left nothing. That much is tried once.
         kills = gaps(effects) if not node.path else gaps(effects)[1:]
         edges = [_Edge(node, Run("A", at, Fault.KILL), seen.get(at) if node.path else None) for at in kills]
@@ -220,10 +222,10 @@ class Crashes:
         self._trials.note(run)
         return run
 
-    def _known(self, state: State, fresh: Fresh, attempts: int) -> _Node | None:
+    def _known(self, state: State, fresh: Fresh, hidden: tuple[object, ...], attempts: int) -> _Node | None:
         """The node with this state. If attempts look at more than the state, after as many of them."""
         for node in self._nodes:
-            if self._trials.looks_at and len(node.path) != attempts:
+            if node.hidden != hidden or (self._trials.looks_at and len(node.path) != attempts):
                 continue
             if self._trials.judge.same((node.state, node.fresh), (state, fresh), wholly=attempts <= _TOLD_APART):
                 return node

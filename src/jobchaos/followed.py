@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from jobchaos.adapters import child_of
 from jobchaos.core.job import Job
 from jobchaos.core.sent import Sent
-from jobchaos.core.terms import AfterKill, after_kill
+from jobchaos.core.terms import Terms
 from jobchaos.engine.following import Following
 from jobchaos.engine.stage import Stage
 from jobchaos.stores.backlog import Backlog
@@ -44,10 +44,13 @@ class Followed:
             stage: What all workers of the check share.
         """
 
-        def fate_of(sent: Sent | None) -> AfterKill:
-            return after_kill(job.terms if sent is None else self._job(sent).terms, self._delivery)
+        def terms_of(sent: Sent | None) -> Terms | None:
+            return job.terms if sent is None else self._job(sent).terms
 
-        return Following(job.name, body, lambda sent: deliver(self._job(sent)), fate_of, self.backlog.line, stage)
+        def body_of(sent: Sent) -> Callable[[], object]:
+            return deliver(self._job(sent))
+
+        return Following(job.name, body, body_of, terms_of, self._delivery, self.backlog.line, stage)
 
     def notes(self) -> list[str]:
         """What a verdict must say of the jobs that were enqueued."""

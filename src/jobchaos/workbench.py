@@ -122,7 +122,9 @@ class Workbench:
 
     @property
     def in_turn(self) -> bool:
-        """True if one lock keeps all copies apart."""
+        """True if one lock keeps all copies apart, and with them what they enqueue."""
+        if self._followed is not None:
+            return False
         locks = {lock_of(job.terms, self._settings.delivery) for job in self._jobs}
         return len(locks) == 1 and "" not in locks
 
@@ -202,11 +204,11 @@ class Workbench:
     ) -> tuple[Callable[[], object], Callable[[str], CopyState]]:
         """What runs a job, and makes the message of a copy of it."""
         body, delivery = self._queued(job, deliver(job)), self._settings.delivery
-        lock, fate = lock_of(job.terms, delivery), after_kill(job.terms, delivery)
         if self._followed is None:
+            lock, fate = lock_of(job.terms, delivery), after_kill(job.terms, delivery)
             return body, lambda letter: CopyState(letter, fate=lambda _: fate, lock=lock)
         following = self._followed.following(job, body, deliver, self._stage)
-        return following.deliver, lambda letter: CopyState(letter, fate=following.fate, lock=lock)
+        return following.deliver, lambda letter: CopyState(letter, fate=following.fate)
 
     def _queued(self, job: Job, body: Callable[[], object]) -> Callable[[], object]:
         """A body of a job, with what its queue does if it fails; a job system's own does so by itself."""

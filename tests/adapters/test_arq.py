@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -13,6 +13,14 @@ from jobchaos.core.adapter import Execution
 from tests.database import Sql
 
 arq = pytest.importorskip("arq")
+
+
+class WorkerSettings:
+    """As a worker is started with."""
+
+    functions: ClassVar[list[Any]] = []
+
+
 QUICK = Settings(profile="quick")
 
 
@@ -97,6 +105,35 @@ def test_a_child_that_is_there_already_is_none(sql: Sql) -> None:
     sql("UPDATE users SET points = 0")
     verdict = check(job_of(arq.func(expects), (), {}), faults=["crash"], settings=QUICK)
     assert codes(verdict) == ["JC308"]  # a timeout is final
+
+
+@pytest.mark.parametrize(
+    ("options", "token", "executions"),
+    [
+        ({}, "A +60s A", 2),
+        ({}, "A +3700s A", 3),
+        ({"keep_result": 60}, "A +90s A", 3),
+        ({"keep_result": 0}, "A A", 3),
+        ({"keep_result_forever": True}, "A +3700s A", 2),
+    ],
+    ids=["result is there", "result has expired", "own time", "no result", "for ever"],
+)
+def test_a_child_that_is_run_keeps_its_id_for_as_long_as_its_result(
+    sql: Sql, options: dict[str, Any], token: str, executions: int
+) -> None:
+    """Parent and child are delivered twice; a further child comes of it where the id is free again."""
+
+    async def adds(_context: Any) -> None:
+        sql("UPDATE users SET points = points + 5")
+
+    async def begins(context: Any) -> None:
+        await context["redis"].enqueue_job("adds", _job_id="add-5")
+
+    WorkerSettings.functions = [arq.func(adds, name="adds", **options), arq.func(begins, name="begins")]
+    settings = Settings(profile="quick", follow=True)
+    verdict = check(job_of(WorkerSettings.functions[1], (), {}), schedule=token, settings=settings)
+    (found,) = (one for one in verdict.findings if one.gates)
+    assert f"users.points = {5 * executions}, expected 5" in found.message
 
 
 def test_what_on_startup_would_have_given_is_asked_for(sql: Sql) -> None:

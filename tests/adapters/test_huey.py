@@ -209,3 +209,21 @@ def test_an_enqueued_task_takes_no_further_arguments(huey: Any) -> None:
 
     with pytest.raises(UsageError, match="carries its own arguments"):
         job_of(task(1), (2,), {})
+
+
+@pytest.mark.parametrize("isolation", ["thread", "process"])
+@pytest.mark.parametrize("locked", [True, False], ids=["one lock", "no lock"])
+def test_locks_keep_children_apart_that_are_run(huey: Any, sql: Sql, isolation: str, locked: bool) -> None:
+    def tops_up() -> None:
+        if sql("SELECT points FROM users WHERE id = 1") == [(0,)]:
+            sql("UPDATE users SET points = points + 5 WHERE id = 1")
+
+    child = huey.task(name="tops_up")(huey.lock_task("user-1")(tops_up) if locked else tops_up)
+
+    @huey.task()
+    def begins() -> None:
+        child()
+
+    settings = Settings(profile="quick", follow=True, isolation=isolation)
+    verdict = check(job_of(begins, (), {}), faults=["concurrent"], settings=settings)
+    assert codes(verdict) == ([] if locked else ["JC203"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 from collections.abc import Callable
 from typing import Any
@@ -21,6 +22,7 @@ fakeredis = pytest.importorskip("fakeredis")
 
 QUICK = Settings(profile="quick")
 run: Callable[[str], Any]
+sends: Callable[[], Any]
 
 
 @pytest.fixture
@@ -37,6 +39,13 @@ def add(points: int) -> None:
 
 def set_to(points: int) -> None:
     run(f"UPDATE users SET points = {points} WHERE id = 1")
+
+
+def begins() -> None:
+    from rq.exceptions import DuplicateJobError
+
+    with contextlib.suppress(DuplicateJobError):
+        sends()
 
 
 async def set_later(points: int) -> None:
@@ -193,3 +202,27 @@ def test_a_queue_by_name_needs_a_connection(queue: Any) -> None:
     named = importlib.import_module("rq.decorators").job("mail", connection=None)(lambda: None)
     with pytest.raises(UsageError, match=r"no connection, so that RQ cannot make its job\. Give both"):
         job_of(named, (), {})
+
+
+@pytest.mark.parametrize("isolation", ["thread", "process"])
+@pytest.mark.parametrize(
+    ("options", "token", "executions"),
+    [
+        ({}, "A +60s A", 2),
+        ({}, "A +600s A", 3),
+        ({"result_ttl": 60}, "A +90s A", 3),
+        ({"result_ttl": 0}, "A A", 3),
+        ({"result_ttl": -1}, "A +600s A", 2),
+    ],
+    ids=["result is there", "result has expired", "own time", "no result", "for ever"],
+)
+def test_a_child_that_is_run_keeps_its_id_for_as_long_as_its_result(
+    queue: Any, sql: Sql, isolation: str, options: dict[str, Any], token: str, executions: int
+) -> None:
+    """Parent and child are delivered twice; a further child comes of it where the id is free again."""
+    global sends
+    sends = functools.partial(queue.enqueue, add, 5, job_id="add-5", unique=True, **options)
+    settings = Settings(profile="quick", follow=True, isolation=isolation)
+    job = job_of(queue.create_job(begins), (), {})
+    (found,) = (one for one in check(job, schedule=token, settings=settings).findings if one.gates)
+    assert f"users.points = {5 * executions}, expected 5" in found.message

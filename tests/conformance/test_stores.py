@@ -174,7 +174,7 @@ class TestBacklog(LedgerContract):
         return Backlog(lambda _: True)
 
     def foreign_effect(self, number: int, identity: tuple[str, ...] | None = None) -> Foreign:
-        sent = Sent("A", "Celery", "send_mail", (number,))
+        sent = Sent("A", "Celery", "send_mail", (number,), key="/".join(identity or ()))
         return Foreign("queue", ("queue", "task", "arguments"), ("mail", "send_mail", str(number)), identity, sent)
 
     def test_what_is_done_is_gone_and_comes_back_again(self) -> None:

@@ -8,6 +8,7 @@ import dataclasses
 import datetime
 import functools
 import inspect
+import math
 import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -25,10 +26,14 @@ from jobchaos.core.job import Job
 from jobchaos.core.redelivery import GivenUp, Redelivery
 from jobchaos.core.retry_policy import RetryPolicy
 from jobchaos.core.sent import Sent
-from jobchaos.core.terms import AfterKill, Terms
+from jobchaos.core.terms import AfterKill, KeyTerms, Terms
 
 _IDS = uuid.UUID("6a6f6263-6861-6f73-8000-000000617271")
-_TRIES, _TIMEOUT = 5, 300.0  # of a worker whose settings say nothing else (arq/worker.py: `Worker.__init__`, 0.28)
+_TRIES, _TIMEOUT, _KEPT = (
+    5,
+    300.0,
+    3600.0,
+)  # of a worker whose settings say nothing else (arq/worker.py: `Worker.__init__`, 0.28)
 
 
 class ArqAdapter:
@@ -160,6 +165,8 @@ def _decided(error: BaseException, most: int) -> BaseException:
 
 def _terms(function: Any) -> Terms:
     tries, timeout = function.max_tries or _TRIES, function.timeout_s or _TIMEOUT
+    kept = _KEPT if function.keep_result_s is None else function.keep_result_s
+    kept = math.inf if function.keep_result_forever else kept
     return Terms(
         system="arq",
         level="body",
@@ -171,6 +178,7 @@ def _terms(function: Any) -> Terms:
         soft_limit=timeout,
         timeout=CancelledError,
         dead_letter="nowhere: its error is its result",
+        key=KeyTerms(after_success=kept, after_failure=kept),
         remarks=(
             f"it is run {tries} times at most, kills and shutdowns included",
             "an ordinary exception is final: only arq.Retry, and being cancelled, run it again",

@@ -21,7 +21,7 @@ from jobchaos.core.job import Job
 from jobchaos.core.redelivery import GivenUp
 from jobchaos.core.retry_policy import RetryPolicy
 from jobchaos.core.sent import Sent
-from jobchaos.core.terms import AfterKill, Terms
+from jobchaos.core.terms import AfterKill, KeyTerms, Terms
 from jobchaos.errors import UsageError
 
 _ID = 1
@@ -51,7 +51,9 @@ class ProcrastinateAdapter:
     def child(self, sent: Sent, home: Any) -> Job | None:
         """See `Follower.child`."""
         task = home.tasks.get(sent.task)
-        return None if task is None else self.job(task, sent.args, sent.kwargs)
+        if task is None:
+            return None
+        return _job(task, jobs.Job(task_name=task.name, lock=sent.lock or None, **sent.options), (), sent.kwargs)
 
     @contextlib.contextmanager
     def executions(self, around: Around) -> Iterator[None]:
@@ -164,4 +166,5 @@ def _terms(task: Any, lock: str | None) -> Terms:
         duplicates="a worker that is slow, is taken for stalled, and whose job is retried; or a second defer()",
         dead_letter="in its table, with status failed",
         lock=lock or "",
+        key=KeyTerms(while_running=False),
     )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import inspect
+import math
 import sys
 import types
 import uuid
@@ -13,6 +15,7 @@ from typing import Any
 
 import rq.decorators
 import rq.job
+from rq.defaults import DEFAULT_FAILURE_TTL, DEFAULT_RESULT_TTL
 from rq.timeouts import JobTimeoutException
 from rq.utils import parse_timeout
 
@@ -24,7 +27,7 @@ from jobchaos.core.job import Job
 from jobchaos.core.redelivery import GivenUp
 from jobchaos.core.retry_policy import RetryPolicy
 from jobchaos.core.sent import Sent
-from jobchaos.core.terms import AfterKill, Terms
+from jobchaos.core.terms import AfterKill, KeyTerms, Terms
 from jobchaos.errors import UsageError
 
 _IDS = uuid.UUID("6a6f6263-6861-6f73-8000-000000007271")
@@ -201,7 +204,20 @@ _ONCE = RetryPolicy(executions=1, source="RQ without Retry")
 
 
 def _terms_of(job: rq.job.Job) -> Terms:
-    return _terms(job.retries_left or 0, job.timeout)
+    terms = _terms(job.retries_left or 0, job.timeout)
+    return dataclasses.replace(
+        terms,
+        key=KeyTerms(
+            after_success=_seconds(job.result_ttl, DEFAULT_RESULT_TTL),
+            after_failure=_seconds(job.failure_ttl, DEFAULT_FAILURE_TTL),
+        ),
+    )
+
+
+def _seconds(ttl: int | None, default: int) -> float:
+    """For which a job that has ended is kept in Redis, and with it its id; a negative time is for ever."""
+    seconds = default if ttl is None else ttl
+    return math.inf if seconds < 0 else seconds
 
 
 def _terms(retries: int, timeout: int | None) -> Terms:

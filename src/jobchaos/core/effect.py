@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from jobchaos.core.sent import Again, Done, Sent
+from jobchaos.core.sent import Again, Done, Sent, Underway
 
 HELD = "/@held"
 """Ends the resource path of a lock that a worker keeps from one effect to the next."""
@@ -75,8 +75,22 @@ class Foreign:
     columns: tuple[str, ...]
     values: tuple[str | int | bytes | None, ...]
     identity: tuple[str, ...] | None = None
-    message: Sent | Done | Again | None = field(default=None, compare=False, repr=False)
+    message: Sent | Underway | Done | Again | None = field(default=None, compare=False, repr=False)
     answer: bytes = field(default=b"", compare=False, repr=False)
+
+
+QUEUE_LOCK = "queue:@lock/"
+"""Begins the resource path of a lock that a queue itself keeps for the messages that have it."""
+
+
+def lock_resource(lock: str) -> str:
+    """The resource that is held by a message that keeps apart from others with the same lock."""
+    return f"{QUEUE_LOCK}{lock}"
+
+
+def key_resource(key: str) -> str:
+    """The resource that a message touches which is refused if there is one with the same key."""
+    return f"queue:@key/{key}"
 
 
 class Effect(NamedTuple):

@@ -229,7 +229,8 @@ class Store(Protocol):
     The engine calls `capture` once, then any number of `snapshot` and `restore`, then `close`. All calls come while
     no worker moves. A store of something that other processes cannot reach says so with an attribute `in_memory`; one
     of what only one worker can use at a time says why with an attribute `one_at_a_time`, a text; one whose content lies
-    in files tells their paths with an attribute `files`.
+    in files tells their paths with an attribute `files`; one that knows more than it shows, and lets jobs go on
+    otherwise because of it, tells that with an attribute `hidden`, which must be comparable.
     """
 
     @property

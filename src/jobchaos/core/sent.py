@@ -18,6 +18,9 @@ class Sent:
         args: Its positional arguments.
         kwargs: Its keyword arguments.
         options: What else the system's adapter needs to deliver it.
+        key: What the system recognises a second one by, and refuses it; empty if it does not.
+        lock: What keeps it apart from others; see `Terms.lock`.
+        at: Virtual time at which it is sent, in nanoseconds since the epoch.
     """
 
     copy: str
@@ -26,6 +29,29 @@ class Sent:
     args: tuple[Any, ...] = ()
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
+    key: str = ""
+    lock: str = ""
+    at: int = 0
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """What is the same in two messages of which the system refuses the second."""
+        return self.system, self.key
+
+
+@dataclass(frozen=True, slots=True)
+class Underway:
+    """A worker has the message that a copy is at, or has had it: then it waits to be retried.
+
+    Attributes:
+        copy: The copy's letter.
+        lock: What keeps others out meanwhile; empty for nothing.
+        has_key: Whether a second one with its key is refused meanwhile.
+    """
+
+    copy: str
+    lock: str = ""
+    has_key: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +61,12 @@ class Done:
     Attributes:
         copy: The copy's letter.
         error: What it has failed with, if it was given up.
+        key_until: Virtual time until which its key stays taken, in nanoseconds since the epoch.
     """
 
     copy: str
     error: str = ""
+    key_until: float = 0
 
 
 @dataclass(frozen=True, slots=True)

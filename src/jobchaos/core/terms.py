@@ -15,6 +15,21 @@ class AfterKill(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeyTerms:
+    """How long the key of a message is taken, besides while that waits.
+
+    Attributes:
+        while_running: Whether also while a worker has it.
+        after_success: Seconds for which it stays taken when the job is done; infinite for ever.
+        after_failure: Likewise, when the job was given up.
+    """
+
+    while_running: bool = True
+    after_success: float = 0.0
+    after_failure: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
     """What one job system does with one job, read from its configuration.
 
@@ -33,6 +48,7 @@ class Terms:
         dead_letter: Where a message ends whose retries are spent: `nowhere: its result is FAILURE`.
         lock: What keeps messages apart: the next one with the same lock comes when the one before is done. Empty for
             none.
+        key: How long it refuses a second message with the same key.
         remarks: What else the report must mention.
     """
 
@@ -48,6 +64,7 @@ class Terms:
     timeout: type[BaseException] | None = None
     dead_letter: str = ""
     lock: str = ""
+    key: KeyTerms = KeyTerms()
     remarks: tuple[str, ...] = ()
 
     @property

@@ -97,9 +97,7 @@ class Child:
 
     def knows(self, foreign: Foreign) -> bool:
         """See `Registry.knows`: what the controller does not know yet counts, too."""
-        if any(own.identity == foreign.identity for own in self._records):
-            return True
-        self._say(Recognise(foreign))
+        self._say(Recognise(foreign, self._take_records()))
         is_known: bool = self._hear()
         return is_known
 
@@ -130,19 +128,22 @@ class Child:
     def _report(self) -> None:
         events, amended = self._stage.news(self._told)
         self._told += len(events)
-        records, self._records = tuple(self._records), []
         self._say(
             Report(
                 standing=self._attempt.standing,
                 events=events,
                 amended=amended,
                 oddities=self._stage.take_oddities(),
-                records=records,
+                records=self._take_records(),
                 error=_portable(self._stage.error),
                 now=self._stage.clock.now(),
                 news=self._news(),
             )
         )
+
+    def _take_records(self) -> tuple[Foreign, ...]:
+        records, self._records = tuple(self._records), []
+        return records
 
     def _news(self) -> tuple[Any, ...]:
         sources: list[Conditions | Probe] = [self._conditions, *self._stage.heeding("hand_over")]

@@ -8,12 +8,12 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from jobchaos.core.conditions import Conditions
-from jobchaos.core.effect import Site
+from jobchaos.core.effect import Foreign, Site
 from jobchaos.core.ports import Probe
 from jobchaos.core.trace import Happening
 from jobchaos.engine.channel import Channel
@@ -169,6 +169,7 @@ class ForkWorker:
 
     def _answered(self, question: Announce | Recognise) -> Announced | bool:
         if isinstance(question, Recognise):
+            self._record(question.records)
             return self._stage.registry.knows(question.foreign)
         try:
             self._stage.announce(question.resource)
@@ -186,13 +187,16 @@ class ForkWorker:
         for position, detail in report.amended.items():
             self._amends[position](detail)
         self._amends += [stage.append(event) for event in report.events]
-        for foreign in report.records:
-            stage.registry.record(foreign)
+        self._record(report.records)
         for code, message in report.oddities:
             stage.oddity(code, message)
         if report.error is not None:
             stage.stop(report.error)
         self.standing = report.standing
+
+    def _record(self, records: Iterable[Foreign]) -> None:
+        for foreign in records:
+            self._stage.registry.record(foreign)
 
     def _died_by_itself(self) -> None:
         how = _told(self._kill())

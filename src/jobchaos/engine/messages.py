@@ -54,9 +54,15 @@ class Announced(NamedTuple):
 
 
 class Recognise(NamedTuple):
-    """Has one of the same identity been entered, as far as you know?"""
+    """Has one of the same identity been entered?
+
+    Attributes:
+        foreign: What it is.
+        records: Foreign effects since the last report, which may answer that.
+    """
 
     foreign: Foreign
+    records: tuple[Foreign, ...]
 
 
 class Report(NamedTuple):

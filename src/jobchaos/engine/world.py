@@ -173,6 +173,11 @@ class World:
         return {name: store.snapshot() for name, store in self._stores.items()}
 
     @property
+    def hidden(self) -> tuple[object, ...]:
+        """What decides what jobs do next, and is compared with nothing: of each store the attribute `hidden`."""
+        return tuple(store.hidden for store in self._stores.values() if hasattr(store, "hidden"))
+
+    @property
     def ledgers(self) -> frozenset[str]:
         """Names of the stores that hold foreign effects."""
         return frozenset(self._ledgers)

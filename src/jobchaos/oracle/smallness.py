@@ -65,7 +65,7 @@ def _held_across(made: Sequence[TraceEvent]) -> Iterator[_Advice]:
                 name = posixpath.basename(resource.removeprefix("sql:").partition("/@")[0])
                 text = f"{short(effect)} happens inside an open transaction{_place(effect)}: {name} stays locked for as"
                 yield _Advice("JC712", f"{text} long as it takes, and a rollback does not take it back", _AFTER_COMMIT)
-            if not is_database and "JC713" not in told:
+            if not (is_database or resource.startswith("queue:")) and "JC713" not in told:
                 told.add("JC713")
                 text = f"{short(effect)} happens while {name_of(resource)} is held{_place(effect)}: whoever waits for"
                 yield _Advice("JC713", f"{text} that waits for the other side, too", _OUTSIDE)

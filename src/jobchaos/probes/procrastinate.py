@@ -39,9 +39,15 @@ class ProcrastinateProbe(QueueProbe):
     def _deferred(self, jobs: Any) -> list[Any]:
         for job in jobs:
             key = job.queueing_lock or ""
-            if not self.enqueue(job.queue, job.task_name, (), job.task_kwargs, key=key, failure=_unreachable):
+            known = {name: getattr(job, name) for name in _KNOWN}
+            contents = job.queue, job.task_name, (), job.task_kwargs
+            is_new = self.enqueue(*contents, key=key, lock=job.lock or "", options=known, failure=_unreachable)
+            if not is_new:
                 raise _refused(key)
         return [job.evolve(id=number, status="todo") for number, job in enumerate(jobs, 1)]
+
+
+_KNOWN = ("queue", "priority", "queueing_lock")
 
 
 def _refused(queueing_lock: str) -> Exception:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from jobchaos.core.effect import Effect, Foreign, Mode, Touch
+from jobchaos.core.effect import Effect, Foreign, Mode, Touch, key_resource
 from jobchaos.core.ports import Worker
 from jobchaos.core.sent import Sent
 from jobchaos.probes.library import LibraryProbe
@@ -41,6 +41,7 @@ class QueueProbe(LibraryProbe):
         kwargs: Mapping[str, Any] | None = None,
         *,
         key: str = "",
+        lock: str = "",
         options: Mapping[str, Any] | None = None,
         failure: Callable[[], Exception] = ConnectionError,
     ) -> bool:
@@ -52,35 +53,45 @@ class QueueProbe(LibraryProbe):
             args: Its positional arguments.
             kwargs: Its keyword arguments.
             key: What the system recognises a second one by, and refuses it; empty if it does not.
+            lock: See `Sent.lock`.
             options: What else its adapter needs to deliver it. All that it is given must be picklable then.
             failure: Makes what the system raises if its broker cannot be reached.
 
         Returns:
-            False if it was refused. Where messages are delivered in their turn, the first one may be done by then, and
-            a second one is dropped without a word.
+            False if it was refused.
         """
         worker = self.worker()
-        if worker is None:
+        if worker is None or self.control is None:
             return True
         named = [f"{name}={_told(value)}" for name, value in (kwargs or {}).items()]
         arguments = ", ".join([*map(_told, args), *named])
         sent = None
         if self._follow:
-            sent = Sent(worker.copy, self.system, task, tuple(args), dict(kwargs or {}), dict(options or {}))
-        foreign = Foreign("queue", COLUMNS, (queue, task, arguments), (queue, key) if key else None, sent)
+            contents = tuple(args), dict(kwargs or {}), dict(options or {})
+            sent = Sent(worker.copy, self.system, task, *contents, key, lock, self.control.clock.now())
+        foreign = Foreign("queue", COLUMNS, (queue, task, arguments), (self.system, key) if key else None, sent)
         label = f"ENQUEUE {task}({arguments}) in {queue}" if task else f"PUBLISH {arguments} to {queue}"
-        return self._perform(worker, f"queue:{queue}", label, foreign, failure)
+        return _perform(worker, f"queue:{queue}", key, label, foreign, failure)
 
-    def _perform(
-        self, worker: Worker, resource: str, label: str, foreign: Foreign, failure: Callable[[], Exception]
-    ) -> bool:
-        may_refuse = foreign.identity is not None and not self._follow
-        mode = Mode.WRITE if may_refuse else Mode.APPEND  # who comes first makes a difference
-        effect = Effect("queue", label, (Touch(resource, mode),), durable=True, foreign=foreign)
-        worker.touch(resource)
-        return worker.perform(
-            effect, lambda: not (may_refuse and worker.is_known(foreign)), failure=failure, outcome=_outcome
-        )
+
+def _perform(
+    worker: Worker, resource: str, key: str, label: str, foreign: Foreign, failure: Callable[[], Exception]
+) -> bool:
+    touches = [Touch(resource, Mode.APPEND)]
+    if key:
+        touches.append(Touch(key_resource(key), Mode.WRITE))  # who comes first is let in
+    worker.touch(resource)
+    effect = Effect("queue", label, tuple(touches), durable=True, foreign=None if key else foreign)
+    return worker.perform(effect, lambda: _sent(worker, foreign), failure=failure, outcome=_outcome)
+
+
+def _sent(worker: Worker, foreign: Foreign) -> bool:
+    if foreign.identity is None:
+        return True  # its effect says itself what it leaves
+    is_new = not worker.is_known(foreign)
+    if is_new:
+        worker.record(foreign)
+    return is_new
 
 
 def _outcome(is_new: bool) -> str:

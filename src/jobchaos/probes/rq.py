@@ -41,7 +41,7 @@ class RQProbe(QueueProbe):
         self.patches.set(queue_class, name, watched)
 
 
-_KNOWN = ("id", "timeout", "retries_left", "retry_intervals", "meta")
+_KNOWN = ("id", "timeout", "retries_left", "retry_intervals", "meta", "result_ttl", "failure_ttl")
 
 
 def _unreachable() -> Exception:
