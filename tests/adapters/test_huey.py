@@ -88,6 +88,30 @@ def test_locks_that_no_block_frees_end_with_their_worker_and_with_the_run(huey: 
     assert check(job_of(never_frees_it, (), {}), faults=["duplicate"], settings=settings).status == "holds"
 
 
+@pytest.mark.parametrize("isolation", ["thread", "process"])
+def test_a_lock_with_a_ttl_is_a_lease(huey: Any, sql: Sql, isolation: str) -> None:
+    def once() -> None:
+        if sql("SELECT points FROM users WHERE id = 1") == [(0,)]:
+            sql("UPDATE users SET points = points + 5 WHERE id = 1")
+
+    @huey.task(name="leased")
+    def leased() -> None:
+        with huey.lock_task("one at a time", ttl=60):
+            once()
+
+    @huey.task(name="at_once")
+    def at_once() -> None:
+        with huey.lock_task("one at a time", ttl=60):
+            sql("UPDATE users SET points = 5 WHERE id = 1")
+
+    quick = Settings(profile="quick", isolation=isolation)
+    (found, *_) = check(job_of(leased, (), {}), faults=["expiry"], settings=quick).findings
+    assert (found.code, str(found.schedule)) == ("JC612", "A1 +61s B A")
+    assert found.detail.startswith("lease one at a time: it ran out for A at +60 s")
+    sql("UPDATE users SET points = 0")
+    assert check(job_of(at_once, (), {}), faults=["concurrent", "expiry"], settings=quick).status == "holds"
+
+
 def test_results_of_several_tasks_are_no_job(huey: Any) -> None:
     group = huey.task()(print).map([1, 2])
     with pytest.raises(UsageError, match="of several tasks: check them one by one"):

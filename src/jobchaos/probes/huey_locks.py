@@ -1,19 +1,22 @@
 """HueyLockProbe: locks of `Huey.lock_task`, which keep copies apart in a check as they do in production.
 
 They are kept here and not in Huey's storage: nothing is stored there in a check. What a dead worker holds is released,
-as `huey_consumer --flush-locks` does; without that flag it stays locked, and no redelivery ever runs.
+as `huey_consumer --flush-locks` does; without that flag it stays locked, and no redelivery ever runs. One with a
+`ttl` is a lease, as in Redis: when its time is over another worker gets it, and who leaves its block frees it for all.
 """
 
 from __future__ import annotations
 
 import json
 import mmap
+from collections.abc import Mapping
 from typing import Any
 
 from jobchaos.core.ports import Worker
 from jobchaos.probes.library import LibraryProbe
 
 _SIZE, _HEAD = 2**16, 4  # bytes
+_SECOND = 10**9  # ns
 
 
 class HueyLockProbe(LibraryProbe):
@@ -73,28 +76,39 @@ class HueyLockProbe(LibraryProbe):
         self._holders.drop()
 
     def _acquire(self, lock: Any, worker: Worker) -> bool:
-        holders = self._holders.read()
         worker.hold(_resource(lock))
-        if lock._key in holders:  # noqa: SLF001 - what it is called in the storage
+        if self._holders.has(lock._key, self._now):  # noqa: SLF001 - what it is called in the storage
             worker.let_go(_resource(lock))
             return False
-        self._holders.write({**holders, lock._key: worker.copy})  # noqa: SLF001
+        ttl = getattr(lock, "_ttl", None)  # Huey before 3.0 has none
+        self._holders.add(lock._key, worker.copy, None if ttl is None else self._now + ttl * _SECOND)  # noqa: SLF001
+        if ttl is not None:
+            worker.lease(_lease(lock), ttl * _SECOND)
         return True
+
+    @property
+    def _now(self) -> int:
+        return 0 if self.control is None else self.control.clock.now()
 
     def _release(self, lock: Any, worker: Worker) -> bool:
         was_locked = self._is_locked(lock, worker)
-        self._holders.write({key: copy for key, copy in self._holders.read().items() if key != lock._key})  # noqa: SLF001
+        self._holders.remove(lock._key)  # noqa: SLF001
         worker.let_go(_resource(lock))
+        worker.release(_lease(lock))
         return was_locked
 
     def _is_locked(self, lock: Any, worker: Worker) -> bool:
         worker.hold(_resource(lock))
         worker.let_go(_resource(lock))  # what it does next may depend on the answer
-        return lock._key in self._holders.read()  # noqa: SLF001
+        return self._holders.has(lock._key, self._now)  # noqa: SLF001
 
 
 def _resource(lock: Any) -> str:
     return f"lock:{lock._key}"  # noqa: SLF001
+
+
+def _lease(lock: Any) -> str:
+    return f"lease:huey/{lock._name}"  # noqa: SLF001
 
 
 class Holders:
@@ -103,19 +117,31 @@ class Holders:
     def __init__(self) -> None:
         self._memory = mmap.mmap(-1, _SIZE)
 
-    def read(self) -> dict[str, str]:
-        """Lock to copy."""
-        length = int.from_bytes(self._memory[:_HEAD], "big")
-        held: dict[str, str] = json.loads(self._memory[_HEAD : _HEAD + length]) if length else {}
-        return held
+    def has(self, key: str, now: int) -> bool:
+        """True if a lock is held at a virtual time."""
+        if key not in (held := self._read()):
+            return False
+        until = held[key][1]
+        return until is None or until > now
 
-    def write(self, held: dict[str, str]) -> None:
-        """Replace what is known."""
-        text = json.dumps(held).encode() if held else b""
-        self._memory[: _HEAD + len(text)] = len(text).to_bytes(_HEAD, "big") + text
+    def add(self, key: str, copy: str, until: int | None) -> None:
+        """A copy has a lock, until a virtual time if that is given."""
+        self._write({**self._read(), key: (copy, until)})
+
+    def remove(self, key: str) -> None:
+        """Nobody has a lock any more."""
+        self._write({other: holder for other, holder in self._read().items() if other != key})
 
     def drop(self, copy: str = "") -> None:
         """Forget what a copy has; or all, if none is named."""
-        held = self.read()
-        if held:
-            self.write({key: holder for key, holder in held.items() if copy and holder != copy})
+        if held := self._read():
+            self._write({key: holder for key, holder in held.items() if copy and holder[0] != copy})
+
+    def _read(self) -> dict[str, tuple[str, int | None]]:
+        length = int.from_bytes(self._memory[:_HEAD], "big")
+        held: dict[str, tuple[str, int | None]] = json.loads(self._memory[_HEAD : _HEAD + length]) if length else {}
+        return held
+
+    def _write(self, held: Mapping[str, tuple[str, int | None]]) -> None:
+        text = json.dumps(held).encode() if held else b""
+        self._memory[: _HEAD + len(text)] = len(text).to_bytes(_HEAD, "big") + text
