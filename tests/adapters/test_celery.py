@@ -224,6 +224,29 @@ def test_links_and_chains_are_repeated_with_the_delivery(app: Any, sql: Sql) -> 
     assert codes(linked) == ["JC101"]
 
 
+def test_results_and_errors_are_handed_on_as_they_are_in_each_delivery(app: Any, sql: Sql) -> None:
+    @app.task(shared=False, name="shop.tells")
+    def tells(what: object) -> None: ...
+
+    @app.task(shared=False)
+    def adds(*, in_vain: bool = False) -> int:
+        sql("UPDATE users SET points = points + 5")
+        if in_vain:
+            raise ConnectionError("the shop is closed")
+        return int(sql("SELECT points FROM users")[0][0])
+
+    def sent(signature: Any) -> list[str]:
+        (found, *_) = check(signature, schedule="A A", settings=QUICK).findings
+        sql("UPDATE users SET points = 0")
+        assert found.trace is not None
+        return [effect.label for effect in found.trace.effects() if effect.kind == "queue"]
+
+    both = ["ENQUEUE shop.tells(5) in celery", "ENQUEUE shop.tells(10) in celery"]
+    assert sent(adds.s().set(link=tells.s())) == sent(adds.s() | tells.s()) == both
+    (told,) = set(sent(adds.s(in_vain=True).set(link_error=tells.s(), task_id="adds-1")))
+    assert told == "ENQUEUE shop.tells('adds-1') in celery"
+
+
 def test_a_time_limit_strikes_at_each_effect(app: Any, sql: Sql) -> None:
     from celery.exceptions import SoftTimeLimitExceeded
 

@@ -230,3 +230,30 @@ def test_a_message_of_an_actor_that_no_broker_knows(broker: Any) -> None:
     unknown: Any = dramatiq.Message(queue_name="default", actor_name="unknown", args=(), kwargs={}, options={})
     with pytest.raises(UsageError, match="StubBroker knows no actor 'unknown': import its module, or give the actor"):
         job_of(unknown, (), {})
+
+
+def test_results_are_kept_nowhere_and_handed_on_as_they_are_in_each_delivery(broker: Any, sql: Sql) -> None:
+    from dramatiq.results import ResultBackend, Results
+
+    class FarAway(ResultBackend):  # type: ignore[misc]
+        def _store(self, *_: object) -> None:
+            raise AssertionError("a result backend was contacted")
+
+    far_away = FarAway()
+    broker.add_middleware(Results(backend=far_away))
+
+    @dramatiq.actor(store_results=True)
+    def adds() -> int:
+        sql("UPDATE users SET points = points + 5")
+        return int(sql("SELECT points FROM users")[0][0])
+
+    @dramatiq.actor
+    def tells(points: int) -> None: ...
+
+    assert check(job_of(adds, (), {}), faults=["duplicate"], settings=QUICK).findings[0].code == "JC103"
+    sql("UPDATE users SET points = 0")
+    (found,) = check(job_of(adds.message() | tells.message(), (), {}), faults=["duplicate"], settings=QUICK).findings
+    assert found.trace is not None
+    sent = [effect.label for effect in found.trace.effects() if effect.kind == "queue"]
+    assert sent == ["ENQUEUE tells(5) in default", "ENQUEUE tells(10) in default"]
+    assert broker.get_results_backend() is far_away

@@ -251,3 +251,16 @@ def test_locks_keep_children_apart_that_are_run(huey: Any, sql: Sql, isolation: 
     settings = Settings(profile="quick", follow=True, isolation=isolation)
     verdict = check(job_of(begins, (), {}), faults=["concurrent"], settings=settings)
     assert codes(verdict) == ([] if locked else ["JC203"])
+
+
+def test_what_comes_then_is_given_the_result_of_each_delivery(huey: Any, sql: Sql) -> None:
+    @huey.task()
+    def adds() -> int:
+        sql("UPDATE users SET points = points + 5")
+        return int(sql("SELECT points FROM users")[0][0])
+
+    tells = huey.task(name="tells")(print)
+    (found,) = check(job_of(adds.s().then(tells), (), {}), faults=["duplicate"], settings=QUICK).findings
+    assert found.trace is not None
+    sent = [effect.label for effect in found.trace.effects() if effect.kind == "queue"]
+    assert sent == ["ENQUEUE tells(5) in shop", "ENQUEUE tells(10) in shop"]

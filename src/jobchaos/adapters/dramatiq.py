@@ -14,6 +14,7 @@ import dramatiq
 from dramatiq.broker import MessageProxy
 from dramatiq.errors import ActorNotFound
 from dramatiq.middleware import Interrupt, Retries, SkipMessage, TimeLimit, TimeLimitExceeded
+from dramatiq.results import ResultBackend, Results
 
 from jobchaos.adapters.direct_calls import DirectCalls
 from jobchaos.adapters.execution import Executing, defined_at, hand_over_outermost, is_executing, replacing
@@ -133,7 +134,7 @@ def _job(actor: Any, sent: Any) -> Job:
         dict(sent.kwargs),
         name=actor.actor_name,
         terms=_terms(actor, sent.options),
-        during=functools.partial(_without_sending_again, broker),
+        during=functools.partial(_detached, broker),
         home=broker,
     ).with_policy(_policy(actor, sent.options))
 
@@ -186,9 +187,16 @@ class _SentAgain(BaseException):
         self.delay = delay
 
 
+class _NoResults(ResultBackend):  # type: ignore[misc]
+    """Keeps no results: they are repeated with every delivery, under the same id."""
+
+    def _store(self, _key: str, _result: Any, _ttl: int) -> None:
+        pass
+
+
 @contextlib.contextmanager
-def _without_sending_again(broker: Any) -> Iterator[None]:
-    """Let a message that is enqueued for a retry be redelivered by us."""
+def _detached(broker: Any) -> Iterator[None]:
+    """Let a message that is enqueued for a retry be redelivered by us, and send nothing to a result backend."""
 
     def heard(sent: Any, *, delay: int | None = None) -> Any:
         if isinstance(sent, MessageProxy):
@@ -200,6 +208,8 @@ def _without_sending_again(broker: Any) -> Iterator[None]:
         replace(broker, "enqueue", heard)
         for logger in loggers:
             replace(logger, "disabled", True)  # the report tells of every failure that matters
+        for results in (entry for entry in broker.middleware if isinstance(entry, Results)):
+            replace(results, "backend", _NoResults())
         for limit in (entry for entry in broker.middleware if isinstance(entry, TimeLimit)):
             # Time limits strike where a schedule says so; and that Dramatiq looks at the time is not the job's doing.
             replace(limit.manager, "add_timeout", lambda *_: None)
