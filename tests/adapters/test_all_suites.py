@@ -152,6 +152,25 @@ def test_direct_calls_of_plain_functions_are_seen(suite: Suite, pytester: pytest
     assert causes(again) == [("JC103", "A", suite.broken)]
 
 
+LAZY = """
+class Lazy:
+    def __getattribute__(self, name):
+        raise RuntimeError(f"asked for {name} before it was configured")
+
+
+lazy = Lazy()
+"""
+
+
+def test_lazy_objects_beside_what_is_learned_end_nothing(suite: Suite, pytester: pytest.Pytester) -> None:
+    if not DIRECTLY[suite.system][1]:
+        pytest.skip("its tasks are known by themselves")
+    pytester.makepyfile(test_a=f"{LAZY}\n\ndef test_lazy(): ...\n")
+    result = run(pytester, app=suite.app, test_app=directly(suite, tell=True))
+    assert causes(result) == [("JC103", "A", suite.broken)]
+    result.assert_outcomes(passed=4)
+
+
 def test_functions_that_nothing_but_the_user_says_are_tasks(suite: Suite, pytester: pytest.Pytester) -> None:
     if not DIRECTLY[suite.system][1]:
         pytest.skip("its tasks are known by themselves")
