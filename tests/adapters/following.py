@@ -59,7 +59,28 @@ def fails(points: int) -> None:
 JOBS = (sets_and_adds, adds, opens, notes, closes, forwards, fails)
 
 
-class Celery:
+Given = tuple[Any, tuple[Any, ...], dict[str, Any]]
+
+
+class JobSystem:
+    """What all have."""
+
+    when_killed = ""
+
+    def send(self, name: str, points: int) -> None:
+        """Enqueue one."""
+        raise NotImplementedError
+
+    def given(self, name: str, points: int) -> Given:
+        """What a fixture is given to check one: the object, and arguments."""
+        raise NotImplementedError
+
+    def job(self, name: str, points: int) -> Job:
+        """One to check."""
+        return job_of(*self.given(name, points))
+
+
+class Celery(JobSystem):
     """Tasks of Celery."""
 
     when_killed = "JC306"
@@ -73,12 +94,12 @@ class Celery:
         """Enqueue one."""
         self.tasks[name].delay(points)
 
-    def job(self, name: str, points: int) -> Job:
-        """One to check."""
-        return job_of(self.tasks[name], (points,), {})
+    def given(self, name: str, points: int) -> Given:
+        """See `JobSystem.given`."""
+        return self.tasks[name], (points,), {}
 
 
-class RQ:
+class RQ(JobSystem):
     """Jobs of RQ, without time limits."""
 
     when_killed = "JC306"
@@ -92,12 +113,12 @@ class RQ:
         """Enqueue one."""
         self.queue.enqueue(globals()[name], points)
 
-    def job(self, name: str, points: int) -> Job:
-        """One to check."""
-        return job_of(self.queue.create_job(globals()[name], args=(points,)), (), {})
+    def given(self, name: str, points: int) -> Given:
+        """See `JobSystem.given`."""
+        return self.queue.create_job(globals()[name], args=(points,)), (), {}
 
 
-class Dramatiq:
+class Dramatiq(JobSystem):
     """Actors of Dramatiq, without retries of failures."""
 
     when_killed = ""
@@ -114,12 +135,12 @@ class Dramatiq:
         """Enqueue one."""
         self.actors[name].send(points)
 
-    def job(self, name: str, points: int) -> Job:
-        """One to check."""
-        return job_of(self.actors[name], (points,), {})
+    def given(self, name: str, points: int) -> Given:
+        """See `JobSystem.given`."""
+        return self.actors[name], (points,), {}
 
 
-class Huey:
+class Huey(JobSystem):
     """Tasks of Huey."""
 
     when_killed = "JC306"
@@ -133,12 +154,12 @@ class Huey:
         """Enqueue one."""
         self.tasks[name](points)
 
-    def job(self, name: str, points: int) -> Job:
-        """One to check."""
-        return job_of(self.tasks[name], (points,), {})
+    def given(self, name: str, points: int) -> Given:
+        """See `JobSystem.given`."""
+        return self.tasks[name], (points,), {}
 
 
-class Procrastinate:
+class Procrastinate(JobSystem):
     """Tasks of Procrastinate."""
 
     when_killed = "JC307"
@@ -154,12 +175,12 @@ class Procrastinate:
         """Enqueue one."""
         self.tasks[name].defer(points=points)
 
-    def job(self, name: str, points: int) -> Job:
-        """One to check."""
-        return job_of(self.tasks[name], (), {"points": points})
+    def given(self, name: str, points: int) -> Given:
+        """See `JobSystem.given`."""
+        return self.tasks[name], (), {"points": points}
 
 
-class DjangoTasks:
+class DjangoTasks(JobSystem):
     """Tasks of `django.tasks`, or of its backport."""
 
     when_killed = "JC306"
@@ -179,9 +200,9 @@ class DjangoTasks:
         """Enqueue one."""
         globals()[name].enqueue(points)
 
-    def job(self, name: str, points: int) -> Job:
-        """One to check."""
-        return job_of(globals()[name], (points,), {})
+    def given(self, name: str, points: int) -> Given:
+        """See `JobSystem.given`."""
+        return globals()[name], (points,), {}
 
 
 def django_has_tasks() -> bool:
@@ -190,7 +211,7 @@ def django_has_tasks() -> bool:
     return int(django.VERSION[0]) >= 6
 
 
-class Awaited:
+class Awaited(JobSystem):
     """What is sent by coroutines: messages leave when all else of a job is done, which is the same in all of them."""
 
     def __init__(self) -> None:
@@ -232,9 +253,9 @@ class TaskIQ(Awaited):
     async def kick(self, name: str, points: int) -> None:
         await self.tasks[name].kiq(points)
 
-    def job(self, name: str, points: int) -> Job:
-        """One to check."""
-        return job_of(self.tasks[name], (points,), {})
+    def given(self, name: str, points: int) -> Given:
+        """See `JobSystem.given`."""
+        return self.tasks[name], (points,), {}
 
 
 class Arq(Awaited):
@@ -264,9 +285,9 @@ class Arq(Awaited):
 
         await ArqRedis(host="redis.example.com").enqueue_job(name, points)
 
-    def job(self, name: str, points: int) -> Job:
-        """One to check."""
-        return job_of(self.functions[name], (points,), {})
+    def given(self, name: str, points: int) -> Given:
+        """See `JobSystem.given`."""
+        return self.functions[name], (points,), {}
 
 
 class WorkerSettings:

@@ -275,6 +275,9 @@ def test_a_time_limit_strikes_at_each_effect(app: Any, sql: Sql) -> None:
     assert "when its time is over before UPDATE users" in finding.message
     assert finding.detail == "Celery: real when it runs for longer than 30 s"
     sql("DELETE FROM users WHERE id = 2", "UPDATE users SET points = 0")
+    (later,) = check(swallows.s(), schedule="A1!limit", settings=QUICK).findings
+    assert (later.code, "before INSERT INTO users" in later.message) == ("JC308", True)
+    sql("DELETE FROM users WHERE id = 2", "UPDATE users SET points = 0")
     assert check(retries.s(), faults=["crash"], settings=QUICK).status == "holds"
 
 
