@@ -1,16 +1,7 @@
-"""LockWaits: a test's threads wait for locks of `threading` in virtual time, wherever the locks are kept.
-
-Problem: locks are objects of C, whose methods cannot be replaced by assignment. Stand-ins for locks would have to be
-put wherever one is kept, and would hide it from a check, which looks for locks and compares what it finds.
-
-Solution: the two methods that wait are replaced in the dictionary of their type, which the garbage collector tells, as
-long as a test with a fake clock runs. The locks stay what they are.
-"""
+"""LockWaits: a test's threads wait for locks of `threading` in virtual time, wherever the locks are kept."""
 
 from __future__ import annotations
 
-import ctypes
-import gc
 import sys
 import threading
 from collections.abc import Callable
@@ -19,11 +10,10 @@ from typing import Any
 
 from jobchaos.company import Company
 from jobchaos.probes.base import Patches
+from jobchaos.probes.lock_methods import KINDS, NEVER, replace_methods
 
-_KINDS: tuple[Any, ...] = (type(threading.Lock()), type(threading.RLock()))
 _ENTER = threading.Condition.__enter__.__code__
 _SECOND = 10**9
-_NEVER = -1.0  # the timeout of who waits for ever
 _NOT_THE_TESTS = sys.stdlib_module_names | {"jobchaos"}
 """What they build on locks either waits in virtual time as a whole, or must not wait in it at all."""
 
@@ -31,7 +21,7 @@ _Acquire = Callable[..., bool]
 
 
 class LockWaits:
-    """Whoever waits for a lock in the company waits in virtual time.
+    """Whoever waits for a lock in the company waits in virtual time, as long as a test with a fake clock runs.
 
     Args:
         company: The threads of the test.
@@ -43,18 +33,18 @@ class LockWaits:
 
     def install(self, patches: Patches) -> None:
         """Replace the methods until `patches` are undone."""
-        for kind in _KINDS:
+        for kind in KINDS:
             genuine: _Acquire = kind.acquire
-            _replace(patches, kind, "acquire", self._acquiring(genuine))
-            _replace(patches, kind, "__enter__", self._entering(genuine))
+            methods = {"acquire": self._acquiring(genuine), "__enter__": self._entering(genuine)}
+            replace_methods(patches, kind, methods)
         patches.on_undo(self._end)
 
     def _end(self) -> None:
         self._has_ended = True  # conditions that the test has made keep the method of their lock
 
     def _acquiring(self, genuine: _Acquire) -> _Acquire:
-        def acquire(lock: Any, blocking: bool = True, timeout: float = _NEVER) -> bool:
-            if blocking and (timeout >= 0 or timeout == _NEVER):
+        def acquire(lock: Any, blocking: bool = True, timeout: float = NEVER) -> bool:
+            if blocking and (timeout >= 0 or timeout == NEVER):
                 return self._acquire(lock, genuine, timeout)
             return genuine(lock, blocking, timeout)
 
@@ -62,7 +52,7 @@ class LockWaits:
 
     def _entering(self, genuine: _Acquire) -> _Acquire:
         def enter(lock: Any) -> bool:
-            return self._acquire(lock, genuine, _NEVER)
+            return self._acquire(lock, genuine, NEVER)
 
         return enter
 
@@ -71,7 +61,7 @@ class LockWaits:
             return True
         if self._has_ended or not self._company.is_here() or not _is_for_the_test():
             return genuine(lock, True, timeout)
-        return self._company.wait(_Release(lock, genuine), None if timeout == _NEVER else round(timeout * _SECOND))
+        return self._company.wait(_Release(lock, genuine), None if timeout == NEVER else round(timeout * _SECOND))
 
 
 class _Release:
@@ -97,15 +87,3 @@ def _is_for_the_test() -> bool:
         frame = frame.f_back
     name = "" if frame is None else str(frame.f_globals.get("__name__"))
     return name.partition(".")[0] not in _NOT_THE_TESTS
-
-
-def _replace(patches: Patches, kind: type, name: str, method: object) -> None:
-    (methods,) = gc.get_referents(vars(kind))
-    genuine = methods[name]
-
-    def put(value: object) -> None:
-        methods[name] = value
-        ctypes.pythonapi.PyType_Modified(ctypes.py_object(kind))  # or callers would still see the one before
-
-    put(method)
-    patches.on_undo(lambda: put(genuine))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, MutableMapping, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from typing import Any
 
 from jobchaos.clock.held import all_held_clocks
@@ -34,6 +34,7 @@ from jobchaos.probes.httpx import HTTPXProbe
 from jobchaos.probes.huey import HueyProbe
 from jobchaos.probes.huey_locks import HueyLockProbe
 from jobchaos.probes.kombu import KombuProbe
+from jobchaos.probes.lock_names import LockNames
 from jobchaos.probes.locks import LockProbe
 from jobchaos.probes.moto import MotoProbe
 from jobchaos.probes.mysqlclient import MySQLClientProbe
@@ -56,6 +57,7 @@ from jobchaos.probes.sqlite import SQLiteProbe
 from jobchaos.probes.subprocesses import SubprocessProbe
 from jobchaos.probes.taskiq import TaskiqProbe
 from jobchaos.probes.transports import TransportProbe
+from jobchaos.probes.turns import Turns
 from jobchaos.probes.unwatched import unwatched_drivers
 from jobchaos.probes.waits import WaitProbe
 from jobchaos.stores.leading import led_to
@@ -93,7 +95,7 @@ def probes_for(
         *_of_sockets(bindings),
         FileProbe(bindings, torn_writes=settings.torn_writes, is_garbage=is_garbage),
         SleepProbe(bindings),
-        *_of_locks(named, led_to(*(job.body for job in jobs))),
+        *_of_locks(named, jobs, Turns(clock)),
         EventLoopProbe(bindings, functools.partial(virtual_loop, clock, control.current, lambda: control.shares_time)),
         HeldClockProbe(named, all_held_clocks),
         *(RedFlagProbe(flag, named, bindings) for flag in _flags(jobs)),
@@ -108,8 +110,9 @@ def _of_sockets(bindings: Bindings) -> list[Probe]:
     return [sockets, SelectProbe(bindings, sockets), TransportProbe()]
 
 
-def _of_locks(named: Sequence[MutableMapping[str, Any]], led_to: Iterable[MutableMapping[str, Any]]) -> list[Probe]:
-    return [LockProbe([*named, *led_to]), WaitProbe(named), FileLockProbe()]
+def _of_locks(named: Sequence[MutableMapping[str, Any]], jobs: Sequence[Job], turns: Turns) -> list[Probe]:
+    names = LockNames(lambda: (*named, *led_to(*(job.body for job in jobs))))
+    return [LockProbe(names, turns), WaitProbe(named, turns), FileLockProbe()]
 
 
 def _of_processes(bindings: Bindings) -> list[Probe]:

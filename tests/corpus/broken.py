@@ -422,6 +422,26 @@ def locks_in_an_order_that_depends() -> None:
             SEEN[9] = 1
 
 
+MADE: dict[str, threading.Lock] = {}
+
+
+def makes_a_lock_for_itself_alone() -> None:
+    with threading.Lock(), site.connect() as db:
+        (points,) = db.execute("SELECT points FROM users WHERE id = 1").fetchone()
+        if points == 0:
+            db.execute("UPDATE users SET points = points + 10 WHERE id = 1")
+
+
+def makes_locks_and_takes_them_in_an_order_that_depends() -> None:
+    first = MADE.setdefault("first", threading.Lock())
+    second = MADE.setdefault("second", threading.Lock())
+    one, other = (second, first) if 9 in SEEN else (first, second)
+    with one:
+        SEEN[9] = SEEN.get(9, 0)
+        with other:
+            SEEN[9] = 1
+
+
 def unlocks_its_file_too_early() -> None:
     with (site.folder / "job.lock").open("a") as lock, site.connect() as db:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -514,4 +534,6 @@ BROKEN = [
     Broken(mails_from_a_loop_of_its_own, {"JC101": "A A", "JC201": "A B", "JC301": "A1!kill A"}),
     Broken(unlocks_its_file_too_early, {"JC203": "A2 B A"}),
     Broken(locks_in_an_order_that_depends, {"JC204": "A3 B A"}),
+    Broken(makes_a_lock_for_itself_alone, {"JC203": "A1 B A"}),
+    Broken(makes_locks_and_takes_them_in_an_order_that_depends, {"JC204": "A5 B A"}),
 ]

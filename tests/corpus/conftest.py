@@ -76,6 +76,7 @@ def fresh_site(servers: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     broken.PAID, broken.CENTS = False, 0
     sound.DONE.clear()
     sound.REGISTRY.known.clear()
+    sound.REGISTRIES.clear()
     memory = sqlite3.connect(f"file:{tmp_path.name}?mode=memory&cache=shared", uri=True, isolation_level=None)
     memory.execute("CREATE TABLE counters (n INTEGER)")
     memory.execute("INSERT INTO counters VALUES (0)")

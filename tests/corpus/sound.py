@@ -261,6 +261,15 @@ def checks_under_a_lock_of_threading() -> None:
             db.execute("UPDATE users SET points = points + 10 WHERE id = 1")
 
 
+LOCKS: dict[str, threading.Lock] = {}
+
+
+def checks_under_a_lock_that_it_makes() -> None:
+    with LOCKS.setdefault("points", threading.Lock()), site.connect() as db:
+        if db.execute("SELECT points FROM users WHERE id = 1").fetchone()[0] == 0:
+            db.execute("UPDATE users SET points = points + 10 WHERE id = 1")
+
+
 class Registry:
     """Remembers each order once, in memory."""
 
@@ -280,6 +289,13 @@ REGISTRY = Registry()
 
 def checks_under_a_lock_of_its_object() -> None:
     REGISTRY.remember(7)
+
+
+REGISTRIES: dict[str, Registry] = {}
+
+
+def checks_under_a_lock_of_an_object_that_it_makes() -> None:
+    REGISTRIES.setdefault("orders", Registry()).remember(7)
 
 
 def creates_exclusively() -> None:
@@ -422,6 +438,8 @@ SOUND: list[Callable[[], Any]] = [
     reads_rows_by_name,
     checks_under_a_lock_of_threading,
     checks_under_a_lock_of_its_object,
+    checks_under_a_lock_that_it_makes,
+    checks_under_a_lock_of_an_object_that_it_makes,
     creates_exclusively,
     compares_and_sets_through_an_async_orm,
     appends_a_line_under_a_file_lock,

@@ -35,12 +35,14 @@ IN_MEMORY = {
     "checks_then_sets_a_global",
     "locks_the_check_but_not_the_act",
     "locks_in_an_order_that_depends",
+    "makes_locks_and_takes_them_in_an_order_that_depends",
     "remembers_in_a_set",
     "checks_under_a_lock_of_its_object",
+    "checks_under_a_lock_of_an_object_that_it_makes",
 }
 """Jobs whose only state is in this process, where no other can change it."""
 
-KEPT_APART_BY_THREADING = {"checks_under_a_lock_of_threading"}
+KEPT_APART_BY_THREADING = {"checks_under_a_lock_of_threading", "checks_under_a_lock_that_it_makes"}
 """Sound in threads only: each process has a lock of its own."""
 
 

@@ -19,8 +19,10 @@ from jobchaos.core.trace import Happening
 from jobchaos.engine.runner import Runner
 from jobchaos.engine.stage import Stage
 from jobchaos.engine.world import World
+from jobchaos.probes.lock_names import LockNames
 from jobchaos.probes.locks import LockProbe
 from jobchaos.probes.sleep import SleepProbe
+from jobchaos.probes.turns import Turns
 from jobchaos.probes.waits import WaitProbe
 from tests.probes.conftest import Watch
 
@@ -44,7 +46,9 @@ def run(watch: Watch) -> Iterator[Run]:
     """`run(job, token, *places)`: each `time.sleep` of the job is a step."""
 
     def go(job: Callable[[], object], token: str, *places: dict[str, Any]) -> RunResult:
-        return watch(job, token, SleepProbe(watch.bindings), LockProbe(places), WaitProbe(places))
+        turns = Turns(watch.clock)
+        locks = LockProbe(LockNames(lambda: places), turns)
+        return watch(job, token, SleepProbe(watch.bindings), locks, WaitProbe(places, turns))
 
     yield go
     for name in ("_flag", "_value"):
@@ -411,7 +415,7 @@ def test_each_run_begins_with_events_and_semaphores_as_they_were(watch: Watch) -
         SEATS.acquire()
 
     stage = Stage(watch.clock, World(lambda _: watch.recorder))
-    with stage.watching([WaitProbe(()), watch.bindings]):
+    with stage.watching([WaitProbe((), Turns(watch.clock)), watch.bindings]):
         runner = Runner(stage, lambda _letter: job, SameConditions(watch.clock), attempts=4, guard=20.0)
         for _ in range(2):
             runner.run(Schedule.parse("A"))
@@ -437,7 +441,7 @@ def test_a_new_process_does_not_know_the_events_of_a_dead_one(run: Run) -> None:
 def test_other_threads_wait_in_real_time(run: Run, watch: Watch) -> None:
     del run
     stage = Stage(watch.clock, World(lambda _: watch.recorder))
-    with Frozen(watch.clock, stage.current), stage.watching([WaitProbe(())]):
+    with Frozen(watch.clock, stage.current), stage.watching([WaitProbe((), Turns(watch.clock))]):
         assert not READY.wait(0.001)
         with pytest.raises(queue.Empty):
             INBOX.get(timeout=0.001)

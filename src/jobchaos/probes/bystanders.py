@@ -11,7 +11,7 @@ from collections.abc import Callable
 from types import FrameType
 
 from jobchaos.core.frames import frames_of_threads
-from jobchaos.core.project import is_project_file
+from jobchaos.core.project import is_ours, is_project_file
 
 _SLICE = 0.01  # real seconds between two looks
 _QUIET = 20  # looks in a row at which nobody was at work, until nobody is believed to be
@@ -99,4 +99,7 @@ def is_the_projects(frame: FrameType | None) -> bool:
 
 def waits(frame: FrameType) -> bool:
     """True if a thread is inside a wait of the standard library; events and queues wait in one of these."""
-    return (frame.f_code.co_filename, frame.f_code.co_name) in _WAITS
+    here: FrameType | None = frame
+    while here is not None and is_ours(here.f_code.co_filename):  # what they call is replaced
+        here = here.f_back
+    return here is not None and (here.f_code.co_filename, here.f_code.co_name) in _WAITS

@@ -6,162 +6,198 @@ The copy that holds the lock is parked, so that nobody would ever release it.
 from __future__ import annotations
 
 import contextlib
-import threading
-from collections.abc import Iterable, MutableMapping
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import FrameType
 from typing import Any
 
 from jobchaos.core.ports import Control, Worker
-from jobchaos.probes.base import BaseProbe
+from jobchaos.core.project import is_project_file
+from jobchaos.probes.base import BaseProbe, Patches
 from jobchaos.probes.contended import never_comes
-from jobchaos.probes.loaded import loaded
-from jobchaos.probes.logs import handlers
+from jobchaos.probes.lock_methods import KINDS, NEVER, replace_methods
+from jobchaos.probes.lock_names import LockNames, taker_of
+from jobchaos.probes.turns import Turns, at_once
 
-_KINDS = (type(threading.Lock()), type(threading.RLock()))
-_SECOND = 10**9
+_NAMELESS = "a lock that the project has no name for"
+
+_Acquire = Callable[..., bool]
+
+
+@dataclass(slots=True)
+class _Held:
+    """A lock that a worker holds, a number of `times` if it is a reentrant one; `resource` as of `LockNames.of`."""
+
+    lock: Any
+    resource: str
+    worker: Worker
+    times: int = 0
 
 
 class LockProbe(BaseProbe):
-    """While a worker moves, locks that the project knows by name are replaced by ones that report to the schedule.
-
-    They are looked for in the globals of the project's modules, in handlers of logs, and in the places given. Locks
-    that the job itself makes are not: copies do not share them.
+    """Replaces what locks do, wherever they are kept and whenever they were made, for controlled workers.
 
     Args:
-        places: Closures and objects' attributes, by name.
+        names: What the project calls them. Only those that have a name are a part of effects, and can hang.
+        turns: How to wait for them.
     """
 
-    def __init__(self, places: Iterable[MutableMapping[str, Any]]) -> None:
-        self._given = tuple(places)
-        self._places: list[tuple[MutableMapping[str, Any], str, ProbedLock]] = []
-        self._locks: dict[int, ProbedLock] = {}
+    def __init__(self, names: LockNames, turns: Turns) -> None:
+        self._names = names
+        self._turns = turns
+        self._patches = Patches()
+        self._control: Control | None = None
+        self._held: dict[int, _Held] = {}
 
     def install(self, control: Control) -> None:
         """See `Probe.install`."""
-        for place in (*project_globals(_KINDS), *self._given, *handlers()):
-            for name, value in list(place.items()):
-                if type(value) in _KINDS:
-                    lock = self._locks.setdefault(id(value), ProbedLock(value, name, control))
-                    self._places.append((place, name, lock))
+        self._control = control
+        for kind in KINDS:
+            methods = self._methods(kind)
+            replace_methods(self._patches, kind, {name: methods[name] for name in methods if name in vars(kind)})
 
     def remove(self) -> None:
         """See `Probe.remove`."""
-        self._put(genuine=True)
-        self._places.clear()
-        self._locks.clear()
-
-    def resume(self, worker: Worker) -> None:
-        """See `Probe.resume`."""
-        self._put(genuine=False)
-
-    def pause(self, worker: Worker) -> None:
-        """See `Probe.pause`: whoever looks at the state between two moves sees the genuine locks."""
-        self._put(genuine=True)
+        self._patches.undo()
+        self._control = None  # conditions that the job has made keep the methods of their locks
+        self._held.clear()
 
     def leave(self, worker: Worker) -> None:
         """See `Probe.leave`: the memory of a dead process is gone, and its locks with it."""
         if worker.dead:
-            for lock in self._locks.values():
-                lock.abandon(worker)
+            self._free(lambda held: held.worker is worker)
 
     def settle(self) -> None:
         """See `Probe.settle`: the next run begins with locks that nobody holds."""
-        for lock in self._locks.values():
-            lock.reset()
+        self._free(lambda held: bool(held.resource))  # others may be signals for threads that are still there
+        self._held.clear()
 
-    def _put(self, *, genuine: bool) -> None:
-        for place, name, lock in self._places:
-            present, wanted = (lock, lock.genuine) if genuine else (lock.genuine, lock)
-            if place.get(name) is present:
-                place[name] = wanted
+    def _methods(self, kind: Any) -> dict[str, Callable[..., object]]:
+        acquire: _Acquire = kind.acquire
+        release: Callable[[Any], None] = kind.release
+        is_locked: Callable[[Any], bool] = getattr(kind, "locked", bool)  # not every kind can tell
 
+        def acquired(lock: Any, blocking: bool = True, timeout: float = NEVER) -> bool:
+            return self._acquire(lock, acquire, sys._getframe(1), blocking, timeout)  # noqa: SLF001 - the documented way
 
-class ProbedLock:
-    """Stands for a lock, and can do what it can.
+        def entered(lock: Any) -> bool:
+            return self._acquire(lock, acquire, sys._getframe(1))  # noqa: SLF001
 
-    Args:
-        genuine: The lock.
-        name: What the project calls it.
-        control: The running check.
-    """
+        def released(lock: Any) -> None:
+            self._release(lock, release, sys._getframe(1))  # noqa: SLF001
 
-    def __init__(self, genuine: Any, name: str, control: Control) -> None:
-        self.genuine = genuine
-        self._resource = f"lock:{name}"
-        self._control = control
-        self._holders: list[Worker] = []
+        def exited(lock: Any, *_: object) -> None:
+            self._release(lock, release, sys._getframe(1))  # noqa: SLF001
 
-    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        """See `threading.Lock.acquire`; the timeout is in virtual time."""
-        worker = self._control.current()
-        if worker is None or not blocking:
-            taken = bool(self.genuine.acquire(blocking, timeout))
-        else:
-            limit = None if timeout < 0 else timeout
-            again = worker in self._holders  # of a reentrant one
-            in_vain = not again and never_comes(worker, self._resource, limit, "lock.acquire(timeout=...)")
-            taken = not in_vain and self._wait(worker, limit)
-        if worker is not None:
-            worker.hold(self._resource)
-            if taken:
-                self._holders.append(worker)
-            else:  # it goes on otherwise than it would have with the lock
-                worker.let_go(self._resource)
+        def locked(lock: Any) -> bool:
+            self._asked(lock, sys._getframe(1))  # noqa: SLF001
+            return is_locked(lock)
+
+        return {
+            "acquire": acquired,
+            "__enter__": entered,
+            "release": released,
+            "__exit__": exited,
+            "locked": locked,
+        }
+
+    def _acquire(
+        self, lock: Any, genuine: _Acquire, taker: FrameType, blocking: bool = True, timeout: float = NEVER
+    ) -> bool:
+        worker = self._worker()
+        if worker is None or not (timeout == NEVER or (blocking and timeout >= 0)):
+            taken = genuine(lock, blocking, timeout)
+            if taken and self._held:
+                self._forget(lock)
+            return taken
+        limit = 0.0 if not blocking else None if timeout == NEVER else timeout
+        resource = self._names.of(lock, taker)
+        taken = self._take(worker, lock, genuine, resource, limit, taker)
+        if resource:
+            worker.hold(resource)
+        if taken:
+            self._keep(worker, lock, resource)
+        elif resource:  # it goes on otherwise than it would have with the lock
+            worker.let_go(resource)
         return taken
 
-    def release(self) -> None:
-        """See `threading.Lock.release`."""
-        self.genuine.release()
-        self._asked()
-        if self._holders:
-            self._holders.pop().let_go(self._resource)
+    def _take(
+        self, worker: Worker, lock: Any, genuine: _Acquire, resource: str, limit: float | None, taker: FrameType
+    ) -> bool:
+        if limit == 0:
+            return genuine(lock, False)
+        held = self._held.get(id(lock))
+        again = held is not None and held.worker is worker  # of a reentrant one
+        if resource and not again and never_comes(worker, resource, limit, "lock.acquire(timeout=...)"):
+            return False
+        return genuine(lock, False) or self._wait(worker, lock, genuine, resource, limit, taker)
 
-    def abandon(self, worker: Worker) -> None:
-        """Release it as often as `worker` holds it. Called in the worker's thread."""
-        while worker in self._holders:
-            self._holders.remove(worker)
-            self.genuine.release()
+    def _wait(
+        self, worker: Worker, lock: Any, genuine: _Acquire, resource: str, limit: float | None, taker: FrameType
+    ) -> bool:
+        def attempt(seconds: float) -> bool:
+            return genuine(lock, True, seconds) if seconds else genuine(lock, False)
 
-    def reset(self) -> None:
-        """Release it, whoever holds it. A reentrant lock whose thread has ended stays locked for ever."""
-        while self._holders:
-            self._holders.pop()
-            with contextlib.suppress(RuntimeError):
-                self.genuine.release()
+        def is_kept() -> bool:
+            return id(lock) in self._held
 
-    def __enter__(self) -> bool:
-        """Acquire it."""
-        return self.acquire()
+        owner = taker_of(taker)
+        is_ours = owner is not None and (resource or is_kept() or is_project_file(owner.f_code.co_filename))
+        if not is_ours:  # a library may wait for a thread of its own
+            return genuine(lock, True, NEVER if limit is None else limit)
+        if not is_kept() and at_once(attempt):
+            return True
+        deadline = self._turns.deadline(limit)
+        return self._turns.until(worker, attempt, resource or _NAMELESS, deadline, is_kept=is_kept)
 
-    def __exit__(self, *_: object) -> None:
-        """Release it."""
-        self.release()
+    def _release(self, lock: Any, genuine: Callable[[Any], None], giver: FrameType) -> None:
+        genuine(lock)
+        self._asked(lock, giver)
+        held = self._held.get(id(lock))
+        if held is None:
+            return
+        held.times -= 1
+        if held.resource:
+            held.worker.let_go(held.resource)
+        if not held.times:
+            del self._held[id(lock)]
 
-    def __repr__(self) -> str:
-        """That of the lock: a job may show it."""
-        return repr(self.genuine)
+    def _asked(self, lock: Any, asker: FrameType) -> None:
+        worker = self._worker()
+        resource = "" if worker is None else self._names.of(lock, asker)
+        if worker is not None and resource:  # what it does next may depend on the answer
+            worker.hold(resource)
+            worker.let_go(resource)
 
-    def __getattr__(self, name: str) -> Any:
-        """`locked`, and what conditions ask of a lock."""
-        self._asked()
-        return getattr(self.genuine, name)
+    def _keep(self, worker: Worker, lock: Any, resource: str) -> None:
+        held = self._held.get(id(lock))
+        if held is None or held.worker is not worker:
+            self._forget(lock)
+            held = self._held[id(lock)] = _Held(lock, resource, worker)
+        held.times += 1
 
-    def _asked(self) -> None:
-        worker = self._control.current()
-        if worker is not None:  # what it does next may depend on the answer
-            worker.hold(self._resource)
-            worker.let_go(self._resource)
+    def _forget(self, lock: Any) -> None:
+        """Who has held it does not any more: it was freed where nobody has seen it, by C code."""
+        held = self._held.pop(id(lock), None)
+        if held is not None and held.resource:
+            for _ in range(held.times):
+                held.worker.let_go(held.resource)
 
-    def _wait(self, worker: Worker, timeout: float | None) -> bool:
-        deadline = None if timeout is None else self._control.clock.now() + round(timeout * _SECOND)
-        while not self.genuine.acquire(blocking=False):
-            if not worker.wait(self._resource, deadline):
-                worker.unblock()
-                return False
-        worker.unblock()
-        return True
+    def _free(self, applies: Callable[[_Held], bool]) -> None:
+        for held in list(self._held.values()):
+            if applies(held):
+                self._forget(held.lock)
+                with contextlib.suppress(RuntimeError):  # it is free
+                    _free(held.lock)
+
+    def _worker(self) -> Worker | None:
+        return None if self._control is None else self._control.current()
 
 
-def project_globals(kinds: tuple[type, ...]) -> list[dict[str, Any]]:
-    """The namespaces of the project's modules that hold an object of exactly one of these kinds."""
-    wanted = frozenset(kinds)
-    return [namespace for namespace in loaded().project if not wanted.isdisjoint(map(type, namespace.values()))]
+def _free(lock: Any) -> None:
+    """Free a lock, whoever holds it."""
+    if hasattr(lock, "_release_save"):  # a reentrant one, which else only its own thread can release
+        lock._release_save()  # noqa: SLF001
+    else:
+        lock.release()

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterable, MutableMapping
 from typing import Any
 
-from jobchaos.probes.locks import project_globals
+from jobchaos.probes.loaded import loaded
 
 TASK_KINDS = (
     asyncio.Lock,
@@ -44,7 +44,7 @@ class Synchronizers:
 
     def __init__(self, places: Iterable[MutableMapping[str, Any]]) -> None:
         self._named: dict[int, tuple[str, Any]] = {}
-        for place in (*places, *project_globals(_KINDS)):
+        for place in (*places, *_project_globals()):
             for name, value in list(place.items()):
                 if type(value) in _KINDS:
                     self._named.setdefault(id(value), (name, value))
@@ -78,3 +78,9 @@ def _state(value: object) -> dict[str, Any]:
 
 def _kind(value: object) -> str:
     return type(value).__name__.lower()
+
+
+def _project_globals() -> list[dict[str, Any]]:
+    """The namespaces of the project's modules that hold an object of exactly one of these kinds."""
+    wanted = frozenset(_KINDS)
+    return [namespace for namespace in loaded().project if not wanted.isdisjoint(map(type, namespace.values()))]

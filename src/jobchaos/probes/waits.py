@@ -19,13 +19,12 @@ from typing import Any
 
 from jobchaos.core.ports import Control, Worker
 from jobchaos.probes.base import BaseProbe, Patches
-from jobchaos.probes.bystanders import Bystanders
 from jobchaos.probes.contended import never_comes
 from jobchaos.probes.remedies import remedy
 from jobchaos.probes.synchronizers import TASK_KINDS, Synchronizers
+from jobchaos.probes.turns import Turns, at_once
 
 _SECOND = 10**9
-_MOMENT = 0.01  # real seconds for which a thread that is not parked may hold the lock of a condition
 _START = threading.Thread.start.__code__
 _Condition: Any = threading.Condition
 
@@ -37,12 +36,14 @@ class WaitProbe(BaseProbe):
 
     Args:
         places: Closures and objects' attributes, by name, to know what is waited for.
+        turns: How to wait.
     """
 
-    def __init__(self, places: Iterable[MutableMapping[str, Any]]) -> None:
+    def __init__(self, places: Iterable[MutableMapping[str, Any]], turns: Turns) -> None:
         self._places = tuple(places)
+        self._turns = turns
         self._patches = Patches()
-        self._bystanders = Bystanders()
+        self._bystanders = turns.bystanders
         self._synchronizers: Synchronizers | None = None
         self._control: Control | None = None
         self._stale = False
@@ -132,7 +133,7 @@ class WaitProbe(BaseProbe):
             # The job's own threads are no others that may be silent.
             hangs = not self._bystanders.are_jobs
             in_vain = hangs and never_comes(worker, name, timeout, remedy("wait(timeout=...)"))
-            notified = not in_vain and self._until(worker, _taking(waiter), name, self._deadline(timeout))
+            notified = not in_vain and self._turns.until(worker, _taking(waiter), name, self._turns.deadline(timeout))
             return notified
         finally:
             self._take(worker, condition)
@@ -149,8 +150,8 @@ class WaitProbe(BaseProbe):
 
     def _take(self, worker: Worker, condition: Any) -> bool:
         taking = _taking(condition._lock)
-        if not (taking(0) or taking(_MOMENT)):
-            self._until(worker, taking, self._name(condition), None)
+        if not at_once(taking):
+            self._turns.until(worker, taking, self._name(condition))
         return True
 
     def _join_it(self, worker: Worker, thread: threading.Thread, timeout: float | None = None) -> None:
@@ -164,35 +165,7 @@ class WaitProbe(BaseProbe):
 
         name = f"thread:{thread.name}"
         if not never_comes(worker, name, timeout, "join(timeout=...)"):
-            self._until(worker, ended, name, self._deadline(timeout), thread)
-
-    def _until(
-        self,
-        worker: Worker,
-        attempt: Callable[[float], bool],
-        resource: str,
-        deadline: int | None,
-        thread: threading.Thread | None = None,
-    ) -> bool:
-        """Wait until `attempt`, which is told how many real seconds it may take, succeeds; False at the deadline."""
-        others_moved = False
-        while not attempt(0):
-            if others_moved and not self._has_come(deadline) and self._bystanders.end(attempt, thread):
-                break
-            if not worker.wait(resource, deadline):
-                worker.unblock()
-                return False
-            others_moved = True
-        worker.unblock()
-        return True
-
-    def _has_come(self, deadline: int | None) -> bool:
-        return deadline is not None and self._control is not None and self._control.clock.now() >= deadline
-
-    def _deadline(self, timeout: float | None) -> int | None:
-        if timeout is None or self._control is None:
-            return None
-        return self._control.clock.now() + round(max(timeout, 0) * _SECOND)
+            self._turns.until(worker, ended, name, self._turns.deadline(timeout), thread=thread)
 
     def _name(self, condition: Any) -> str:
         return "" if self._synchronizers is None else self._synchronizers.name(condition)

@@ -1,0 +1,42 @@
+"""Lock methods: those of `threading`'s locks, replaced wherever the locks are kept.
+
+Problem: locks are objects of C, whose methods cannot be replaced by assignment. Stand-ins for locks would have to be
+put wherever one is kept, and would hide it from whoever looks for locks and compares what is found.
+
+Solution: the methods are replaced in the dictionary of their type, which the garbage collector tells. The locks stay
+what they are.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from jobchaos.probes.base import Patches
+
+KINDS: tuple[Any, ...] = (type(threading.Lock()), type(threading.RLock()))
+"""The types of the locks."""
+NEVER = -1.0
+"""The timeout of who waits for ever."""
+
+
+def replace_methods(patches: Patches, kind: type, methods: Mapping[str, object]) -> None:
+    """Give a type other methods until `patches` are undone.
+
+    Args:
+        patches: Where to note what to put back.
+        kind: One of `KINDS`.
+        methods: By name; the type has all of these names.
+    """
+    (present,) = gc.get_referents(vars(kind))
+    genuine = {name: present[name] for name in methods}
+
+    def put(those: Mapping[str, object]) -> None:
+        present.update(those)
+        ctypes.pythonapi.PyType_Modified(ctypes.py_object(kind))  # or callers would still see the ones before
+
+    put(methods)
+    patches.on_undo(lambda: put(genuine))
