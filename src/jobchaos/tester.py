@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from jobchaos.clock.loop import ANSWER, OWN_DESCRIPTORS, Ready, VirtualLoop, VirtualSelector, is_virtual
+from jobchaos.clock.loop import OWN_DESCRIPTORS, VirtualLoop, VirtualSelector, is_virtual
+from jobchaos.clock.patience import ANSWER, Ready, listen
 from jobchaos.clock.virtual import VirtualClock
 from jobchaos.company import Company, Signal
 from jobchaos.lock_waits import LockWaits
@@ -115,7 +116,7 @@ class Tester:
                 genuine(loop)
                 return
             selector, began, start = loop._selector, loop.time(), self._clock.now()  # type: ignore[attr-defined]
-            waits = Waits(self.company, selector, loop._write_to_self)  # type: ignore[attr-defined]
+            waits = Waits(self.company, selector, loop)
             loop._selector = VirtualSelector(selector, lambda: False, waits.listen, waits.idle)  # type: ignore[attr-defined]
             loop.time = lambda: began + (self._clock.now() - start) / _SECOND  # type: ignore[method-assign]
             try:
@@ -201,7 +202,7 @@ class TestersLoop(VirtualLoop):
         await asyncio.SelectorEventLoop.shutdown_default_executor(self, *args)
 
     def _idle(self, timeout: float | None) -> Ready:
-        return Waits(self._company, self._genuine, self._write_to_self).idle(timeout)  # type: ignore[attr-defined]
+        return Waits(self._company, self._genuine, self).idle(timeout)
 
 
 class Waits:
@@ -210,23 +211,23 @@ class Waits:
     Args:
         company: The threads.
         selector: The loop's own.
-        wake: Lets the selector return.
+        loop: The loop.
     """
 
-    def __init__(self, company: Company, selector: selectors.BaseSelector, wake: Callable[[], None]) -> None:
+    def __init__(self, company: Company, selector: selectors.BaseSelector, loop: Any) -> None:
         self._company = company
         self._selector = selector
-        self._wake = wake
+        self._loop = loop
 
     def listen(self, timeout: float | None) -> Ready:
         """Wait in real time, if there are any connections."""
         if len(self._selector.get_map()) <= OWN_DESCRIPTORS:
             return []
-        return self._selector.select(ANSWER if timeout is None else min(timeout, ANSWER))
+        return self._selector.select(ANSWER) if timeout is None else listen(self._loop, self._selector, timeout)
 
     def idle(self, timeout: float | None) -> Ready:
         """Wait in virtual time."""
-        selected = _Selected(self._selector, self._wake)
+        selected = _Selected(self._selector, self._loop._write_to_self)
         self._company.wait(selected, None if timeout is None else max(1, round(timeout * _SECOND)))
         return selected.ready
 

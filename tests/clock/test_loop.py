@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from jobchaos.clock.loop import Ready, run_coroutine
+from jobchaos.clock.loop import run_coroutine
+from jobchaos.clock.patience import Ready
 from jobchaos.clock.virtual import VirtualClock
 
 HOUR = 3600 * 10**9

@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from jobchaos.clock.patience import ANSWER, Ready, listen
 from jobchaos.clock.virtual import VirtualClock
 from jobchaos.core.ports import Worker
 
@@ -18,10 +19,7 @@ if TYPE_CHECKING:
 OWN_DESCRIPTORS = 1  # the loop's self-pipe
 _SECOND = 10**9
 _SHORTEST = 2e-9  # seconds, twice the resolution of the clock
-ANSWER = 1.0  # real seconds; only this machine may be reached, and it answers sooner or not at all
 _ROUNDS = 3  # tasks may make further ones while they are cancelled
-
-Ready = list[tuple[selectors.SelectorKey, int]]
 
 
 class VirtualSelector(selectors.BaseSelector):
@@ -210,7 +208,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def _listen(self, timeout: float | None) -> Ready:
         if len(self._genuine.get_map()) <= OWN_DESCRIPTORS:
             return []
-        return self._genuine.select(timeout if timeout is None else min(timeout, ANSWER))
+        return self._genuine.select(None) if timeout is None else listen(self, self._genuine, timeout)
 
     def _idle(self, timeout: float | None) -> Ready:
         worker = self._current()

@@ -6,11 +6,11 @@ import asyncio
 from contextvars import Context
 from typing import Any, Protocol
 
-from jobchaos.clock.loop import ANSWER, Ready, VirtualLoop
+from jobchaos.clock.loop import VirtualLoop
+from jobchaos.clock.patience import ANSWER, WAKE, Ready, listen
 from jobchaos.clock.virtual import VirtualClock
 
 _SECOND = 10**9
-_WAKE: Any = asyncio.futures._set_result_unless_cancelled  # type: ignore[attr-defined]  # noqa: SLF001 - of asyncio.sleep
 
 
 class Tenants(Protocol):
@@ -49,7 +49,7 @@ class SharedLoop(VirtualLoop):
     def _listen(self, timeout: float | None) -> Ready:
         handles = [handle for key in self._genuine.get_map().values() for handle in key.data]
         if any(handle and self._tenants.may_move(_context(handle)) for handle in handles):
-            return self._genuine.select(ANSWER if timeout is None else min(timeout, ANSWER))
+            return self._genuine.select(ANSWER) if timeout is None else listen(self, self._genuine, timeout)
         return []
 
     def _idle(self, timeout: float | None) -> Ready:
@@ -57,7 +57,7 @@ class SharedLoop(VirtualLoop):
         if not timers:
             return [] if self._tenants.wait(None) else super()._idle(timeout)
         until = round((min(timer.when() for timer in timers) - self.time()) * _SECOND)
-        if self._tenants.is_alone or any(_callback(timer) is _WAKE for timer in timers):
+        if self._tenants.is_alone or any(_callback(timer) is WAKE for timer in timers):
             self._clock.advance(max(0, until))
         else:
             self._tenants.wait(self._clock.now() + max(0, until))
