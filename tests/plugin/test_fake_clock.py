@@ -165,6 +165,20 @@ def test_a_thread_of_its_own_fixture_is_one(worker, fake_clock):
     runs(NEW_YEAR + code).assert_outcomes(passed=2)
 
 
+@pytest.mark.parametrize(("worker", "told"), [("celery_session_worker", 1), ("celery_worker", 0)])
+def test_a_worker_that_cannot_follow_it_is_told(runs: Runs, worker: str, told: int) -> None:
+    scope = "session" if told else "function"
+    code = f"""
+@pytest.fixture(scope="{scope}")
+def {worker}(): ...
+
+def test({worker}, fake_clock): ...
+"""
+    result = runs(NEW_YEAR + code, "-W", "always::pytest.PytestWarning")
+    result.assert_outcomes(passed=1, warnings=told)
+    assert ("real time" in result.stdout.str()) is bool(told)
+
+
 def test_setup_and_teardown_see_real_time(runs: Runs) -> None:
     code = """
 @pytest.fixture
@@ -178,7 +192,7 @@ def test(around): time.sleep(1)
 
 def test_without_it(): assert time.time() < START.timestamp()
 """
-    result = runs(NEW_YEAR + code)
+    result = runs(NEW_YEAR + code, "-W", "always::pytest.PytestWarning")
     result.assert_outcomes(passed=2)
 
 
@@ -271,7 +285,7 @@ def test(run_with_timeouts, fake_clock):
         assert not LOCK.acquire(timeout=60)
     run_with_timeouts(job, within=30)
 """
-    result = runs(NEW_YEAR + code)
+    result = runs(NEW_YEAR + code, "-W", "always::pytest.PytestWarning")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*JC402 timeout: job() waits 60 s when LOCK stays locked *"])
 

@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 _CLOCK = pytest.StashKey["FakeClock"]()
 _REST = pytest.StashKey[contextlib.ExitStack]()
 _THREADS = pytest.StashKey[set[threading.Thread]]()
+_SHARED_WORKER = "celery_session_worker"
+_SHARED = (
+    "the worker of celery_session_worker was there before this test, and time must not go back for it afterwards: it "
+    "sees real time, and countdowns, retries and sleeps of its tasks do not follow fake_clock. Use the fixture "
+    "celery_worker, whose worker is the test's own"
+)
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
@@ -39,6 +45,8 @@ def running(item: pytest.Item) -> Iterator[None]:
     if not _uses_clock(item):
         yield
         return
+    if _SHARED_WORKER in getattr(item, "fixturenames", ()):
+        item.warn(pytest.PytestWarning(_SHARED))
     end(item)  # of an earlier try
     with contextlib.ExitStack() as undo:
         undo.enter_context(_begin(item))
