@@ -17,6 +17,7 @@ from jobchaos.probes.aiohttp import AiohttpProbe
 from jobchaos.probes.aiosmtplib import AiosmtplibProbe
 from jobchaos.probes.aiosqlite import AiosqliteProbe
 from jobchaos.probes.arq import ArqProbe
+from jobchaos.probes.asyncpg import AsyncpgProbe
 from jobchaos.probes.bindings import Bindings
 from jobchaos.probes.celery_results import CeleryResultsProbe
 from jobchaos.probes.django import DjangoProbe
@@ -60,6 +61,7 @@ from jobchaos.probes.transports import TransportProbe
 from jobchaos.probes.turns import Turns
 from jobchaos.probes.unwatched import unwatched_drivers
 from jobchaos.probes.waits import WaitProbe
+from jobchaos.stores import postgres_driver
 from jobchaos.stores.leading import led_to
 from jobchaos.stores.reachable import places
 
@@ -91,6 +93,7 @@ def probes_for(
         SQLiteProbe(bindings),
         PsycopgProbe(),
         Psycopg2Probe(bindings),
+        AsyncpgProbe(postgres_driver.connect),
         *_above_drivers(),
         *_of_sockets(bindings),
         FileProbe(bindings, torn_writes=settings.torn_writes, is_garbage=is_garbage),

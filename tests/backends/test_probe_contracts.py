@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import asyncpg
 import fakeredis
 import psycopg
 import psycopg2
@@ -17,6 +18,7 @@ import redis.asyncio
 
 from jobchaos.conformance import ProbeContract
 from jobchaos.core.ports import Probe
+from jobchaos.probes.asyncpg import AsyncpgProbe
 from jobchaos.probes.bindings import Bindings
 from jobchaos.probes.mysqlclient import MySQLClientProbe
 from jobchaos.probes.psycopg import PsycopgProbe
@@ -24,6 +26,7 @@ from jobchaos.probes.psycopg2 import Psycopg2Probe
 from jobchaos.probes.psycopg_pool import PsycopgPoolProbe
 from jobchaos.probes.pymysql import PyMySQLProbe
 from jobchaos.probes.redis import RedisProbe
+from jobchaos.stores import postgres_driver
 from tests.backends.conftest import Create
 from tests.backends.mysql import Database, mysql_databases
 
@@ -65,6 +68,24 @@ class TestPsycopgProbeWithCoroutines(TestPsycopgProbe):
         async def insert() -> None:
             async with await psycopg.AsyncConnection.connect(self.dsn) as db:
                 await db.execute(_INSERT)
+
+        asyncio.run(insert())
+
+
+class TestAsyncpgProbe(TestPsycopgProbe):
+    failures = (asyncpg.PostgresConnectionError,)
+    patched = (asyncpg.Connection,)
+
+    def make(self, bindings: Bindings) -> Sequence[Probe]:
+        return [AsyncpgProbe(postgres_driver.connect)]
+
+    def job(self) -> None:
+        async def insert() -> None:
+            parts = psycopg.conninfo.conninfo_to_dict(self.dsn)
+            access = {name: parts.get(name) for name in ("host", "port", "user", "password")}
+            db = await asyncpg.connect(**access, database=parts["dbname"])
+            await db.execute(_INSERT)
+            await db.close()
 
         asyncio.run(insert())
 

@@ -27,18 +27,6 @@ def access_of(dsn: str) -> dict[str, Any]:
     return {**names, "port": int(parts.get("port") or 5432), "password": parts.get("password")}
 
 
-def by_asyncpg(dsn: str) -> Callable[[], Any]:
-    asyncpg = pytest.importorskip("asyncpg", reason="asyncpg is not installed")
-    access = access_of(dsn)
-
-    async def job() -> None:
-        db = await asyncpg.connect(**access)
-        await db.execute(INSERT)
-        await db.close()
-
-    return job
-
-
 def by_pg8000(dsn: str) -> Callable[[], Any]:
     dbapi = pytest.importorskip("pg8000.dbapi", reason="pg8000 is not installed")
     access = access_of(dsn)
@@ -102,7 +90,7 @@ def on_postgres(dsn: str) -> Callable[[str], Any]:
     return run
 
 
-JOBS = {"asyncpg": by_asyncpg, "pg8000": by_pg8000, "mariadb": by_mariadb, "mysql.connector": by_mysql_connector}
+JOBS = {"pg8000": by_pg8000, "mariadb": by_mariadb, "mysql.connector": by_mysql_connector}
 
 
 @pytest.fixture(params=list(JOBS))

@@ -15,6 +15,7 @@ _BY_MODULE = {
     "ftplib": "ftplib.FTP(..., timeout=...)",
     "imaplib": "imaplib.IMAP4(..., timeout=...)",
     "poplib": "poplib.POP3(..., timeout=...)",
+    "asyncpg": "asyncpg.connect(..., timeout=..., command_timeout=...), in seconds",
     "redis": "redis.Redis(..., socket_timeout=..., socket_connect_timeout=...)",
     "pymysql": "pymysql.connect(..., connect_timeout=..., read_timeout=..., write_timeout=...)",
     "MySQLdb": "MySQLdb.connect(..., connect_timeout=..., read_timeout=..., write_timeout=...)",

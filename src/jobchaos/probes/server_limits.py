@@ -17,7 +17,7 @@ _MILLISECONDS = {"us": 0.001, "ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000,
 
 
 class Limits:
-    """The two timeouts of one session, in milliseconds; 0 is none.
+    """The timeouts of one session, in milliseconds; 0 is none.
 
     Args:
         lock: For each wait for a lock, as the session begins.
@@ -28,6 +28,8 @@ class Limits:
         self._usual = {LOCK: lock, STATEMENT: statement}
         self._set = dict(self._usual)
         self._local: dict[str, int] = {}
+        self.client = 0
+        """After which the job's driver itself gives up the present statement."""
 
     @property
     def lock(self) -> int:
@@ -44,14 +46,24 @@ class Limits:
         return self._local.get(STATEMENT, self._set[STATEMENT])
 
     @property
+    def whole(self) -> int:
+        """What ends a statement, however it takes its time."""
+        return min((limit for limit in (self.client, self.statement) if limit), default=0)
+
+    @property
     def first(self) -> int:
         """What ends a wait for a lock."""
-        return min((limit for limit in (self.lock, self.statement) if limit), default=0)
+        return min((limit for limit in (self.lock, self.whole) if limit), default=0)
 
     @property
     def lock_is_first(self) -> bool:
         """True if a wait for a lock is given up because it is one."""
         return bool(self.lock) and self.lock == self.first
+
+    @property
+    def client_is_first(self) -> bool:
+        """True if a statement that takes its time is given up by the driver."""
+        return bool(self.client) and self.client == self.whole
 
     def read(self, sql: str) -> None:
         """Take note of what a statement sets."""

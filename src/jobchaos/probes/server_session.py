@@ -141,7 +141,7 @@ class ServerSession:
         base = self.database.base
         host, _, port = base.partition("//")[2].rpartition("/")[0].rpartition(":")
         lock = self.limits.lock if self._locks and self.limits.lock_is_first else 0
-        return silence(worker, server(host, port), advice, statement=self.limits.statement, lock=(base, lock))
+        return silence(worker, server(host, port), advice, statement=self.limits.whole, lock=(base, lock))
 
     def give_up_for(self, silence: Silence) -> None:
         """The server is about to be made to give up its statement: for a lock it would say so, which it cannot here."""

@@ -48,9 +48,7 @@ class UnwatchedProbe(LibraryProbe):
 
 def unwatched_drivers() -> list[UnwatchedProbe]:
     """Those that are known."""
-    asynchronous = ("execute", "executemany", "fetch", "fetchrow", "fetchval", "prepare", "copy_records_to_table")
     return [
-        UnwatchedProbe("asyncpg.connection", "Connection", asynchronous),
         UnwatchedProbe("pg8000.core", "CoreConnection", ("execute_simple", "execute_unnamed", "prepare_statement")),
         UnwatchedProbe("mariadb.cursors", "Cursor", ("execute", "executemany", "callproc")),
         UnwatchedProbe("mysql.connector.connection_cext", "CMySQLConnection", ("cmd_query", "cmd_stmt_prepare")),

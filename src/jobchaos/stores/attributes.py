@@ -9,7 +9,7 @@ from typing import Any
 _OURS = "jobchaos."
 _TESTERS = frozenset({"_pytest", "pluggy", "hypothesis", "xdist"})
 _UNITTESTS = frozenset({"unittest.case", "unittest.suite", "unittest.result", "unittest.runner"})  # and not its mocks
-_CLIENTS = frozenset({"sqlalchemy", "psycopg", "psycopg_pool", "psycopg2", "pymysql", "aiosqlite", "redis"})
+_CLIENTS = frozenset({"sqlalchemy", "psycopg", "psycopg_pool", "psycopg2", "asyncpg", "pymysql", "aiosqlite", "redis"})
 
 
 def attributes_of(value: Any) -> dict[str, Any]:
