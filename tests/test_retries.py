@@ -79,16 +79,16 @@ def test_attempts_come_when_the_policy_says(save: Callable[[], object]) -> None:
 
 
 def test_attempts_may_come_as_late_as_jitter_allows(sql: Sql) -> None:
-    began: list[float] = []
+    began: list[int] = []
     remember = began.append  # a list that the job can reach would be part of its state, and restored
 
     def job() -> None:
-        remember(time.time())
+        remember(time.time_ns())
         sql("UPDATE users SET points = 5")
 
     verdict = check(Job(job).with_policy(GROWING), faults=["retry"], schedule="A0!down3+", settings=QUICK)
     assert verdict.status == "holds"
-    assert [round(moment - began[-4]) for moment in began[-4:]] == [0, 15, 40, 85]
+    assert [moment - began[-4] for moment in began[-4:]] == [0, 15 * S, 40 * S, 85 * S]
 
 
 def test_words_of_a_date_are_others_after_weeks(sql: Sql) -> None:
@@ -337,16 +337,16 @@ def test_tenacity_sleeps_in_virtual_time(save: Callable[[], object]) -> None:
 
 @pytest.mark.parametrize(("late", "times"), [("", [0, 1, 3, 7]), ("+", [0, 2, 5, 10])])
 def test_tenacitys_jitter_is_tried_at_both_ends(sql: Sql, late: str, times: list[float]) -> None:
-    began: list[float] = []
+    began: list[int] = []
     remember = began.append
 
     @tenacity.retry(reraise=True, **EXPONENTIAL)  # type: ignore[call-overload,untyped-decorator]
     def job() -> None:
-        remember(time.time())
+        remember(time.time_ns())
         sql("UPDATE users SET points = 5")
 
     check(Job(job), faults=["retry"], schedule=f"A0!down3{late}", settings=QUICK)
-    assert [round(moment - began[-4], 6) for moment in began[-4:]] == times
+    assert [moment - began[-4] for moment in began[-4:]] == [seconds * S for seconds in times]
 
 
 def test_three_days_of_sleep_take_no_time(save: Callable[[], object]) -> None:

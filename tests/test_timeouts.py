@@ -84,12 +84,13 @@ def test_without_a_limit_only_endless_waits_are_too_long(database: str) -> None:
 def test_a_simulated_lock_raises_what_a_real_one_raises(database: str) -> None:
     (finding,) = checked(lambda: sets(database, 0.05), within=0.01).findings
     assert finding.trace is not None
-    raised = {event.detail for event in finding.trace.events if event.happening is Happening.RAISED}
+    began = finding.trace.events[0].at
+    raised = {(event.at - began, event.detail) for event in finding.trace.events if event.happening is Happening.RAISED}
     with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as holder:
         holder.execute("BEGIN EXCLUSIVE")
         with pytest.raises(sqlite3.OperationalError) as real:
             sets(database, 0.05)
-    assert raised == {f"{type(real.value).__name__}: {real.value}"}
+    assert raised == {(50_000_000, f"{type(real.value).__name__}: {real.value}")}
 
 
 def test_sqlite_waits_only_where_it_may(database: str) -> None:

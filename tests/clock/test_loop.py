@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import selectors
+import socket
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -46,6 +47,21 @@ def test_a_timeout_strikes_at_its_virtual_moment() -> None:
     assert clock.now() == 60 * 10**9
 
 
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="asyncio.timeout is new in Python 3.11")
+@pytest.mark.parametrize("limit", ["timeout", "timeout_at"])
+def test_so_does_a_block_with_a_limit(limit: str) -> None:
+    clock = VirtualClock(7)
+
+    async def job() -> None:
+        seconds = 60 if limit == "timeout" else asyncio.get_running_loop().time() + 60
+        async with getattr(asyncio, limit)(seconds):
+            await asyncio.sleep(61)
+
+    with pytest.raises(asyncio.TimeoutError):
+        run_coroutine(job(), clock, nobody)
+    assert clock.now() == 60 * 10**9 + 7
+
+
 def test_what_is_left_of_a_time_passes_however_short_it_is() -> None:
     async def job() -> int:
         loop, waits = asyncio.get_running_loop(), 0
@@ -59,24 +75,36 @@ def test_what_is_left_of_a_time_passes_however_short_it_is() -> None:
     assert run_coroutine(job(), VirtualClock(0), nobody) == 1
 
 
-def test_real_sockets_are_waited_for() -> None:
-    clock = VirtualClock(0)
+def test_a_real_answer_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that is no part of the loop, and answers as soon as the loop listens."""
+    clock, listens = VirtualClock(0), threading.Event()
+    select = selectors.DefaultSelector.select
 
-    async def job() -> bytes:
-        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            writer.write(await reader.readline())
+    def listening(selector: selectors.DefaultSelector, timeout: float | None = None) -> Ready:
+        if timeout:
+            listens.set()
+        return select(selector, timeout)
+
+    monkeypatch.setattr(selectors.DefaultSelector, "select", listening)
+
+    def answer(server: socket.socket) -> None:
+        with server.accept()[0] as connection:
+            listens.wait()
+            connection.sendall(b"hello\n")
+
+    async def job(address: tuple[str, int]) -> bytes:
+        reader, writer = await asyncio.open_connection(*address)
+        listens.clear()
+        try:
+            return await asyncio.wait_for(reader.readline(), 3600)
+        finally:
             writer.close()
 
-        server = await asyncio.start_server(answer, "127.0.0.1", 0)
-        async with server:
-            reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname()[:2])
-            writer.write(b"hello\n")
-            line = await reader.readline()
-            writer.close()
-            await writer.wait_closed()
-        return line
-
-    assert run_coroutine(job(), clock, nobody) == b"hello\n"
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as pool:
+        answering = pool.submit(answer, server)
+        assert run_coroutine(job(server.getsockname()), clock, nobody) == b"hello\n"
+        answering.result()
+    assert clock.now() == 0
 
 
 def test_tasks_left_behind_are_cancelled_and_the_loop_is_closed() -> None:

@@ -36,6 +36,7 @@ def test_a_job_right_under_a_thread_sees_one_time_not_two(controlled: Controlled
     """Elsewhere freezegun shows real `time.time()` and frozen `datetime.now()` there."""
     read: Callable[[], Any] = lambda: (time.time(), datetime.datetime.now(datetime.timezone.utc).timestamp())  # noqa: E731
     seconds, moment = controlled(read, VirtualClock(START))
+    assert seconds == START / 10**9
     assert abs(seconds - moment) < 2e-6
 
 

@@ -156,10 +156,20 @@ class Broken:
 
 
 BROKEN = [
-    Broken(charges_without_a_timeout, "JC401", "A0!hang", "accepts no connection for POST /charges: no timeout at"),
-    Broken(mails_without_a_timeout, "JC401", "A0!hang", "accepts no connection: no timeout at"),
-    Broken(awaits_without_a_timeout, "JC401", "A0!hang", "accepts no connection for POST /charges: no timeout at"),
-    Broken(has_a_limit_for_connecting_only, "JC401", "A0!hang2", "does not answer POST /charges: no timeout at"),
+    Broken(
+        charges_without_a_timeout,
+        "JC401",
+        "A0!hang",
+        "for POST /charges: no timeout at hanging.py:",
+    ),
+    Broken(mails_without_a_timeout, "JC401", "A0!hang", "accepts no connection: no timeout at hanging.py:"),
+    Broken(
+        awaits_without_a_timeout,
+        "JC401",
+        "A0!hang",
+        "for POST /charges: no timeout at hanging.py:",
+    ),
+    Broken(has_a_limit_for_connecting_only, "JC401", "A0!hang2", "answer POST /charges: no timeout at hanging.py:"),
     Broken(waits_longer_than_it_may, "JC402", "A0!hang2", "waits 60 s when 127.0.0.1 does not answer POST /charges"),
     Broken(relies_on_a_default, "JC402", "A0!hang2", "waits 300 s when 127.0.0.1 does not answer POST /charges"),
     Broken(mails_for_a_minute, "JC402", "A0!hang", "waits 60 s when 127.0.0.1 accepts no connection at hanging.py:"),

@@ -53,6 +53,17 @@ def test_a_sound_job_is_not_reported(job: Callable[[], Any], settings: Settings)
     assert verdict.status == "holds", (verdict.findings, verdict.notes)
 
 
+@pytest.mark.parametrize(
+    "job",
+    [expiring.leaves_a_margin_for_wrong_clocks, expiring.checks_its_fencing_token],
+    ids=lambda job: job.__name__,
+)
+def test_wrong_clocks_are_tolerated(job: Callable[[], Any]) -> None:
+    verdict = check(job, faults=["expiry"], settings=QUICK.override({"skew": 5}, "the test"))
+    assert verdict.status == "holds", (verdict.findings, verdict.notes)
+    assert "with a clock wrong by 5 s" in verdict.claim
+
+
 @pytest.mark.thorough
 @pytest.mark.parametrize("job", UNHURRIED, ids=lambda job: job.__name__)
 def test_a_sound_job_is_not_reported_by_a_thorough_check(job: Callable[[], Any]) -> None:
