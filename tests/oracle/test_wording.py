@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from jobchaos.core.diff import Diff
 from jobchaos.core.effect import Effect
 from jobchaos.core.finding import CODES
 from jobchaos.core.model import Model, with_models
@@ -204,6 +205,7 @@ def test_what_is_left_in_files(files: dict[str, str], sentence: str) -> None:
     assert message("job(1)", run("A A", {}), judgement, LEDGERS) == f"job(1) {sentence} when it is delivered twice"
     assert "rename it" in fix("JC103", judgement.comparison.diff)
     assert "upsert" in fix("JC103")
+    assert "upsert" in fix("JC103", Diff((), ()))
 
 
 def folder(files: dict[str, str]) -> State:

@@ -194,3 +194,10 @@ def test_a_change_keeps_its_limit(limit: int) -> None:
     wide = {f"column_{index}": "x" * 30 for index in range(9)}
     assert len(change_text(extra(wide), limit)) == limit
     assert len(change_text(changed(wide, column_3="y" * 30), limit)) == limit
+
+
+def test_of_a_text_that_has_grown_the_lines_are_counted() -> None:
+    """A log's first line may differ in its time alone."""
+    before, after = "12:00:01 hello\n", "12:00:02 hello\n12:00:03 hello\n"
+    text = change_text(Change("out", "files", {"path": "a.log", "content": after}, 1, 1, {"content": before}), 200)
+    assert text.startswith('path="a.log"  content (2 lines, expected 1): "12:00:01')

@@ -8,6 +8,7 @@ from jobchaos.core.compare import Ignore
 from jobchaos.core.schedule import Schedule
 from jobchaos.core.snapshot import Snapshot, State, Table
 from jobchaos.suite.causes import group
+from jobchaos.suite.review import remedy
 from jobchaos.suite.seen import Act, Recording, Seen
 from jobchaos.suite.symptoms import Controls, Symptom, symptom
 from tests.plugin.tiny import TERMS
@@ -92,6 +93,10 @@ def test_of_several_files_the_one_that_differs_is_blamed() -> None:
     found = judged(recording([log, total], files("1")), recording([log, total] * 2, files("2")))
     assert found is not None
     assert [label for label, _ in found.effects] == ["write .../total"]
+    assert "rename it over the first" in remedy(group([found])[0])
+    rows = judged(recording([INSERT], users()), recording([INSERT, INSERT], users((1, "ann"))))
+    assert rows is not None
+    assert "upsert" in remedy(group([rows])[0])
 
 
 def test_a_repeated_mail_is_told_apart_from_a_missing_one() -> None:

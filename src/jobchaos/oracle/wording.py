@@ -97,7 +97,7 @@ def message(job: str, run: RunResult, judgement: Judgement, ledgers: frozenset[s
 def fix(code: str, diff: Diff | None = None) -> str:
     """What usually helps against findings of this code; in a state that differs so."""
     general = FIXES.get(int(code[-1]), "")
-    if general == FIXES[3] and diff is not None and all(map(_file, diff.changes)):
+    if general == FIXES[3] and diff is not None and diff.changes and all(map(_file, diff.changes)):
         general = _FIX_OF_FILES
     return FIXES_BY_CODE.get(code) or general
 

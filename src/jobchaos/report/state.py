@@ -88,9 +88,17 @@ def _is_word(text: str) -> bool:
 
 def _move(column: str, old: Cell, new: Cell, room: int) -> str:
     """`sent: 0 -> 1`; in less space only down to what shows the difference."""
-    name = f"{escape(column)}: "
+    name = f"{escape(column)}{_grown(old, new)}: "
     most = min(_CELL, max(2 * _CONTEXT, (room - len(name) - len(" -> ")) // 2 - len("...")))
     return name + " -> ".join(_contrast(literal(column, old), literal(column, new), most))
+
+
+def _grown(old: Cell, new: Cell) -> str:
+    """How many lines there are, if that differs: the first difference may be a mere time."""
+    if not (isinstance(old, str) and isinstance(new, str)):
+        return ""
+    was, now = len(old.splitlines()), len(new.splitlines())
+    return "" if was == now or max(was, now) == 1 else f" ({now} line{'' if now == 1 else 's'}, expected {was})"
 
 
 def _contrast(old: str, new: str, most: int) -> tuple[str, str]:

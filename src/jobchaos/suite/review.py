@@ -117,7 +117,7 @@ def replay_line(symptom: Symptom) -> str:
 def remedy(cause: Cause) -> str:
     """What usually helps."""
     first = cause.first
-    general = fix(first.code if first.grade == "A" else "JC101")
+    general = fix(first.code if first.grade == "A" else "JC101", Diff(first.changes, ()))
     if cause.is_window or first.code[-1] == "2":
         return general
     return f"look first whether the work is done already, and return if it is; or {general}"
