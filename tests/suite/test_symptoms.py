@@ -134,6 +134,16 @@ def test_mails_sent_after_the_execution_count_also_in_a_test_that_fails() -> Non
     assert graded(judged(clean, run, "assert 2 == 1")) == ("A", "JC101")
 
 
+def test_a_message_that_its_receiver_bears_twice_can_be_declared() -> None:
+    enqueue = act("queue", "ENQUEUE shop.child(1) in mail")
+    found = judged(recording([enqueue], None), recording([enqueue, enqueue], None), "assert 2 == 1")
+    assert found is not None
+    assert remedy(group([found])[0]).endswith("say so: jobchaos_idempotent = shop.send: ENQUEUE shop.child*")
+    mail = judged(recording([MAIL], mails("Hello")), recording([MAIL, MAIL], mails("Hello", "Hello")))
+    assert mail is not None
+    assert "jobchaos_idempotent" not in remedy(group([mail])[0])
+
+
 def test_columns_that_differ_without_any_fault_are_not_compared() -> None:
     first, second = (recording([INSERT], users((1, time))) for time in ("10:00:00.1", "10:00:00.2"))
     run = recording([INSERT, INSERT], users((1, "10:00:00.3")))

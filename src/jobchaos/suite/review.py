@@ -118,9 +118,16 @@ def remedy(cause: Cause) -> str:
     """What usually helps."""
     first = cause.first
     general = fix(first.code if first.grade == "A" else "JC101", Diff(first.changes, ()))
-    if cause.is_window or first.code[-1] == "2":
+    if first.code[-1] == "2":
         return general
-    return f"look first whether the work is done already, and return if it is; or {general}"
+    if first.effects and all(label.startswith("ENQUEUE ") for label, _ in first.effects):
+        pattern = first.effects[0][0].partition("(")[0]
+        general += f". If its receiver bears a second one, say so: jobchaos_idempotent = {first.task}: {pattern}*"
+    return (
+        general
+        if cause.is_window
+        else f"look first whether the work is done already, and return if it is; or {general}"
+    )
 
 
 def _folded(causes: list[Cause]) -> Iterator[str]:
