@@ -147,7 +147,8 @@ def redis_url() -> str:
 def forget(connection: Any, name: str) -> None:
     """Delete all that belongs to one scenario from Redis."""
     keys = [key for key in connection.scan_iter(count=1000) if name.encode() in key]
-    keys += [key for key in connection.scan_iter("rq:job:*", count=1000) if _is_of(connection, key, name)]
+    jobs = [key for key in connection.scan_iter("rq:job:*", count=1000) if _is_of(connection, key, name)]
+    keys += [*jobs, *(key.replace(b"rq:job:", b"rq:results:") for key in jobs)]
     if keys:
         connection.delete(*keys)
 

@@ -51,3 +51,28 @@ def test_what_a_worker_does(stage: Stage, redis_broker: str, function: str, trou
         within=20,
         grace=0.5,
     )
+
+
+@pytest.mark.parametrize("keep_result", [None, 0], ids=["result is kept", "no result"])
+def test_an_id_is_taken_for_as_long_as_we_say(stage: Stage, redis_broker: str, keep_result: int | None) -> None:
+    function = arq.func(FUNCTIONS[0].coroutine, name="run", timeout=9, keep_result=keep_result)
+    terms = job_of(function, (ORDER,), {}).terms
+    assert terms is not None
+
+    async def accepted() -> list[bool]:
+        settings = arq.connections.RedisSettings.from_dsn(redis_broker)
+        pool = await arq.create_pool(settings, default_queue_name=stage.name)
+        options = {"handle_signals": False, "burst": True, "poll_delay": 0}
+        worker = arq.Worker(functions=[function], redis_pool=pool, queue_name=stage.name, **options)
+
+        async def send() -> bool:
+            return await pool.enqueue_job("run", ORDER, _job_id=stage.name) is not None
+
+        answers = [await send(), await send()]
+        await worker.main()
+        answers.append(await send())
+        await worker.main()
+        await pool.aclose(close_connection_pool=True)  # as `worker.close()` would, in words that redis knows
+        return answers
+
+    assert asyncio.run(accepted()) == [True, False, terms.key.after_success == 0]

@@ -102,4 +102,35 @@ def test_a_job_that_stays_in_doing_keeps_out_those_with_its_lock(
     queue.work()
     what = f"Procrastinate, two jobs with the lock {lock!r}: 'A1!kill B', then the other one is {status!r}"
     stage.proves(what, predicted, lambda: queue.defer("run", LAST), within=10, grace=1)
+    stage.wait(lambda: queue.statuses()[-1] == "succeeded", 5)  # it is told after the last step
     assert queue.statuses() == ["doing", status, "succeeded"]
+
+
+def test_a_queueing_lock_is_taken_while_its_job_waits_and_no_longer(queue: Queue) -> None:
+    from procrastinate.exceptions import AlreadyEnqueued
+
+    async def send() -> bool:
+        try:
+            await queue.app.tasks["again"].configure(queueing_lock="one waits").defer_async()
+        except AlreadyEnqueued:
+            return False
+        return True
+
+    answers: list[bool] = []
+
+    @queue.app.task(name="again")
+    async def again() -> None:
+        if len(answers) < 4:
+            answers.extend([await send(), await send()])
+
+    async def work() -> None:
+        async with queue.app.open_async():
+            answers.extend([await send(), await send()])
+            await queue.app.run_worker_async(wait=False, install_signal_handlers=False, listen_notify=False)
+
+    asyncio.run(work())
+    assert answers == [True, False] * 2
+    assert queue.statuses() == ["succeeded"] * 2
+    terms = job_of(again, (), {}).terms
+    assert terms is not None
+    assert (terms.key.while_running, terms.key.after_success) == (False, 0)

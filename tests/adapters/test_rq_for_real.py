@@ -53,3 +53,31 @@ def test_what_a_worker_does(
         within=10,
         grace=0.5,
     )
+
+
+@pytest.mark.parametrize(
+    ("function", "options", "is_free"),
+    [(steps.run, {}, False), (steps.run, {"result_ttl": 0}, True), (steps.fail, {}, False)],
+    ids=["result is kept", "no result", "failure is kept"],
+)
+def test_an_id_is_taken_for_as_long_as_we_say(
+    stage: Stage, queue: Any, function: Any, options: dict[str, int], is_free: bool
+) -> None:
+    from rq.exceptions import DuplicateJobError
+
+    def send() -> Any:
+        return queue.enqueue(function, ORDER, job_id=stage.name, unique=True, **options)
+
+    terms = job_of(send(), (), {}).terms
+    assert terms is not None
+    with pytest.raises(DuplicateJobError):  # it waits
+        send()
+    rq.SimpleWorker([queue], name=stage.name, connection=queue.connection).work(burst=True)
+    kept = terms.key.after_failure if function is steps.fail else terms.key.after_success
+    assert (kept == 0) is is_free
+    if is_free:
+        assert send().id == stage.name
+        rq.SimpleWorker([queue], name=stage.name, connection=queue.connection).work(burst=True)
+    else:
+        with pytest.raises(DuplicateJobError):
+            send()
