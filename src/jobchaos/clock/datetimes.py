@@ -103,7 +103,7 @@ def _clocks_in(module: Any) -> Any:
     values = vars(module)
     state = id(module), hash(frozenset(values))
     known = _found.get(module.__name__)
-    if known is None or known[0] != state or is_project_file(values.get("__file__") or "<built-in>"):
+    if known is None or known[0] != state or is_project_file(values.get("__file__") or ""):
         clocks = freezegun.api._real_time_object_ids  # noqa: SLF001
         known = _found[module.__name__] = state, [item for item in values.items() if id(item[1]) in clocks]
     return known[1]
