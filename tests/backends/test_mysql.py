@@ -52,7 +52,7 @@ def store(database: Database) -> Iterator[MySQLStore]:
 
 
 def rows(store: MySQLStore, table: str) -> tuple[Row, ...]:
-    return store.snapshot().tables[table].rows
+    return tuple(store.snapshot().tables[table].rows)
 
 
 def test_rows_numbers_and_references_come_back(store: MySQLStore, database: Database) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from jobchaos.core.rows import near
 from jobchaos.stores import mysql_parts
 from jobchaos.stores.mysql import MySQLStore
 from jobchaos.stores.mysql_driver import Session
@@ -73,7 +74,7 @@ def test_each_row_of_a_table_with_any_key(database: Database, stores: list[MySQL
             store.restore()
 
 
-@pytest.mark.parametrize(
+CHANGES = pytest.mark.parametrize(
     "change",
     [
         "UPDATE t SET place = 100 WHERE place = 1",
@@ -85,6 +86,29 @@ def test_each_row_of_a_table_with_any_key(database: Database, stores: list[MySQL
         "REPLACE INTO t VALUES (20, 5)",
     ],
 )
+
+
+@CHANGES
+def test_of_a_large_table_only_parts_that_differ_make_its_rows(
+    database: Database, stores: list[MySQLStore], monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    monkeypatch.setattr("jobchaos.stores.mysql.LARGE", 12)
+    database.run(
+        "CREATE TABLE t (place INT PRIMARY KEY, code INT UNIQUE)",
+        f"INSERT INTO t VALUES {', '.join(f'({n}, {n})' for n in range(1, 13))}",
+    )
+    store = captured(stores, database)
+    before = store.snapshot().tables["t"].rows
+    for _ in range(2):
+        database.run(change)
+        after = store.snapshot().tables["t"].rows
+        assert near(before, after)
+        assert sorted(after) == sorted(database.run("SELECT * FROM t"))
+        store.restore()
+        assert sorted(store.snapshot().tables["t"].rows) == sorted(before) == [(n, n) for n in range(1, 13)]
+
+
+@CHANGES
 def test_rows_that_move_from_part_to_part(database: Database, stores: list[MySQLStore], change: str) -> None:
     database.run(
         "CREATE TABLE t (place INT PRIMARY KEY, code INT UNIQUE)",

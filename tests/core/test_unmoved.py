@@ -63,7 +63,7 @@ def test_only_rows_that_all_states_hold_are_left_out() -> None:
     rows: list[Row] = [(1, "a"), (2, "b"), (3, "c")]
     one, two, three = rows
     states = [state(rows, ("id",), []) for rows in ([one, two], [two, three], [two])]
-    assert unmoved(*states)["db", "users"] == {id(two)}
+    assert unmoved(*states)["db", "users"] == frozenset({id(two)})
     assert not unmoved(*states, state([two, two], ("id",), []))["db", "users"]
     assert not unmoved(*(state([two], (), []) for _ in range(2)))["db", "users"], "without a key, all rows count"
 

@@ -37,7 +37,7 @@ def server() -> Iterator[WebServer]:
 
 def entered(ledger: EffectLedger) -> tuple[Row, ...]:
     (table,) = ledger.snapshot().tables.values()
-    return table.rows
+    return tuple(table.rows)
 
 
 def ledger_of(name: str, job: Callable[[], object], token: str = TWICE) -> EffectLedger:

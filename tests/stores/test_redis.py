@@ -69,7 +69,7 @@ def place(request: pytest.FixtureRequest) -> Any:
 
 
 def rows(store: RedisStore) -> dict[str, tuple[Row, ...]]:
-    return {name: table.rows for name, table in store.snapshot().tables.items()}
+    return {name: tuple(table.rows) for name, table in store.snapshot().tables.items()}
 
 
 def test_what_is_as_before_is_no_part_of_the_state(place: Place) -> None:

@@ -6,12 +6,16 @@ import contextlib
 import os
 import sqlite3
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jobchaos.checking import check
+from jobchaos.core.rows import near
+from jobchaos.core.settings import Settings as CheckSettings
 from jobchaos.stores.sqlite import SQLiteStore
 from tests.stores.conftest import make, opened, rows_of
 
@@ -233,3 +237,56 @@ def test_text_that_is_none_is_told_as_bytes_and_the_rest_as_text(path: Path) -> 
             assert rows_of(store, "t") == {(1, 0), (2, b"\xff"), (3, "ä"), (4, b"\xff")}
         make(path, "DELETE FROM t WHERE id = 2")
         assert rows_of(store, "t") == {(1, 0), (3, "ä"), (4, b"\xff")}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE t SET a = 'new' WHERE id IN (7, 1400)",
+        "UPDATE t SET a = id, b = NULL",
+        "DELETE FROM t WHERE id = 300",
+        "INSERT INTO t VALUES (0, 'first', 1), (1600, 'last', 1.0)",
+        "UPDATE t SET b = 1.0 WHERE id = 5",
+        "DELETE FROM t",
+        "ALTER TABLE t RENAME COLUMN b TO c",
+    ],
+)
+def test_of_a_large_table_what_differs_is_kept(tmp_path: Path, change: str) -> None:
+    path = tmp_path / "app.db"
+    with opened(path) as db:
+        db.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b)")
+        db.execute("BEGIN")
+        db.executemany("INSERT INTO t VALUES (?, 'old', 1)", ((number,) for number in range(1, 1501)))
+        db.commit()
+        store = SQLiteStore(path)
+        store.capture()
+        before = store.snapshot()
+        db.execute(change)
+        db.commit()
+        after, found = store.snapshot(), db.execute("SELECT * FROM t").fetchall()
+        store.restore()
+        restored = store.snapshot()
+        store.close()
+    assert Counter(map(repr, after.tables["t"].rows)) == Counter(map(repr, found))
+    assert near(before.tables["t"].rows, after.tables["t"].rows) is not change.startswith("ALTER")
+    assert not after.same_as(before)
+    assert restored.same_as(before)
+
+
+def test_a_finding_about_a_large_table_tells_the_row_that_differs(tmp_path: Path) -> None:
+    path = tmp_path / "app.db"
+    with opened(path) as db:
+        db.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, text TEXT)")
+        db.execute("BEGIN")
+        db.executemany("INSERT INTO t (text) VALUES (?)", ((f"row {number}",) for number in range(1500)))
+        db.commit()
+
+    def adds() -> None:
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
+            db.execute("INSERT INTO t (text) VALUES ('more')")
+
+    verdict = check(adds, faults=["duplicate"], settings=CheckSettings(profile="quick", isolation="thread"))
+    (finding,) = [finding for finding in verdict.findings if finding.gates]
+    assert "leaves one row too many in t when" in finding.message
+    assert finding.diff is not None
+    assert [(change.kind, change.row["text"]) for change in finding.diff.changes] == [("extra", "more")]

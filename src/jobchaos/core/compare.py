@@ -102,7 +102,8 @@ def _differences(
     changes = [
         _without_renamed(change, wanted.table, was, now) for change in table_changes(*place, one, other, wanted.table)
     ]
-    is_single = not wanted.table.key and len(wanted.rows) == len(found.rows) == 1 and not _is_ledger(place)
+    sizes = {len(wanted.rows), len(found.rows), len(wanted.table.rows)}
+    is_single = not wanted.table.key and sizes == {1} and not _is_ledger(place)
     return _paired(changes, wanted.table, was, now) if wanted.table.generated or is_single else changes
 
 

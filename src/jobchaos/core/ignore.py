@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from jobchaos.core.rows import cut
 from jobchaos.core.snapshot import Snapshot, State, Table
 from jobchaos.errors import UsageError
 
@@ -70,15 +71,15 @@ class Ignore:
         return any(name in self.patterns for name in names)
 
     def _without_columns(self, store: str, name: str, table: Table) -> Table:
-        places = [
+        places = tuple(
             place for place, column in enumerate(table.columns) if not self._matches(_column_names(store, name, column))
-        ]
+        )
         if len(places) == len(table.columns):
             return table
         columns = tuple(table.columns[place] for place in places)
         return Table(
             columns,
-            tuple(tuple(row[place] for place in places) for row in table.rows),
+            cut(table.rows, places),
             # A part of a key does not identify a row.
             key=table.key if set(table.key) <= set(columns) else (),
             generated=table.generated & set(columns),

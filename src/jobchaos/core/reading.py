@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Container, Hashable, Mapping, Sequence
 from typing import NamedTuple
 
 from jobchaos.core.coloring import Atom
 from jobchaos.core.fresh import Forms, Fresh, as_text, forms_of
 from jobchaos.core.origins import origins
 from jobchaos.core.outline import has_time, readable
+from jobchaos.core.rows import Rows, worked_out
 from jobchaos.core.snapshot import NOTHING, Cell, Column, Place, Row, State, Table, tables_of
-from jobchaos.core.unmoved import moved, unmoved
+from jobchaos.core.unmoved import Unmoved, moved, unmoved
 from jobchaos.core.volatile import Volatile
 
 _ANY = "any"  # begins the shape of a cell of which only the outline counts
@@ -56,11 +57,15 @@ class Reader:
     def __init__(self, expected: State, actual: State, initial: State, volatile: Volatile) -> None:
         self._initial = before = tables_of(initial)
         states = tables_of(expected), tables_of(actual)
-        self._unmoved = unmoved(expected, actual, initial)
+        lengths = {column[:2] for column in volatile.lengths}  # where even what was there before may be renamed
+        still = unmoved(expected, actual, initial)
+        self._unmoved = {place: rows for place, rows in still.items() if place not in lengths}
         self._volatile = volatile
         self._origins = origins({**before, **states[1], **states[0]}, volatile.columns)
-        self._with_names = {column for column in volatile.columns if _holds_names(column, states, before)}
-        self._old_keys = {origin: set(map(repr, _cells(before, origin))) for origin in set(self._origins.values())}
+        self._with_names = {
+            column for column in volatile.columns if _holds_names(column, states, before, self._unmoved)
+        }
+        self._old_keys = {origin: _values(before, origin) for origin in set(self._origins.values())}
         self.renamed: set[Column] = set()
         """Columns in which something was found that may be renamed."""
 
@@ -133,19 +138,15 @@ class _Past:
     def __init__(
         self, before: Table, place: Place, table: Table, volatile: Volatile, made_up: Mapping[Column, Column]
     ) -> None:
-        self.rows = set(before.rows)
+        self.rows: Container[Row] = before.rows if isinstance(before.rows, Rows) else set(before.rows)
         self._volatile = volatile
         self._columns: list[Column] = [(*place, column) for column in table.columns]
         self._identify = volatile.identify(place, table, made_up)
         self._names = table.columns
         self._key = table.key if set(table.key) <= set(before.columns) else ()
-        names = {column for column in before.columns if (*place, column) in volatile.columns - volatile.lengths}
-        self._cells = {
-            (self._identity(before.columns, row), column, repr(cell))
-            for row in (before.rows if names else ())
-            for column, cell in zip(before.columns, row, strict=True)
-            if column in names
-        }
+        varying = volatile.columns - volatile.lengths
+        names = tuple(column for column in before.columns if (*place, column) in varying)
+        self._cells = worked_out(before.rows, (self._key, names), lambda rows: self._held(before.columns, rows, names))
 
     def varies(self, row: Row, at: int) -> bool:
         """True if a cell differs from run to run, and is not as it was before; without a key, as any was."""
@@ -158,14 +159,24 @@ class _Past:
         """What stays of a cell that differs from run to run."""
         return self._volatile.outline(self._columns[at], self._identify(row), forms.without(row[at]))
 
+    def _held(
+        self, columns: tuple[str, ...], rows: Sequence[Row], names: tuple[str, ...]
+    ) -> frozenset[tuple[Row, str, str]]:
+        places = [(columns.index(name), name) for name in names]
+        some = rows if places else ()
+        return frozenset((self._identity(columns, row), name, repr(row[at])) for row in some for at, name in places)
+
     def _identity(self, columns: tuple[str, ...], row: Row) -> Row:
         return tuple(row[columns.index(column)] for column in self._key)
 
 
-def _holds_names(column: Column, states: tuple[Mapping[Place, Table], ...], before: Mapping[Place, Table]) -> bool:
+def _holds_names(
+    column: Column, states: tuple[Mapping[Place, Table], ...], before: Mapping[Place, Table], still: Unmoved
+) -> bool:
     """True if values of a volatile column can be equal neither by chance nor because they are one time."""
-    old = set(map(repr, _cells(before, column)))
-    new = [cell for tables in states for cell in _cells(tables, column) if repr(cell) not in old]
+    old, known = _values(before, column), still.get(column[:2], frozenset())
+    found = [tables[column[:2]] for tables in states if column[:2] in tables]
+    new = [cell for table in found for cell in _cells(table, column, moved(table, known)) if repr(cell) not in old]
     return not any(_may_be_equal(cell) for cell in new if cell is not None)
 
 
@@ -178,9 +189,13 @@ def _constant(cell: Cell) -> Part:
     return Part((type(cell).__name__, repr(cell)), ())
 
 
-def _cells(tables: Mapping[Place, Table], column: Column) -> list[Cell]:
+def _values(tables: Mapping[Place, Table], column: Column) -> frozenset[str]:
     table = tables.get(column[:2], NOTHING)
+    return worked_out(table.rows, column, lambda rows: frozenset(map(repr, _cells(table, column, rows))))
+
+
+def _cells(table: Table, column: Column, rows: Sequence[Row]) -> list[Cell]:
     if column[2] not in table.columns:
         return []
     at = table.columns.index(column[2])
-    return [row[at] for row in table.rows]
+    return [row[at] for row in rows]

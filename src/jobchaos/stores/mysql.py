@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
+from jobchaos.core.rows import LARGE, Base, Rows
 from jobchaos.core.snapshot import Row, Snapshot, Table
 from jobchaos.errors import LossError, UsageError
 from jobchaos.stores.base import BaseStore
@@ -79,6 +80,7 @@ class MySQLStore(BaseStore):
         self._versions: dict[_Content, int] = {}
         self._contents: dict[_Content, tuple[Row, ...]] = {}
         self._read: dict[tuple[str, Mark], Table] = {}
+        self._bases: dict[str, Base] = {}
         self._snapshots: dict[tuple[tuple[str, Mark], ...], Snapshot] = {}
         self._written = WrittenTables()
         self._has_triggers = False
@@ -249,9 +251,25 @@ class MySQLStore(BaseStore):
             asked = [f"SELECT {cells} FROM {table.path} AS now WHERE TRUE{part.within('now')}" for part in new.values()]
             for content, rows in zip(new, self._session.each("; ".join(asked)), strict=True):
                 self._contents[content] = tuple(tuple(map(_cell, row)) for row in rows)
-        held = itertools.chain.from_iterable(self._contents.get(content, ()) for content in contents)
-        known = self._read[name, mark] = replace(self._tables[name].empty, rows=tuple(held))
+        known = self._read[name, mark] = replace(self._tables[name].empty, rows=self._rows(name, mark, contents))
         return known
+
+    def _rows(self, name: str, mark: Mark, contents: Iterable[_Content]) -> Sequence[Row]:
+        """Of a large table, what differs from the beginning, part by part."""
+        initial = self._initial.marks.get(name) if self._initial else None
+        base = self._bases.get(name)
+        if base is not None and initial is not None and initial.definition == mark.definition:
+            first = [content for content, _ in self._divided(name, initial)]
+            differing = [pair for pair in zip(first, contents, strict=True) if pair[0] != pair[1]]
+            return Rows(base, *(self._held(side) for side in zip(*differing, strict=True)))
+        rows = self._held(contents)
+        if mark != initial or len(rows) < LARGE:
+            return rows
+        self._bases[name] = Base(rows)
+        return Rows(self._bases[name])
+
+    def _held(self, contents: Iterable[_Content]) -> tuple[Row, ...]:
+        return tuple(itertools.chain.from_iterable(self._contents.get(content, ()) for content in contents))
 
 
 def _cell(value: Any) -> Any:

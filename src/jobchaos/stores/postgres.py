@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from jobchaos.core.snapshot import Snapshot, Table
+from jobchaos.core.snapshot import Snapshot
 from jobchaos.errors import LossError, UsageError
 from jobchaos.stores.base import BaseStore
+from jobchaos.stores.postgres_contents import PostgresContents
 from jobchaos.stores.postgres_definitions import Definitions, PostgresDefinitions
 from jobchaos.stores.postgres_layout import LaidTable, PostgresLayout, quoted, read_layout
 from jobchaos.stores.postgres_marks import LARGE, Mark, PostgresMarks, literal
@@ -70,9 +69,9 @@ class PostgresStore(BaseStore):
         self._views = PostgresViews(session.run, session.database)
         self._original_views: Contents = {}
         self._marks = PostgresMarks(session.run, self._shadow)
+        self._contents = PostgresContents(session.run, self._marks)
         self._initial: Held | None = None
         self._versions: dict[tuple[str, Mark, object], int] = {}
-        self._contents: dict[tuple[str, Mark, object], Table] = {}
         self._snapshots: dict[tuple[object, ...], Snapshot] = {}
         self._written = WrittenTables()
         self._schema_moves = False
@@ -159,7 +158,14 @@ class PostgresStore(BaseStore):
         key = tuple(sorted((name, mark, held.shapes[name]) for name, mark in held.marks.items()))
         known = self._snapshots.get(key)
         if known is None:
-            known = self._snapshots[key] = Snapshot({each[0]: self._content(*each) for each in key})
+            initial = self._initial.marks if self._initial else {}
+            tables = self._layout.tables
+            known = self._snapshots[key] = Snapshot(
+                {
+                    name: self._contents.read(tables[name], mark, at_first=initial.get(name) == mark)
+                    for name, mark, _ in key
+                }
+            )
         return known
 
     def close(self) -> None:
@@ -271,18 +277,3 @@ class PostgresStore(BaseStore):
             marks = {name: found[name] if name in found else known.marks[name] for name in tables}
         views = self._views.read() if self._schema_moves else None
         return Held(marks, values, {name: table.shape for name, table in tables.items()}, self._defined, views)
-
-    def _content(self, name: str, mark: Mark, shape: object) -> Table:
-        known = self._contents.get((name, mark, shape))
-        if known is None:
-            table = self._layout.tables[name]
-            cells = ", ".join(column.compared(self._marks.since) for column in table.columns) or "NULL"
-            rows = self._session.run(f"SELECT {cells} FROM {table.rows}") if mark.rows else []
-            content = tuple(tuple(map(_cell, row)) for row in rows) if table.columns else ()
-            known = dataclasses.replace(table.empty, rows=content)
-            self._contents[name, mark, shape] = known
-        return known
-
-
-def _cell(value: Any) -> Any:
-    return bytes(value) if isinstance(value, memoryview) else value

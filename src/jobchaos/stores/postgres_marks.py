@@ -90,6 +90,18 @@ class PostgresMarks:
         values = {name: (value, called == "true") for name, value, called in rows[len(whole) :]}
         return {each.name: found[each.name] if each in whole else known[each.name][0] for each in tables}, values
 
+    def places(self, table: LaidTable) -> tuple[str, str] | None:
+        """Where, in SQL, the rows are that may be other ones than at the beginning, and those that they have replaced.
+
+        None if the last reading has not told.
+        """
+        changes = self.changes.get(table.name)
+        if changes is None:
+            return None
+        kept = self._shadow.kept(table, self._initial[table.name].version)
+        now = f"FROM {table.rows} WHERE ctid = ANY('{changes.now}'::tid[])"
+        return now, f"FROM {kept} AND kept.ctid = ANY('{changes.kept}'::tid[])"
+
     def _is_known(self, table: LaidTable) -> bool:
         initial = self._initial.get(table.name)
         return initial is not None and initial.shape == table.shape

@@ -6,9 +6,11 @@ import contextlib
 import os
 import sqlite3
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
+from jobchaos.core.rows import LARGE, Base, rows_since
 from jobchaos.core.snapshot import Row, Snapshot, Table
 from jobchaos.core.sqlite_uri import file_of, is_in_memory
 from jobchaos.errors import UsageError
@@ -49,6 +51,7 @@ class SQLiteStore(BaseStore):
         self._file: tuple[int, int] | None = None  # the one that `_live` is open on
         self._schema: Schema | None = None
         self._images = Images()
+        self._bases: dict[tuple[str, tuple[str, ...]], Base] = {}
         self._restored: tuple[sqlite3.Connection | None, int] = None, -1
         """What was put back last, and SQLite's data version right after: nobody has written since if it is the same."""
 
@@ -145,12 +148,20 @@ class SQLiteStore(BaseStore):
             snapshot = self._images.get(image)
             if snapshot is None:
                 snapshot = Snapshot(
-                    {name: _table(live, name, table) for name, table in tables.items()} | _version_of(live)
+                    {name: self._table(live, name, table) for name, table in tables.items()} | _version_of(live)
                 )
                 self._images.keep(image, snapshot)
             return snapshot
         finally:
             live.execute("ROLLBACK")
+
+    def _table(self, live: sqlite3.Connection, name: str, table: Table) -> Table:
+        columns = ", ".join(map(quoted, table.columns))
+        rows = tuple(_rows(live, f"SELECT {columns} FROM {quoted(name)}"))  # noqa: S608 - names are quoted
+        key = name, table.columns
+        if key not in self._bases and len(rows) >= LARGE:
+            self._bases[key] = Base(rows)
+        return replace(table, rows=rows_since(self._bases[key], rows) if key in self._bases else rows)
 
     def _locked(self, act: Callable[[], T]) -> T:
         try:
@@ -183,12 +194,6 @@ def _identity(path: str) -> tuple[int, int] | None:
     except FileNotFoundError:
         return None
     return status.st_dev, status.st_ino
-
-
-def _table(connection: sqlite3.Connection, name: str, table: Table) -> Table:
-    columns = ", ".join(map(quoted, table.columns))
-    rows = _rows(connection, f"SELECT {columns} FROM {quoted(name)}")  # noqa: S608 - names are quoted
-    return Table(table.columns, tuple(rows), table.key, table.generated, table.references)
 
 
 def _version_of(connection: sqlite3.Connection) -> dict[str, Table]:
