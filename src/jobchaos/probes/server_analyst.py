@@ -41,8 +41,9 @@ _ELSEWHERE = {
         re.IGNORECASE | re.DOTALL,
     ),
     "largeobject:all": re.compile(r"\b(lo_(creat|from_bytea|import|open|put|truncate|unlink)|lowrite)", re.IGNORECASE),
+    "prepared:transactions": re.compile(r"^\s*(xa\s+prepare|prepare\s+transaction)\b", re.IGNORECASE),
 }
-"""What calls of PostgreSQL's functions may change beside the tables of a database."""
+"""What statements may change beside the tables of a database, and no store captures."""
 
 _CATALOG = Relation("@schema", TableFacts())
 

@@ -15,6 +15,7 @@ from jobchaos.stores.mysql_definitions import Definitions, MySQLDefinitions
 from jobchaos.stores.mysql_driver import Session
 from jobchaos.stores.mysql_layout import MySQLTable, quoted, read_layout
 from jobchaos.stores.mysql_parts import Mark, MySQLPart, MySQLParts, Piece
+from jobchaos.stores.mysql_prepared import MySQLPrepared
 from jobchaos.stores.mysql_sequences import MySQLSequences, Numbers
 from jobchaos.stores.mysql_shadow import MySQLShadow, is_denied
 from jobchaos.stores.safety import require_test_database
@@ -73,6 +74,7 @@ class MySQLStore(BaseStore):
         self._initial: Held | None = None
         self._definitions = MySQLDefinitions(self._session.run, self._session.each, self._database)
         self._sequences = MySQLSequences(self._session.run)
+        self._prepared = MySQLPrepared(self._session.run)
         self._defined: Definitions = {}
         self._schema_moves = False
         self._tables: dict[str, MySQLTable] = {}
@@ -93,7 +95,9 @@ class MySQLStore(BaseStore):
         """See `Store.announce`: tables that are about to be written to. The unknown may change the schema, too."""
         name = resource[len(self._resource) + 1 :].partition("/")[0]
         self._written.add([name] if name in self._tables else self._tables if name else ())
-        self._schema_moves = self._schema_moves or name == UNKNOWN
+        if name == UNKNOWN:
+            self._schema_moves = True
+            self._prepared.begin()
 
     def capture(self) -> None:
         """See `Store.capture`."""
@@ -156,6 +160,7 @@ class MySQLStore(BaseStore):
             ) from error
 
     def _put_back(self, held: Held) -> None:
+        self._prepared.roll_back()
         now = self._look()
         if now.definitions != held.definitions:
             self._definitions.restore(held.definitions)

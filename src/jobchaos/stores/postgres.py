@@ -136,6 +136,8 @@ class PostgresStore(BaseStore):
 
     def put_back(self, held: Held) -> None:
         """See `Returnable.put_back`."""
+        if self._schema_moves:
+            self._roll_back_prepared()
         now = self._look()
         wanted = held.definitions or self._original
         if now.shapes != held.shapes if wanted is None else now.definitions != wanted:
@@ -209,6 +211,12 @@ class PostgresStore(BaseStore):
                 f"{self.name}: the job's user may not bring back what the job has changed ({str(error).strip()}). The "
                 f"rows as they were are kept: {kept}. Let the test connect as the owner of all tables."
             ) from error
+
+    def _roll_back_prepared(self) -> None:
+        """End the job's transactions that were prepared, and outlive it with their locks."""
+        ours = f"database = current_database() AND prepared > {self._marks.since}"
+        for (gid,) in self._session.run(f"SELECT gid FROM pg_prepared_xacts WHERE {ours}"):
+            self._session.run(f"ROLLBACK PREPARED {literal(gid)}")
 
     def _key(self, name: str, mark: Mark) -> tuple[str, Mark, object]:
         return name, mark, self._layout.tables[name].columns
