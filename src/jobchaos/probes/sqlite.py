@@ -157,7 +157,10 @@ class SQLiteProbe(BaseProbe):
         if base not in self._databases:
             assert self._control is not None  # noqa: S101 - only called while installed
             catalog = Catalog(name, uri, base)
-            self._databases[base] = Database(self._control, base, catalog, SQLiteLocks(base), self._sharing)
+            locks, connections = SQLiteLocks(base), self._connections
+            self._databases[base] = Database(
+                self._control, base, catalog, locks, self._sharing, connections=connections
+            )
         return self._databases[base]
 
     def _audit(self, _event: str, args: tuple[Any, ...]) -> None:

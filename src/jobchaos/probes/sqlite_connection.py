@@ -18,7 +18,7 @@ from jobchaos.probes.sqlite_blob import ProbedBlob
 from jobchaos.probes.sqlite_changes import Changes
 from jobchaos.probes.sqlite_commits import CommitsInC
 from jobchaos.probes.sqlite_cursor import ProbedCursor, probed
-from jobchaos.probes.sqlite_database import Database, disk_failure
+from jobchaos.probes.sqlite_database import Database, disk_failure, fold_log
 from jobchaos.probes.sqlite_locks import KeptLocks
 from jobchaos.probes.sqlite_pragmas import Hurry, setting_to_put_off
 from jobchaos.probes.sqlite_surroundings import Surroundings
@@ -228,6 +228,7 @@ class ProbedConnection(CommitsInC):
         super().close()
         self.is_closed = True
         self._transaction_over()
+        fold_log(self)
 
     # --- inside ------------------------------------------------------------------------------------------------------
 

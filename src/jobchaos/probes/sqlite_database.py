@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from jobchaos.core.hang import SECOND, Hang
 from jobchaos.core.ports import Control, Worker
@@ -15,6 +17,7 @@ from jobchaos.probes.sqlite_clock import SQLiteClock
 from jobchaos.probes.sqlite_locks import SQLiteLocks
 
 T = TypeVar("T")
+_connect: Callable[..., sqlite3.Connection] = sqlite3.connect  # the genuine one: while a check runs, it is replaced
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,7 @@ class Database:
         sharing: Tells connections that two copies use at once; None where they may.
         levels: Levels of isolation at which transactions have used it.
         clock: Shows its connections virtual time.
+        connections: Those of all workers, to it and to others.
     """
 
     control: Control
@@ -38,6 +42,7 @@ class Database:
     sharing: Sharing | None
     levels: set[str] = field(default_factory=set)
     clock: SQLiteClock = field(default_factory=SQLiteClock)
+    connections: Collection[Connected] = ()
 
     def worker(self, last: Worker | None, is_open: Callable[[], bool]) -> Worker | None:
         """The worker of the calling thread. One that a connection has not met yet announces what it is going to touch.
@@ -99,6 +104,49 @@ class Database:
                     deadline = self.control.clock.now() + round(timeout * SECOND)
                 if not worker.wait(self.base, deadline):
                     raise
+
+
+class Connected(Protocol):
+    """A connection that a worker has opened."""
+
+    database: Database | None
+    last_worker: Worker | None
+    is_inherited: bool
+    is_closed: bool
+
+
+def fold_log(closed: Connected) -> None:
+    """Write the log of a database in WAL mode into its file.
+
+    SQLite does so when the last connection closes, and who copies or renames the file then relies on it. But the
+    connections of ours, which are still open, keep SQLite from it.
+
+    Args:
+        closed: The connection that was closed just now.
+    """
+    database = closed.database
+    if database is None or database.is_in_memory or not _is_alive(closed):
+        return
+    path = database.base.removeprefix("sql:")
+    open_ = [each for each in list(database.connections) if each.database is database and not each.is_closed]
+    if not _has_content(f"{path}-wal") or any(map(_is_alive, open_)):
+        return
+    with contextlib.suppress(sqlite3.OperationalError), contextlib.closing(_connect(path, timeout=0)) as own:
+        own.execute("PRAGMA synchronous = OFF")
+        own.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _has_content(path: str) -> bool:
+    try:
+        return os.path.getsize(path) > 0
+    except OSError:
+        return False
+
+
+def _is_alive(connection: Connected) -> bool:
+    """False for one that death would have closed, or that another process has opened."""
+    worker = connection.last_worker
+    return not connection.is_inherited and worker is not None and not worker.dead
 
 
 def disk_failure() -> Exception:
