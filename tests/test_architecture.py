@@ -42,7 +42,15 @@ WITHOUT_A_STATE = {
 """Stores that need not do what a contract tests."""
 WITHOUT_LASTING_EFFECTS = {
     *("EntropyProbe", "EventLoopProbe", "HeldClockProbe", "JitterProbe", "SleepProbe"),  # time and chance
-    *("FileLockProbe", "HueyLockProbe", "LockProbe", "SelectProbe", "SocketProbe", "SubprocessProbe"),  # waiting
+    *(
+        "FileLockProbe",
+        "HueyLimitProbe",
+        "HueyLockProbe",
+        "LockProbe",
+        "SelectProbe",
+        "SocketProbe",
+        "SubprocessProbe",
+    ),  # waiting
     *("TransportProbe", "WaitProbe"),
     *("CeleryResultsProbe", "DjangoMailFileProbe", "LogProbe"),  # what would differ from run to run
     *("LineProbe", "RedFlagProbe", "SpawnProbe", "UnwatchedProbe", "Bindings"),  # what is looked at besides

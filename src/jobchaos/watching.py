@@ -33,6 +33,7 @@ from jobchaos.probes.held_clocks import HeldClockProbe
 from jobchaos.probes.http import HTTPProbe
 from jobchaos.probes.httpx import HTTPXProbe
 from jobchaos.probes.huey import HueyProbe
+from jobchaos.probes.huey_limits import HueyLimitProbe
 from jobchaos.probes.huey_locks import HueyLockProbe
 from jobchaos.probes.kombu import KombuProbe
 from jobchaos.probes.lock_names import LockNames
@@ -149,6 +150,7 @@ def _job_systems(*, follow: bool) -> list[Probe]:
         DramatiqProbe(follow=follow),
         HueyProbe(follow=follow),
         HueyLockProbe(),
+        HueyLimitProbe(),
         ArqProbe(follow=follow),
         TaskiqProbe(follow=follow),
         ProcrastinateProbe(follow=follow),

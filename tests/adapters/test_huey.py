@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from jobchaos import Settings, UsageError, Verdict, check
+from jobchaos import Settings, UsageError, Verdict, check, throttled
 from jobchaos.adapted import job_of
 from jobchaos.adapters import adapter_of
 from jobchaos.core.adapter import Execution
@@ -264,3 +264,27 @@ def test_what_comes_then_is_given_the_result_of_each_delivery(huey: Any, sql: Sq
     assert found.trace is not None
     sent = [effect.label for effect in found.trace.effects() if effect.kind == "queue"]
     assert sent == ["ENQUEUE tells(5) in shop", "ENQUEUE tells(10) in shop"]
+
+
+@pytest.mark.parametrize(("calls", "found"), [(4, ["JC530"]), (5, ["JC530"]), (10, [])])
+def test_a_rate_limit_holds_for_all_copies_but_at_the_edges_of_its_windows(
+    huey: Any, sql: Sql, calls: int, found: list[str]
+) -> None:
+    @huey.task(retries=3)
+    @huey.rate_limit("provider", 5, per=60)
+    def charges() -> None:
+        sql("UPDATE users SET points = points + 5")
+
+    assert codes(throttled(job_of(charges, (), {}), calls=calls, per=60, to="UPDATE users")) == found
+
+
+def test_a_rate_limit_postpones_nothing_where_copies_do_not_come_at_once(huey: Any, sql: Sql) -> None:
+    @huey.task()
+    @huey.rate_limit("provider", 1, per=3600, retry=False)
+    def settles() -> None:
+        sql("UPDATE users SET points = 5")
+
+    settings = Settings(profile="quick", delivery="at-least-once")
+    faults = ["duplicate", "concurrent", "crash"]
+    assert check(job_of(settles, (), {}), faults=faults, settings=settings).status == "holds"
+    assert huey.rate_limit("provider", 1, per=3600).current_usage() == 0
