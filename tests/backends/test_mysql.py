@@ -188,10 +188,11 @@ def test_a_database_that_is_not_for_tests_is_refused_before_anything_is_changed(
     database.run(f"DROP DATABASE IF EXISTS {name}", f"CREATE DATABASE {name}", f"CREATE TABLE {name}.precious (id INT)")
     database.run(f"INSERT INTO {name}.precious VALUES (1)")
     store = MySQLStore({**ACCESS, "database": name})
-    with pytest.raises(
-        UnsafeRestoreError, match=rf"the database '{name}' on .* is not plainly a test resource.*allow="
-    ):
+    with pytest.raises(UnsafeRestoreError) as refusal:
         store.capture()
+    host = ACCESS["host"]
+    assert f"the database '{name}' on {host} is not plainly a test resource" in str(refusal.value)
+    assert f"@pytest.mark.jobchaos(allow=['{host}/{name}'])" in str(refusal.value)
     store.restore()
     store.close()
     assert database.run(f"SELECT id FROM {name}.precious") == ((1,),)

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
+from jobchaos.core.snapshot import Row
 from jobchaos.stores.postgres import PostgresStore
+from jobchaos.stores.postgres_layout import LaidTable
 from tests.backends.conftest import Create
 from tests.backends.test_postgres_rights import Poor, owning, poor
 from tests.backends.test_postgres_store import run
@@ -134,3 +136,24 @@ def test_numbers_made_columns_circles_and_triggers_are_as_before_at_each_size(po
 
 
 _CONSTRAINTS = "SELECT conname, condeferrable, condeferred, convalidated FROM pg_constraint ORDER BY oid"
+
+
+def test_only_tables_that_differ_are_fetched(
+    store: PostgresStore, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.snapshot()
+    fetched: list[str] = []
+    whole = store._contents._rows
+
+    def rows_of(table: LaidTable, source: str) -> tuple[Row, ...]:
+        fetched.append(table.name)
+        return whole(table, source)
+
+    monkeypatch.setattr(store._contents, "_rows", rows_of)
+    assert store.snapshot().tables["lines"].rows == ((0,),)
+    run(database, "UPDATE lines SET line = 1")
+    assert store.snapshot().tables["lines"].rows == ((1,),)
+    assert fetched == ["lines"], "the others are known by what the server has made of their rows"
+    store.restore()
+    assert store.snapshot().tables["lines"].rows == ((0,),)
+    assert fetched == ["lines"]

@@ -251,8 +251,11 @@ def test_a_database_that_is_no_test_resource_is_refused_untouched(new_postgres: 
     try:
         run(production, "CREATE TABLE precious (id int); INSERT INTO precious VALUES (1)")
         store = PostgresStore(production)
-        with pytest.raises(UnsafeRestoreError, match=r"'jobchaos_production' on .*allow=\["):
+        with pytest.raises(UnsafeRestoreError) as refusal:
             store.capture()
+        host = store._session.host
+        assert f"the database 'jobchaos_production' on {host} is not plainly a test resource" in str(refusal.value)
+        assert f"@pytest.mark.jobchaos(allow=['{host}/jobchaos_production'])" in str(refusal.value)
         store.restore()
         store.close()
         with psycopg.connect(production) as connection:

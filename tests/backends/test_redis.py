@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -96,3 +97,20 @@ def test_a_fake_server_cannot_be_shared_with_processes() -> None:
     server = fakeredis.FakeServer()
     with pytest.raises(UsageError, match="fakeredis keeps its keys in the memory of one process"):
         check(lambda: fakeredis.FakeRedis(server=server).incr("n"), settings=Settings(isolation="process"))
+
+
+@pytest.mark.parametrize("seconds", [59, 61])
+def test_keys_of_a_fake_server_expire_in_virtual_time(seconds: int) -> None:
+    server = fakeredis.FakeServer()
+    found: list[object] = []
+
+    def job() -> None:
+        client = fakeredis.FakeRedis(server=server)
+        client.set("lease", "mine", ex=60)
+        time.sleep(seconds)
+        found.append(client.get("lease"))
+        client.delete("lease")
+
+    verdict = check(job, faults=["duplicate"], settings=Settings(profile="quick", isolation="thread"))
+    assert verdict.status == "holds", verdict.findings
+    assert set(found) == {b"mine" if seconds < 60 else None}
