@@ -20,6 +20,7 @@ NOON = 1_893_499_200  # 2030-01-01 12:00 UTC
 Wait = Callable[[float], object]
 LOCKS: list[Any] = [type(threading.Lock()), type(threading.RLock())]
 KEPT = threading.Lock()
+EARLY = threading.Condition()
 
 
 @pytest.fixture
@@ -30,6 +31,7 @@ def clock() -> Iterator[FakeClock]:
     with clock.running(NOON * 10**9):
         yield clock
     assert [(kind.acquire, kind.__enter__) for kind in LOCKS] == of_locks
+    assert "acquire" not in vars(threading.Condition)
     assert (threading.Condition.wait, threading.Thread.join, threading.Thread.start, time.sleep) == genuine[:4]
     assert queue.time is genuine[4]  # type: ignore[attr-defined]
 
@@ -224,7 +226,7 @@ def holding(lock: AbstractContextManager[Any], seconds: float) -> threading.Thre
     return thread
 
 
-@pytest.mark.parametrize("make", [threading.Lock, threading.RLock, threading.Condition, lambda: KEPT])
+@pytest.mark.parametrize("make", [threading.Lock, threading.RLock, threading.Condition, lambda: KEPT, lambda: EARLY])
 def test_who_waits_for_a_lock_gets_it_or_gives_up_at_its_virtual_moment(
     clock: FakeClock, make: Callable[[], Any]
 ) -> None:
@@ -250,7 +252,7 @@ def test_who_waits_for_a_lock_gets_it_or_gives_up_at_its_virtual_moment(
     assert seen == {10: (False, 10), 15: (False, 15), 60: (True, 30)}
 
 
-@pytest.mark.parametrize("make", [threading.Lock, threading.RLock, threading.Condition, lambda: KEPT])
+@pytest.mark.parametrize("make", [threading.Lock, threading.RLock, threading.Condition, lambda: KEPT, lambda: EARLY])
 def test_who_waits_for_a_lock_without_a_limit_gets_it_when_it_is_free(
     clock: FakeClock, make: Callable[[], Any]
 ) -> None:

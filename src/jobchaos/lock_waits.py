@@ -10,7 +10,7 @@ from typing import Any
 
 from jobchaos.company import Company
 from jobchaos.probes.base import Patches
-from jobchaos.probes.lock_methods import KINDS, NEVER, replace_methods
+from jobchaos.probes.lock_methods import KINDS, NEVER, replace_in_conditions, replace_methods
 
 _ENTER = threading.Condition.__enter__.__code__
 _SECOND = 10**9
@@ -37,6 +37,7 @@ class LockWaits:
             genuine: _Acquire = kind.acquire
             methods = {"acquire": self._acquiring(genuine), "__enter__": self._entering(genuine)}
             replace_methods(patches, kind, methods)
+        replace_in_conditions(patches)
         patches.on_undo(self._end)
 
     def _end(self) -> None:

@@ -21,7 +21,7 @@ from tests.probes.conftest import Watch, effects
 LOCK = threading.Lock()
 OTHER = threading.Lock()
 AGAIN = threading.RLock()
-CONDITION = threading.Condition(OTHER)
+FREE = OTHER.release
 
 
 class Guarded:
@@ -351,6 +351,38 @@ def test_a_lock_that_a_job_leaves_behind_is_free_in_the_next_run(run: Run, make:
     assert place["left"].acquire(blocking=False)
 
 
+MAKE_CONDITIONS: list[Callable[[], threading.Condition]] = [
+    threading.Condition,
+    lambda: threading.Condition(threading.Lock()),
+]
+
+
+@pytest.mark.parametrize("make", MAKE_CONDITIONS, ids=["reentrant", "plain"])
+@pytest.mark.parametrize("is_made_before", [True, False])
+def test_a_condition_may_be_used_as_a_lock(
+    run: Run, watch: Watch, make: Callable[[], threading.Condition], is_made_before: bool
+) -> None:
+    kept = [make()] if is_made_before else []
+    refused: list[int] = []
+
+    def holds() -> None:
+        if not kept:
+            kept.append(make())
+        kept[0].acquire()
+        time.sleep(10)
+        kept[0].release()
+
+    def wants() -> None:
+        began = watch.clock.now()
+        assert not kept[0].acquire(timeout=5)
+        refused.append(watch.clock.now() - began)
+
+    result = run(by_turns(holds, wants, holds), "A0 B +5s B A C")
+    assert result.completed, result.copies
+    assert refused == [5 * 10**9]
+    assert not {"acquire", "release"} & vars(threading.Condition).keys()
+
+
 def test_conditions_that_a_job_makes_can_be_used_afterwards(run: Run) -> None:
     kept: list[threading.Condition] = []
     assert run(lambda: kept.append(threading.Condition(threading.Lock())), "A").completed
@@ -399,7 +431,7 @@ def test_who_gets_a_lock_shows_that_it_was_freed(run: Run, taken: Callable[[], N
     def frees_it_unseen() -> None:
         OTHER.acquire()
         time.sleep(1)
-        CONDITION.release()  # a method that was looked up before the check
+        FREE()  # a method that was looked up before the check
         for seconds in range(2, 6):
             time.sleep(seconds)
         if OTHER.locked():

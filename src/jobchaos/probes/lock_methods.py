@@ -40,3 +40,22 @@ def replace_methods(patches: Patches, kind: type, methods: Mapping[str, object])
 
     put(methods)
     patches.on_undo(lambda: put(genuine))
+
+
+def replace_in_conditions(patches: Patches) -> None:
+    """Let conditions use their locks' present methods: each keeps those that it has looked up when it was made."""
+    for name in ("acquire", "release"):
+        patches.put(threading.Condition, name, _Present(name))
+
+
+class _Present:
+    """An attribute of a condition that comes before what the condition keeps itself."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, condition: Any, kind: type) -> Any:
+        return self if condition is None else getattr(vars(condition)["_lock"], self._name)
+
+    def __set__(self, condition: Any, method: object) -> None:
+        vars(condition)[self._name] = method

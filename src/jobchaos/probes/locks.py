@@ -16,7 +16,7 @@ from jobchaos.core.ports import Control, Worker
 from jobchaos.core.project import is_project_file
 from jobchaos.probes.base import BaseProbe, Patches
 from jobchaos.probes.contended import never_comes
-from jobchaos.probes.lock_methods import KINDS, NEVER, replace_methods
+from jobchaos.probes.lock_methods import KINDS, NEVER, replace_in_conditions, replace_methods
 from jobchaos.probes.lock_names import LockNames, taker_of
 from jobchaos.probes.turns import Turns, at_once
 
@@ -56,6 +56,7 @@ class LockProbe(BaseProbe):
         for kind in KINDS:
             methods = self._methods(kind)
             replace_methods(self._patches, kind, {name: methods[name] for name in methods if name in vars(kind)})
+        replace_in_conditions(self._patches)
 
     def remove(self) -> None:
         """See `Probe.remove`."""
