@@ -77,7 +77,8 @@ def test_who_makes_locks_without_end_is_not_followed_for_ever() -> None:
 @pytest.mark.parametrize("below", ["threading", "queue", "importlib._bootstrap", "jobchaos.probes.waits"])
 def test_nothing_is_looked_for_on_behalf_of_what_all_is_built_on(below: str) -> None:
     places = Places(mine=threading.Lock())
-    assert LockNames(places).of(places.locks["mine"], frame_of(below)) == ""
+    names = LockNames(places)
+    assert names.of(places.locks["mine"], taker_of(frame_of(below))) == ""
     assert places.asked == 0
 
 
@@ -130,3 +131,10 @@ def test_a_library_takes_its_locks_for_itself() -> None:
 
 def test_what_jobchaos_takes_is_nobodys() -> None:
     assert through(OURS, LOGGING) is None
+
+
+def test_nor_told_to_them() -> None:
+    """A condition that stands on a lock of the project waits as a whole."""
+    names = LockNames(Places())
+    assert names.of(GLOBAL, sys._getframe()) == "lock:GLOBAL"
+    assert names.of(GLOBAL, taker_of(frame_of("threading"))) == ""

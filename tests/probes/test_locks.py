@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -282,14 +283,60 @@ def test_one_that_nothing_leads_to_is_waited_for_too(run: Run, watch: Watch, mak
     assert set(under(result)) == {()}, "what copies do not share by name is no part of their effects"
 
 
-def test_a_lock_of_a_library_that_a_copy_holds_is_waited_for(run: Run) -> None:
-    library: dict[str, Any] = {"__name__": "library", "time": time}
-    source = "def use(lock):\n    with lock:\n        time.sleep(1)\n"
-    exec(compile(source, "/site-packages/library.py", "exec"), library)
+LIBRARY = """
+import threading, time
+
+def use(lock):
+    with lock:
+        time.sleep(1)
+
+def wait_for_signal(lock, signal):
+    signal.set()
+    lock.acquire()
+
+def release_at(signal, lock):
+    signal.wait()
+    lock.release()
+
+def start(signal, lock):
+    threading.Thread(target=release_at, args=(signal, lock)).start()
+"""
+
+
+@pytest.fixture
+def library() -> Any:
+    made = types.ModuleType("library")
+    exec(compile(LIBRARY, "/site-packages/library.py", "exec"), vars(made))
+    return made
+
+
+def test_a_lock_of_a_library_that_a_copy_holds_is_waited_for(run: Run, library: Any) -> None:
     lock = threading.Lock()
-    result = run(lambda: library["use"](lock), "A0 B A")
+    result = run(lambda: library.use(lock), "A0 B A")
     assert result.completed
     assert happenings(result, "B")[1] is Happening.BLOCKED
+
+
+@pytest.mark.parametrize("who", ["itself", "who has ended"])
+def test_a_library_may_use_a_lock_as_a_signal(run: Run, library: Any, who: str) -> None:
+    """A thread that is there from the beginning releases it. No copy does, and nobody can tell."""
+    lock, signal = threading.Lock(), threading.Event()
+    library.start(signal, lock)
+
+    def takes() -> None:
+        lock.acquire()
+
+    def waits() -> None:
+        library.wait_for_signal(lock, signal)
+
+    def takes_and_waits() -> None:
+        takes()
+        waits()
+
+    jobs = [takes_and_waits] if who == "itself" else [takes, waits]
+    result = run(by_turns(*jobs), " ".join("AB"[: len(jobs)]))
+    assert result.completed, result.copies
+    assert Happening.BLOCKED not in [event.happening for event in result.trace.events]
 
 
 @pytest.mark.parametrize("make", MAKERS)

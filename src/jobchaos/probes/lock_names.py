@@ -32,19 +32,18 @@ class LockNames:
         self._has_looked = False
         self._in_vain = 0
 
-    def of(self, lock: Any, frame: FrameType) -> str:
+    def of(self, lock: Any, taker: FrameType | None) -> str:
         """The resource path of a lock: `lock:state`; empty if it has no name.
 
         Args:
             lock: What is taken.
-            frame: Who takes it.
+            taker: Who takes it, see `taker_of`.
         """
+        if taker is None:
+            return ""
         known = self._known.get(id(lock))
         if known is not None:
             return known[1]
-        taker = taker_of(frame)
-        if taker is None:
-            return ""
         if not self._has_looked or (self._in_vain < _MOST and is_project_file(taker.f_code.co_filename)):
             self._look()
         name = self._known.setdefault(id(lock), (lock, ""))[1]

@@ -27,12 +27,21 @@ _Acquire = Callable[..., bool]
 
 @dataclass(slots=True)
 class _Held:
-    """A lock that a worker holds, a number of `times` if it is a reentrant one; `resource` as of `LockNames.of`."""
+    """A lock that a worker holds.
+
+    Attributes:
+        lock: The lock.
+        resource: See `LockNames.of`.
+        worker: Who holds it.
+        times: How often, if it is a reentrant one.
+        is_left: Whether the worker has ended.
+    """
 
     lock: Any
     resource: str
     worker: Worker
     times: int = 0
+    is_left: bool = False
 
 
 class LockProbe(BaseProbe):
@@ -68,6 +77,8 @@ class LockProbe(BaseProbe):
         """See `Probe.leave`: the memory of a dead process is gone, and its locks with it."""
         if worker.dead:
             self._free(lambda held: held.worker is worker)
+        for held in list(self._held.values()):
+            held.is_left = held.is_left or held.worker is worker
 
     def settle(self) -> None:
         """See `Probe.settle`: the next run begins with locks that nobody holds."""
@@ -104,7 +115,7 @@ class LockProbe(BaseProbe):
         }
 
     def _acquire(
-        self, lock: Any, genuine: _Acquire, taker: FrameType, blocking: bool = True, timeout: float = NEVER
+        self, lock: Any, genuine: _Acquire, frame: FrameType, blocking: bool = True, timeout: float = NEVER
     ) -> bool:
         worker = self._worker()
         if worker is None or not (timeout == NEVER or (blocking and timeout >= 0)):
@@ -113,6 +124,7 @@ class LockProbe(BaseProbe):
                 self._forget(lock)
             return taken
         limit = 0.0 if not blocking else None if timeout == NEVER else timeout
+        taker = taker_of(frame)
         resource = self._names.of(lock, taker)
         taken = self._take(worker, lock, genuine, resource, limit, taker)
         if resource:
@@ -124,7 +136,7 @@ class LockProbe(BaseProbe):
         return taken
 
     def _take(
-        self, worker: Worker, lock: Any, genuine: _Acquire, resource: str, limit: float | None, taker: FrameType
+        self, worker: Worker, lock: Any, genuine: _Acquire, resource: str, limit: float | None, taker: FrameType | None
     ) -> bool:
         if limit == 0:
             return genuine(lock, False)
@@ -135,22 +147,25 @@ class LockProbe(BaseProbe):
         return genuine(lock, False) or self._wait(worker, lock, genuine, resource, limit, taker)
 
     def _wait(
-        self, worker: Worker, lock: Any, genuine: _Acquire, resource: str, limit: float | None, taker: FrameType
+        self, worker: Worker, lock: Any, genuine: _Acquire, resource: str, limit: float | None, taker: FrameType | None
     ) -> bool:
         def attempt(seconds: float) -> bool:
             return genuine(lock, True, seconds) if seconds else genuine(lock, False)
 
         def is_kept() -> bool:
-            return id(lock) in self._held
+            held = self._held.get(id(lock))
+            return held is not None and held.worker is not worker and not held.is_left
 
-        owner = taker_of(taker)
-        is_ours = owner is not None and (resource or is_kept() or is_project_file(owner.f_code.co_filename))
+        is_ours = taker is not None and (resource or is_kept() or self._may_be_the_jobs_threads(taker))
         if not is_ours:  # a library may wait for a thread of its own
             return genuine(lock, True, NEVER if limit is None else limit)
         if not is_kept() and at_once(attempt):
             return True
         deadline = self._turns.deadline(limit)
         return self._turns.until(worker, attempt, resource or _NAMELESS, deadline, is_kept=is_kept)
+
+    def _may_be_the_jobs_threads(self, taker: FrameType) -> bool:
+        return self._turns.bystanders.are_jobs and is_project_file(taker.f_code.co_filename)
 
     def _release(self, lock: Any, genuine: Callable[[Any], None], giver: FrameType) -> None:
         genuine(lock)
@@ -166,7 +181,7 @@ class LockProbe(BaseProbe):
 
     def _asked(self, lock: Any, asker: FrameType) -> None:
         worker = self._worker()
-        resource = "" if worker is None else self._names.of(lock, asker)
+        resource = "" if worker is None else self._names.of(lock, taker_of(asker))
         if worker is not None and resource:  # what it does next may depend on the answer
             worker.hold(resource)
             worker.let_go(resource)
