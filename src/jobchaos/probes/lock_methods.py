@@ -35,8 +35,10 @@ def replace_methods(patches: Patches, kind: type, methods: Mapping[str, object])
     genuine = {name: present[name] for name in methods}
 
     def put(those: Mapping[str, object]) -> None:
+        before = {name: present[name] for name in those}
         present.update(those)
         ctypes.pythonapi.PyType_Modified(ctypes.py_object(kind))  # or callers would still see the ones before
+        before.clear()  # not earlier: Python's cache of methods owns none, and another thread may look there
 
     put(methods)
     patches.on_undo(lambda: put(genuine))
