@@ -12,7 +12,6 @@ from jobchaos.clock.freeze import Frozen
 from jobchaos.clock.loop import run_coroutine
 from jobchaos.clock.shared_loop import SharedLoop
 from jobchaos.clock.virtual import VirtualClock
-from jobchaos.collector import seldom
 from jobchaos.conditions import RunConditions, start_time
 from jobchaos.core.job import Job
 from jobchaos.core.ports import Probe, Store
@@ -99,7 +98,7 @@ class Workbench:
                 if not self._is_given(store):
                     self._remember(store)
             frozen = Frozen(self._clock, self._stage.current)
-            with seldom(), self._forks, frozen, self._stage.watching(self._probes()):
+            with self._forks, frozen, self._stage.watching(self._probes()):
                 yield
         except BaseException:
             self.world.give_back()
