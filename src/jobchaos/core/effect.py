@@ -130,12 +130,15 @@ class Effect(NamedTuple):
             locks: Those that it has kept at any time since its last effect.
             held: Those of them that it keeps now.
         """
-        met = tuple(Touch(f"{lock}{HELD}", Mode.WRITE) for lock in locks)
-        return self._replace(locks=self.locks + met, held=tuple(held))
+        met = tuple([Touch(f"{lock}{HELD}", Mode.WRITE) for lock in locks])
+        kind, label, touches, durable, site, foreign, own, _ = self
+        return Effect(kind, label, touches, durable, site, foreign, own + met, tuple(held))
 
     def in_vain(self) -> Effect:
         """The same effect, if it has turned out to change nothing: all it has done is to look."""
-        return self._replace(touches=tuple(Touch(touch.resource, Mode.READ) for touch in self.touches), durable=False)
+        kind, label, touches, _, site, foreign, locks, held = self
+        looked_at = tuple([Touch(touch.resource, Mode.READ) for touch in touches])
+        return Effect(kind, label, looked_at, False, site, foreign, locks, held)
 
     @property
     def is_private(self) -> bool:

@@ -34,7 +34,8 @@ class Renaming:
 
     def entry(self, entry: Entry) -> Entry:
         """An entry that was learnt from, with the other letter."""
-        return entry._replace(copy=self._letters.get(entry.copy, entry.copy), number=self._numbers[entry.number])
+        copy, attempt, kind, effect, number, footprint = entry
+        return Entry(self._letters.get(copy, copy), attempt, kind, effect, self._numbers[number], footprint)
 
     def _learn(self, entry: Entry) -> int:
         numbers, histories = self._numbers, self._histories

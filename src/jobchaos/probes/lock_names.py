@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from types import FrameType
 from typing import Any
@@ -60,13 +61,15 @@ class LockNames:
 
 def taker_of(frame: FrameType) -> FrameType | None:
     """Whose lock it is that a frame takes; None for what Python and jobchaos themselves are built on."""
-    if _module(frame).partition(".")[0] in _BELOW:
-        return None
+    name = frame.f_globals.get("__name__")
+    if name not in _PASSING:
+        return None if _is_below(str(name)) else frame
     taker: FrameType | None = frame
-    while taker is not None and (_module(taker) in _PASSING or is_ours(taker.f_code.co_filename)):
+    while taker is not None and (taker.f_globals.get("__name__") in _PASSING or is_ours(taker.f_code.co_filename)):
         taker = taker.f_back
     return taker
 
 
-def _module(frame: FrameType) -> str:
-    return str(frame.f_globals.get("__name__"))
+@functools.lru_cache(maxsize=1024)
+def _is_below(module: str) -> bool:
+    return module.partition(".")[0] in _BELOW

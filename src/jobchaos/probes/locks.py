@@ -169,8 +169,9 @@ class LockProbe(BaseProbe):
 
     def _release(self, lock: Any, genuine: Callable[[Any], None], giver: FrameType) -> None:
         genuine(lock)
-        self._asked(lock, giver)
         held = self._held.get(id(lock))
+        if held is None or held.resource:
+            self._asked(lock, giver)
         if held is None:
             return
         held.times -= 1
