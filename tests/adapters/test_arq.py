@@ -61,6 +61,16 @@ def test_only_what_arq_retries_is_retried_at_its_time(sql: Sql) -> None:
     assert codes(check(job_of(arq.func(fails), (), {}), faults=["retry"], settings=QUICK))[0] == "JC504"
 
 
+def test_a_job_may_ask_to_be_run_again_at_once(sql: Sql) -> None:
+    async def shut_down_once(context: Any) -> None:
+        if context["job_try"] == 1:
+            raise arq.worker.RetryJob
+        sql("UPDATE users SET points = 5")
+
+    verdict = check(job_of(arq.func(shut_down_once), (), {}), faults=["duplicate", "crash"], settings=QUICK)
+    assert verdict.status == "holds", verdict.findings
+
+
 def test_tries_are_counted_with_kills(sql: Sql) -> None:
     async def always_retries(context: Any) -> None:
         sql("UPDATE users SET points = 5")

@@ -78,6 +78,37 @@ def test_retries_come_by_the_middleware_at_their_times(broker: Any, sql: Sql) ->
     assert len({task_id for task_id, _ in seen}) == 1
 
 
+def test_what_a_task_says_of_its_own_message_is_done(broker: Any, sql: Sql) -> None:
+    from taskiq.exceptions import NoResultError
+
+    requeued = []
+
+    @broker.task
+    async def puts_back_once(context: taskiq.Context = NEEDED) -> None:  # type: ignore[name-defined]
+        requeued.append((context.message.task_id, context.message.labels.get("X-Taskiq-requeue")))
+        if "X-Taskiq-requeue" not in context.message.labels:
+            await context.requeue()
+        sql("UPDATE users SET points = 5")
+
+    @broker.task
+    async def keeps_its_result() -> None:
+        sql("UPDATE users SET points = 5")
+        raise NoResultError
+
+    @broker.task
+    async def rejects(context: taskiq.Context = NEEDED) -> None:  # type: ignore[name-defined]
+        context.reject()
+
+    verdict = check(job_of(puts_back_once, (), {}), faults=["duplicate"], settings=QUICK)
+    assert verdict.status == "holds", verdict.findings
+    assert requeued[:2] == [(requeued[0][0], None), (requeued[0][0], "1")]
+    sql("UPDATE users SET points = 0")
+    assert check(job_of(keeps_its_result, (), {}), faults=["duplicate"], settings=QUICK).status == "holds"
+    verdict = check(job_of(rejects, (), {}), faults=["duplicate"], settings=QUICK)
+    assert codes(verdict) == ["JC903"]
+    assert "TaskRejectedError" in verdict.findings[0].message
+
+
 @pytest.mark.parametrize(
     ("options", "labels", "executions", "delays"),
     [

@@ -17,6 +17,7 @@ from typing import Any
 
 import taskiq
 import taskiq.receiver.receiver
+from taskiq.exceptions import NoResultError
 from taskiq.kicker import AsyncKicker
 from taskiq.receiver import Receiver
 from taskiq.result_backends.dummy import DummyResultBackend
@@ -31,6 +32,8 @@ from jobchaos.core.sent import Sent
 from jobchaos.errors import UsageError
 
 _again: ContextVar[list[dict[str, Any]] | None] = ContextVar("jobchaos_taskiq_again", default=None)
+_AGAIN = frozenset({"_retries", "X-Taskiq-requeue"})
+"""The labels of a message that is sent again: by a middleware, or by `Context.requeue`."""
 _IDS = uuid.UUID("6a6f6263-6861-6f73-8000-7461736b6971")
 
 
@@ -139,8 +142,10 @@ class _Delivery:
         if again:
             delay = float(again[0].get("delay", 0))
             raise Redelivery(f"{self._told()}, to be retried in {delay:g} s", round(delay * 10**9), again[0])
-        if self._result is None or not self._result.is_err:
-            return None if self._result is None else self._result.return_value
+        if self._result is None or isinstance(self._result.error, NoResultError):  # it is done, and says no more
+            return None
+        if not self._result.is_err:
+            return self._result.return_value
         raise GivenUp(self._result.error)
 
     async def _run(self, target: Callable[..., Any], message: Any, ack_controller: Any = None) -> Any:
@@ -199,7 +204,7 @@ def _detached(broker: Any) -> Iterator[None]:
 
     async def heard(sent: Any) -> None:
         again = _again.get()
-        if again is not None and "_retries" in sent.labels:
+        if again is not None and not _AGAIN.isdisjoint(sent.labels):
             again.append(dict(sent.labels))
         else:
             await type(broker).kick(broker, sent)
