@@ -311,6 +311,24 @@ def test_an_engine_of_sqlalchemys_is_watched(access: dict[str, Any]) -> None:
     assert verdict.status == "holds", verdict.findings
 
 
+def test_an_event_loop_of_somebody_elses_is_told(access: dict[str, Any]) -> None:
+    uvloop = pytest.importorskip("uvloop", reason="there is none for Windows")
+
+    async def adds() -> None:
+        db = await asyncpg.connect(**access)
+        await db.execute("INSERT INTO log VALUES ('one')")
+        await db.close()
+
+    def job() -> None:
+        loop = uvloop.new_event_loop()
+        loop.run_until_complete(adds())
+        loop.close()
+
+    verdict = check(job, faults=["duplicate"], settings=QUICK)
+    assert verdict.status == "inconclusive"
+    assert "driver:asyncpg" in next(finding.message for finding in verdict.findings if finding.code == "JC905")
+
+
 def _plain(access: dict[str, Any]) -> dict[str, Any]:
     names = {"host": "host", "port": "port", "user": "user", "database": "dbname", "password": "password"}
     return {names[name]: value for name, value in access.items() if name in names}
