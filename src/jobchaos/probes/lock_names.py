@@ -51,6 +51,11 @@ class LockNames:
         self._in_vain += not name
         return name
 
+    def has_none(self, lock: Any) -> bool:
+        """True if it is known by now that a lock has no name."""
+        known = self._known.get(id(lock))
+        return known is not None and not known[1]
+
     def _look(self) -> None:
         self._has_looked = True
         for place in (*loaded().project, *self._places(), *handlers()):

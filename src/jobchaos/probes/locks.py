@@ -118,6 +118,9 @@ class LockProbe(BaseProbe):
         self, lock: Any, genuine: _Acquire, frame: FrameType, blocking: bool = True, timeout: float = NEVER
     ) -> bool:
         worker = self._worker()
+        if worker is not None and self._names.has_none(lock) and genuine(lock, False):  # most, in libraries: a hot path
+            self._keep(worker, lock, "")
+            return True
         if worker is None or not (timeout == NEVER or (blocking and timeout >= 0)):
             taken = genuine(lock, blocking, timeout)
             if taken and self._held:
@@ -189,8 +192,10 @@ class LockProbe(BaseProbe):
 
     def _keep(self, worker: Worker, lock: Any, resource: str) -> None:
         held = self._held.get(id(lock))
-        if held is None or held.worker is not worker:
+        if held is not None and held.worker is not worker:
             self._forget(lock)
+            held = None
+        if held is None:
             held = self._held[id(lock)] = _Held(lock, resource, worker)
         held.times += 1
 
