@@ -54,6 +54,12 @@ class Plain:
 PLAIN = sa.Table("plain", sa.MetaData(schema="public"), sa.Column("id", sa.Integer, primary_key=True))
 
 
+def test_a_class_of_a_module_that_is_gone_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "Bill" in {model.name for model in sqlalchemy_models()}
+    monkeypatch.setattr(Bill, "__module__", "gone")
+    assert "Bill" not in {model.name for model in sqlalchemy_models()}
+
+
 def test_what_sqlalchemy_maps_is_found_as_stores_name_its_tables() -> None:
     by_hand = registry()
     by_hand.map_imperatively(Plain, PLAIN)

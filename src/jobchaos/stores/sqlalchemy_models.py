@@ -16,7 +16,8 @@ def sqlalchemy_models() -> Iterator[Model]:
     for mapper in [mapper for registry in registries for mapper in registry.mappers]:
         table = mapper.local_table
         shares = mapper.inherits is not None and mapper.inherits.local_table is table
-        if not shares and hasattr(table, "name"):  # else it is mapped to a query
+        is_left = mapper.class_.__module__ not in sys.modules  # by a module that is not loaded any more
+        if not (shares or is_left) and hasattr(table, "name"):  # else it is mapped to a query
             columns = frozenset(column.name for column in table.columns)
             schema = "" if table.schema in (None, "public") else f"{table.schema}."
             yield Model(mapper.class_.__name__, f"{schema}{table.name}", columns)
