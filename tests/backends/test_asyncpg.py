@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -158,6 +159,7 @@ def test_pools_cursors_and_copy_are_steps_and_what_asyncpg_asks_itself_is_none(a
     async def job() -> None:
         async with asyncpg.create_pool(**access, min_size=1, max_size=1) as pool:
             async with pool.acquire() as db, db.transaction():
+                await db.set_type_codec("json", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
                 assert [row["id"] async for row in db.cursor("SELECT id FROM users ORDER BY id")] == [1, 2]
                 assert await db.fetchval("SELECT ARRAY['a', 'b']::text[]") == ["a", "b"]
             async with pool.acquire() as db:
@@ -327,6 +329,24 @@ def test_an_event_loop_of_somebody_elses_is_told(access: dict[str, Any]) -> None
     verdict = check(job, faults=["duplicate"], settings=QUICK)
     assert verdict.status == "inconclusive"
     assert "driver:asyncpg" in next(finding.message for finding in verdict.findings if finding.code == "JC905")
+
+
+def test_a_connection_from_before_is_told(access: dict[str, Any]) -> None:
+    loop = asyncio.new_event_loop()
+    before = loop.run_until_complete(asyncpg.connect(**access))
+
+    def adds() -> None:
+        loop.run_until_complete(before.execute("INSERT INTO log VALUES ('one')"))
+
+    def copies() -> None:
+        loop.run_until_complete(before.copy_records_to_table("log", records=[("one",)], columns=["line"]))
+
+    for job in (adds, copies):
+        verdict = check(job, faults=["duplicate"], settings=QUICK)
+        assert verdict.status == "inconclusive"
+        assert "driver:asyncpg" in next(finding.message for finding in verdict.findings if finding.code == "JC905")
+    loop.run_until_complete(before.close())
+    loop.close()
 
 
 def _plain(access: dict[str, Any]) -> dict[str, Any]:

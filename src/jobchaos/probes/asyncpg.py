@@ -1,7 +1,7 @@
 """AsyncpgProbe: every statement and commit through asyncpg is an effect.
 
-Connections that are opened while a check runs speak through an `AsyncpgProtocol`. One from before belongs to another
-event loop, and cannot be used in the job's.
+Connections that workers open speak through an `AsyncpgProtocol`. One from before belongs to another event loop, which
+each attempt of a coroutine job has anew; a job that uses one all the same, in a loop that it keeps, is told.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ from jobchaos.probes.postgres_monitor import PostgresMonitor, postgres_scratch
 from jobchaos.probes.server_probe import ServerProbe
 
 _LIMITS = ("statement_timeout", "lock_timeout", "default_transaction_isolation")
+_UNWATCHED = "driver:asyncpg"
+"""A resource that no store knows: nobody sees what is done through a connection."""
+_USING = ("_check_open", "_copy_in", "_copy_out")
 _INTROSPECTING = ("_introspect_types", "_introspect_type")
 
 
@@ -45,6 +48,8 @@ class AsyncpgProbe(ServerProbe):
 
         self._watch_beginning(Connection)
         self._watch_end(Connection)
+        for name in _USING:
+            self.patches.set(Connection, name, self._used(vars(Connection)[name]))
         for name in _INTROSPECTING:
             self.patches.set(Connection, name, _quietly(vars(Connection)[name]))
 
@@ -131,8 +136,7 @@ class AsyncpgProbe(ServerProbe):
             worker, line = self.worker(), line_of(connection._transport)  # noqa: SLF001
             if worker is None:
                 return
-            if line is None:
-                worker.touch("driver:asyncpg")  # in an event loop of somebody else's making: nobody restores that
+            if line is None:  # in an event loop of somebody else's making
                 return
             self.opened(connection)
             line.pause_reading()  # see `Statements.heard_by_loop`
@@ -140,6 +144,15 @@ class AsyncpgProbe(ServerProbe):
             self._watched.add(connection)
 
         genuine = self.patches.set(owner, "__init__", made)
+
+    def _used(self, genuine: Callable[..., Any]) -> Callable[..., Any]:
+        def used(connection: Any, *args: Any, **kwargs: Any) -> Any:
+            worker, protocol = self.worker(), connection._protocol  # noqa: SLF001
+            if worker is not None and not isinstance(protocol, AsyncpgProtocol | None):
+                worker.touch(_UNWATCHED)
+            return genuine(connection, *args, **kwargs)
+
+        return used
 
     def _watch_end(self, owner: type[Any]) -> None:
         async def closed(connection: Any, *, timeout: Any = None) -> None:
@@ -171,11 +184,11 @@ def _quietly(genuine: Callable[..., Any]) -> Callable[..., Any]:
         protocol = connection._protocol  # noqa: SLF001
         if not isinstance(protocol, AsyncpgProtocol):
             return await genuine(connection, *args, **kwargs)
-        protocol.statements.is_quiet = True
+        before, protocol.statements.is_quiet = protocol.statements.is_quiet, True
         try:
             return await genuine(connection, *args, **kwargs)
         finally:
-            protocol.statements.is_quiet = False
+            protocol.statements.is_quiet = before
 
     return introspect
 
