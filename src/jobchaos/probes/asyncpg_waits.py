@@ -18,6 +18,7 @@ from typing import Any
 
 from jobchaos.core.ports import Worker
 from jobchaos.probes.server_database import SOON
+from jobchaos.probes.server_rounds import awaited
 from jobchaos.probes.server_session import ServerSession
 
 _poll = select.poll
@@ -29,9 +30,7 @@ Hidden = Callable[[], AbstractContextManager[None]]
 async def answered(
     call: Coroutine[Any, Any, Any], transport: Any, worker: Worker, session: ServerSession, hidden: Hidden
 ) -> Any:
-    """What one of the protocol's coroutines returns.
-
-    Other tasks of the event loop go on once, and while they hold a lock.
+    """What one of the protocol's coroutines returns; see `awaited`.
 
     Args:
         call: The coroutine; it waits for nothing but the server.
@@ -40,22 +39,14 @@ async def answered(
         session: The connection's.
         hidden: While it lasts, what goes over sockets is none of the job's doing.
     """
-    rounds = _rounds(call, transport, worker, session, hidden)
-    error: BaseException | None = None
-    while True:
-        try:
-            waits = next(rounds) if error is None else rounds.throw(error)
-        except StopIteration as end:
+
+    async def between(waits: bool) -> None:
+        if waits:
+            await session.served()
+        elif transport.is_closing():  # the loop tells of a lost connection in its next round
             await asyncio.sleep(0)
-            return end.value
-        error = None
-        try:
-            if waits:
-                await session.served()
-            elif transport.is_closing():  # the loop tells of a lost connection in its next round
-                await asyncio.sleep(0)
-        except BaseException as caught:  # noqa: BLE001 - death, or the job's own timers: whoever waits meets it
-            error = caught
+
+    return await awaited(_rounds(call, transport, worker, session, hidden), between)
 
 
 def _rounds(

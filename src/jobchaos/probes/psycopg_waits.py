@@ -10,6 +10,7 @@ from typing import Any
 from jobchaos.core.ports import Worker
 from jobchaos.probes.enduring import endure
 from jobchaos.probes.server_database import SOON
+from jobchaos.probes.server_rounds import awaited
 from jobchaos.probes.server_session import ServerSession
 from jobchaos.probes.server_silence import Silence
 
@@ -51,34 +52,23 @@ def waiting(original: Callable[..., Any], find: Find) -> Callable[..., Any]:
 
 
 def awaiting(original: Callable[..., Any], find: Find) -> Callable[..., Coroutine[Any, Any, Any]]:
-    """`AsyncConnection.wait`, likewise. Other tasks of the event loop go on once, and while they hold a lock.
-
-    Once, however long the answer takes: how often there is none yet differs from run to run.
-    """
+    """`AsyncConnection.wait`, likewise; see `awaited`."""
 
     async def wait(connection: Any, gen: Any, *args: Any, **kwargs: Any) -> Any:
         found = find(connection)
         if found is None:
             return await original(connection, gen, *args, **kwargs)
         worker, session = found
-        rounds = _rounds(gen, connection, worker, session, alone=False)
-        error: BaseException | None = None
-        while True:
-            try:
-                waits = next(rounds) if error is None else rounds.throw(error)
-            except StopIteration as end:
+
+        async def between(waits: bool | Silence) -> None:
+            if isinstance(waits, Silence):
+                await endure(waits.hang)
+            elif waits:
+                await session.served()
+            elif session.is_idle:  # it was asked nothing: a notification is waited for
                 await asyncio.sleep(0)
-                return end.value
-            error = None
-            try:
-                if isinstance(waits, Silence):
-                    await endure(waits.hang)
-                elif waits:
-                    await session.served()
-                elif session.is_idle:  # it was asked nothing: a notification is waited for
-                    await asyncio.sleep(0)
-            except BaseException as caught:  # noqa: BLE001 - the job's own timers: likewise
-                error = caught
+
+        return await awaited(_rounds(gen, connection, worker, session, alone=False), between)
 
     return wait
 
