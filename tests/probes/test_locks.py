@@ -444,8 +444,12 @@ def test_conditions_that_a_job_makes_can_be_used_afterwards(run: Run) -> None:
 @pytest.mark.parametrize("arguments", [(False, 1.0), (True, -2.0)])
 def test_what_python_refuses_is_refused(run: Run, arguments: tuple[bool, float]) -> None:
     def job() -> None:
-        with pytest.raises(ValueError, match="timeout"):
-            LOCK.acquire(*arguments)
+        made = threading.Lock()
+        with made:
+            pass
+        for lock in (LOCK, made):
+            with pytest.raises(ValueError, match="timeout"):
+                lock.acquire(*arguments)
 
     assert run(job, "A").completed
 

@@ -29,11 +29,8 @@ from jobchaos.core.sent import Sent
 from jobchaos.core.terms import AfterKill, KeyTerms, Terms
 
 _IDS = uuid.UUID("6a6f6263-6861-6f73-8000-000000617271")
-_TRIES, _TIMEOUT, _KEPT = (
-    5,
-    300.0,
-    3600.0,
-)  # of a worker whose settings say nothing else (arq/worker.py: `Worker.__init__`, 0.28)
+# Of a worker whose settings say nothing else (arq/worker.py: `Worker.__init__`, 0.28).
+_TRIES, _TIMEOUT, _KEPT = 5, 300.0, 3600.0
 
 
 class ArqAdapter:

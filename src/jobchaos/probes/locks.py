@@ -118,14 +118,14 @@ class LockProbe(BaseProbe):
         self, lock: Any, genuine: _Acquire, frame: FrameType, blocking: bool = True, timeout: float = NEVER
     ) -> bool:
         worker = self._worker()
-        if worker is not None and self._names.has_none(lock) and genuine(lock, False):  # most, in libraries: a hot path
-            self._keep(worker, lock, "")
-            return True
         if worker is None or not (timeout == NEVER or (blocking and timeout >= 0)):
             taken = genuine(lock, blocking, timeout)
             if taken and self._held:
                 self._forget(lock)
             return taken
+        if self._names.has_none(lock) and genuine(lock, False):  # most, in libraries: a hot path
+            self._keep(worker, lock, "")
+            return True
         limit = 0.0 if not blocking else None if timeout == NEVER else timeout
         taker = taker_of(frame)
         resource = self._names.of(lock, taker)

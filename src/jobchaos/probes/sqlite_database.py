@@ -128,8 +128,10 @@ def fold_log(closed: Connected) -> None:
     if database is None or database.is_in_memory or not _is_alive(closed):
         return
     path = database.base.removeprefix("sql:")
+    if not _has_content(f"{path}-wal"):
+        return
     open_ = [each for each in list(database.connections) if each.database is database and not each.is_closed]
-    if not _has_content(f"{path}-wal") or any(map(_is_alive, open_)):
+    if any(map(_is_alive, open_)):
         return
     with contextlib.suppress(sqlite3.OperationalError), contextlib.closing(_connect(path, timeout=0)) as own:
         own.execute("PRAGMA synchronous = OFF")
